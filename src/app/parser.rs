@@ -1,0 +1,119 @@
+//! What a protocol must offer: recognition from bytes, and a parser that turns two byte streams into transactions.
+
+use super::settings::Settings;
+use super::transaction::Transactions;
+use crate::types::{Direction, Proto, Timestamp};
+
+/// Which protocol: the index into the registry of protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProtocolId(pub u8);
+
+/// A protocol as the registry lists it.
+pub trait Protocol: Sync {
+    /// The name of the rule protocol, of `app_proto` and of the event type: lower case, unique.
+    fn name(&self) -> &'static str;
+
+    /// Further names that rules may use for it.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The transports that carry it.
+    fn transports(&self) -> &'static [Proto];
+
+    /// Looks at the first bytes of one direction (a whole datagram for UDP). `port` is the server's.
+    fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe;
+
+    /// The names of its `app-layer-event`s and anomalies, without the protocol's name in front.
+    fn events(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Reads the settings once and answers with what makes parsers.
+    fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory>;
+}
+
+/// Makes the parser of one flow.
+pub trait ParserFactory: Send + Sync {
+    /// A fresh parser for a flow over this transport. Ports are as the client sees them.
+    fn parser(&self, transport: Proto, client_port: u16, server_port: u16) -> Box<dyn Parser>;
+}
+
+/// What a probe says of some first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// It is this protocol.
+    Yes,
+    /// It is this protocol, and the bytes came from the server although the flow thinks that the client sent them.
+    Reversed,
+    /// It may be: ask again with more bytes.
+    More,
+    /// It is not.
+    No,
+}
+
+/// Bytes for a parser.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Who sent them.
+    pub dir: Direction,
+    /// In order, without gaps since the last call; a whole datagram for UDP. Empty only with `eof`.
+    pub bytes: &'a [u8],
+    /// Nothing more will come from this side.
+    pub eof: bool,
+    /// Time of the packet that made them readable.
+    pub timestamp: Timestamp,
+}
+
+/// What a parser did with its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// Bytes taken from the front of the input; the rest is given again. Datagrams are always taken whole.
+    pub consumed: usize,
+    /// With bytes left over: do not call again before this many are there, counted from `consumed` (0: with any more).
+    pub needs: usize,
+    /// The flow speaks another protocol from here on.
+    pub change: Option<Change>,
+    /// Nothing more in this flow is worth parsing: from here on it is encrypted or opaque.
+    pub opaque: bool,
+}
+
+impl Parsed {
+    /// All of `input` was taken.
+    pub fn all(input: &Input<'_>) -> Self {
+        Parsed { consumed: input.bytes.len(), ..Parsed::default() }
+    }
+}
+
+/// A change of protocol in mid-stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// To the protocol of that name (STARTTLS, h2c).
+    To(&'static str),
+    /// To whatever the bytes that follow say (CONNECT).
+    Probe,
+}
+
+/// The parser cannot go on: the flow's protocol is given up for this direction, and an anomaly is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseError(pub &'static str);
+
+/// Two ordered byte streams (or datagrams) in, transactions out.
+pub trait Parser: Send {
+    /// Takes bytes. Ok is progress.
+    fn parse(&mut self, input: Input<'_>) -> Result<Parsed, ParseError>;
+
+    /// Bytes of a stream were lost. An error gives the direction up.
+    fn gap(&mut self, dir: Direction, len: u64) -> Result<(), ParseError>;
+
+    /// The transactions that are alive.
+    fn transactions(&self) -> &dyn Transactions;
+
+    /// The same, to remove those that are done and inspected.
+    fn transactions_mut(&mut self) -> &mut dyn Transactions;
+
+    /// Memory held for this flow, bytes, roughly.
+    fn memory(&self) -> usize {
+        0
+    }
+}

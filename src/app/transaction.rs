@@ -1,0 +1,163 @@
+//! Transactions: a request and its response, or one message of a protocol that has no pairs.
+
+use std::collections::VecDeque;
+
+use super::file::File;
+use crate::json::JsonWriter;
+use crate::types::Direction;
+
+/// A buffer or number of a protocol: the protocol's own numbering, shared with its keyword table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u16);
+
+/// The progress of a direction in which nothing more will come. Smaller values are the protocol's own steps, rising.
+pub const DONE: u8 = u8::MAX;
+
+/// A buffer that grows while its message arrives (a body, a file).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Body<'a> {
+    /// What is kept of it.
+    pub bytes: &'a [u8],
+    /// Position of the first kept byte in the whole body.
+    pub offset: u64,
+    /// Nothing more will come.
+    pub complete: bool,
+    /// What an `endswith` or a closing anchor may rely on: the end was really seen (not cut by a limit).
+    pub end_seen: bool,
+    /// Not worth inspecting before this many bytes are there, unless complete.
+    pub inspect_min: usize,
+    /// When it grows: how many bytes before the new ones are inspected again.
+    pub window: usize,
+}
+
+/// One transaction.
+pub trait Transaction {
+    /// Unique in its flow, rising from 0.
+    fn id(&self) -> u64;
+
+    /// How far that direction is: 0 not begun, the protocol's steps, [`DONE`].
+    fn progress(&self, dir: Direction) -> u8;
+
+    /// The `nth` buffer of that slot (0 for a slot that has one), or `None` when there is none (yet).
+    fn bytes(&self, slot: Slot, nth: usize) -> Option<&[u8]>;
+
+    /// The `nth` number of that slot.
+    fn number(&self, slot: Slot, nth: usize) -> Option<u64> {
+        let _ = (slot, nth);
+        None
+    }
+
+    /// The growing buffer of that slot.
+    fn body(&self, slot: Slot, nth: usize) -> Option<Body<'_>> {
+        let _ = (slot, nth);
+        None
+    }
+
+    /// What was wrong with it: names out of [`super::Protocol::events`], in the order found, with the direction they concern.
+    fn events(&self) -> &[(Direction, &'static str)] {
+        &[]
+    }
+
+    /// Files carried in that direction.
+    fn files(&self, dir: Direction) -> &[File] {
+        let _ = dir;
+        &[]
+    }
+
+    /// Writes its EVE object, key included (`"http":{…}`).
+    fn log(&self, out: &mut JsonWriter);
+
+    /// The same, inside an alert; the default is [`Transaction::log`].
+    fn log_in_alert(&self, out: &mut JsonWriter) {
+        self.log(out);
+    }
+
+    /// Whether it deserves a record of its own once done.
+    fn logs(&self) -> bool {
+        true
+    }
+}
+
+/// The live transactions of a flow, oldest first.
+pub trait Transactions {
+    /// How many.
+    fn count(&self) -> usize;
+
+    /// The `nth`, `nth < count()`.
+    fn at(&self, nth: usize) -> Option<&dyn Transaction>;
+
+    /// Removes the one of that id; later ones keep their order.
+    fn remove(&mut self, id: u64);
+
+    /// How many were ever made.
+    fn total(&self) -> u64;
+}
+
+/// The usual store of transactions.
+#[derive(Debug)]
+pub struct TxList<T> {
+    live: VecDeque<T>,
+    made: u64,
+}
+
+impl<T> Default for TxList<T> {
+    fn default() -> Self {
+        TxList { live: VecDeque::new(), made: 0 }
+    }
+}
+
+impl<T: Transaction> TxList<T> {
+    /// Makes one with the next id.
+    pub fn push_with(&mut self, make: impl FnOnce(u64) -> T) -> &mut T {
+        let id = self.made;
+        self.made += 1;
+        self.live.push_back(make(id));
+        let last = self.live.len() - 1;
+        &mut self.live[last]
+    }
+
+    /// The live ones, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.live.iter()
+    }
+
+    /// The live ones, oldest first, to change.
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
+        self.live.iter_mut()
+    }
+
+    /// The live one of that id.
+    pub fn by_id_mut(&mut self, id: u64) -> Option<&mut T> {
+        self.live.iter_mut().find(|tx| tx.id() == id)
+    }
+
+    /// How many are alive.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether none is alive.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+}
+
+impl<T: Transaction> Transactions for TxList<T> {
+    fn count(&self) -> usize {
+        self.live.len()
+    }
+
+    fn at(&self, nth: usize) -> Option<&dyn Transaction> {
+        self.live.get(nth).map(|tx| tx as &dyn Transaction)
+    }
+
+    fn remove(&mut self, id: u64) {
+        if let Some(at) = self.live.iter().position(|tx| tx.id() == id) {
+            self.live.remove(at);
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.made
+    }
+}

@@ -1,0 +1,36 @@
+//! Frames in, verdicts carried out. One file or folder a backend; the backend keeps the buffer that a frame borrows.
+//!
+//! May name only `types` and `verdict`: a backend knows nothing of what is inside a frame.
+
+use std::io;
+
+use crate::types::{IfaceId, Timestamp};
+use crate::verdict::Verdict;
+
+/// A link-layer type by its number in captures (`LINKTYPE_*`, <https://www.tcpdump.org/linktypes.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkType(pub u16);
+
+/// One frame as the wire gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// 1-based number within its capture.
+    pub number: u64,
+    /// When it was seen.
+    pub timestamp: Timestamp,
+    /// Where it was seen.
+    pub iface: IfaceId,
+    /// What its first byte belongs to.
+    pub link: LinkType,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+    /// How long it was on the wire, bytes; at least `bytes.len()` unless the capture lies.
+    pub wire_len: u32,
+}
+
+/// A source of frames.
+pub trait Capture {
+    /// Hands up to `budget` frames to `handle` and carries out what it answers. Returns how many; 0 means the end for a
+    /// capture that has one. An error names what is broken; frames before it were handed over.
+    fn poll(&mut self, budget: usize, handle: &mut dyn FnMut(Frame<'_>) -> Verdict) -> io::Result<usize>;
+}

@@ -1,0 +1,222 @@
+//! A writer of JSON into a byte buffer that is reused from event to event.
+//!
+//! Knows nothing of events. Text from the network is rarely UTF-8: [`JsonWriter::bytes`] writes what is not printable
+//! ASCII as `\xNN`, so that no byte is lost and the line stays valid JSON.
+
+use std::fmt::{Display, Write as _};
+
+/// Writes one JSON value. Keys and values are written in the order of the calls; nesting is the caller's.
+#[derive(Default, Debug)]
+pub struct JsonWriter {
+    out: Vec<u8>,
+    /// A comma is due before the next key or array element.
+    comma: bool,
+}
+
+impl JsonWriter {
+    /// An empty writer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was written so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Takes what was written and leaves the writer empty.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.comma = false;
+        std::mem::take(&mut self.out)
+    }
+
+    /// Forgets what was written, keeps the memory.
+    pub fn clear(&mut self) {
+        self.out.clear();
+        self.comma = false;
+    }
+
+    fn separate(&mut self) {
+        if self.comma {
+            self.out.push(b',');
+        }
+        self.comma = true;
+    }
+
+    /// `{`, as the top value or an array element.
+    pub fn open(&mut self) {
+        self.separate();
+        self.out.push(b'{');
+        self.comma = false;
+    }
+
+    /// `"key":{`
+    pub fn open_object(&mut self, key: &str) {
+        self.key(key);
+        self.out.push(b'{');
+        self.comma = false;
+    }
+
+    /// `"key":[`
+    pub fn open_array(&mut self, key: &str) {
+        self.key(key);
+        self.out.push(b'[');
+        self.comma = false;
+    }
+
+    /// `}`
+    pub fn close(&mut self) {
+        self.out.push(b'}');
+        self.comma = true;
+    }
+
+    /// `]`
+    pub fn close_array(&mut self) {
+        self.out.push(b']');
+        self.comma = true;
+    }
+
+    fn key(&mut self, key: &str) {
+        self.separate();
+        self.quoted(key.as_bytes());
+        self.out.push(b':');
+    }
+
+    /// `"key":"value"` for text that is ours or known to be UTF-8.
+    pub fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.quoted_utf8(value);
+    }
+
+    /// `"key":"value"` for bytes from the network.
+    pub fn bytes(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        self.quoted(value);
+    }
+
+    /// `"key":"value"` for anything that prints as plain ASCII without quotes (addresses, times).
+    pub fn plain(&mut self, key: &str, value: impl Display) {
+        self.key(key);
+        self.out.push(b'"');
+        self.display(value);
+        self.out.push(b'"');
+    }
+
+    /// `"key":7`
+    pub fn number(&mut self, key: &str, value: impl Into<i128>) {
+        self.key(key);
+        self.display(value.into());
+    }
+
+    /// `"key":true`
+    pub fn flag(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// `"key":` and a value that is JSON already.
+    pub fn raw(&mut self, key: &str, json: &[u8]) {
+        self.key(key);
+        self.out.extend_from_slice(json);
+    }
+
+    /// Members of an object that are JSON already (`"a":1,"b":2`), without braces; nothing when empty.
+    pub fn raw_members(&mut self, members: &[u8]) {
+        if !members.is_empty() {
+            self.separate();
+            self.out.extend_from_slice(members);
+        }
+    }
+
+    /// An array element: text from the network.
+    pub fn element(&mut self, value: &[u8]) {
+        self.separate();
+        self.quoted(value);
+    }
+
+    /// An array element: a number.
+    pub fn element_number(&mut self, value: impl Into<i128>) {
+        self.separate();
+        self.display(value.into());
+    }
+
+    fn display(&mut self, value: impl Display) {
+        struct Sink<'a>(&'a mut Vec<u8>);
+        impl std::fmt::Write for Sink<'_> {
+            fn write_str(&mut self, s: &str) -> std::fmt::Result {
+                self.0.extend_from_slice(s.as_bytes());
+                Ok(())
+            }
+        }
+        let _ = write!(Sink(&mut self.out), "{value}");
+    }
+
+    fn quoted_utf8(&mut self, value: &str) {
+        self.out.push(b'"');
+        for &byte in value.as_bytes() {
+            if byte >= 0x80 { self.out.push(byte) } else { self.escaped(byte) }
+        }
+        self.out.push(b'"');
+    }
+
+    fn quoted(&mut self, value: &[u8]) {
+        self.out.push(b'"');
+        for &byte in value {
+            self.escaped(byte);
+        }
+        self.out.push(b'"');
+    }
+
+    fn escaped(&mut self, byte: u8) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        match byte {
+            b'"' => self.out.extend_from_slice(b"\\\""),
+            b'\\' => self.out.extend_from_slice(b"\\\\"),
+            b'\n' => self.out.extend_from_slice(b"\\n"),
+            b'\r' => self.out.extend_from_slice(b"\\r"),
+            b'\t' => self.out.extend_from_slice(b"\\t"),
+            8 => self.out.extend_from_slice(b"\\b"),
+            12 => self.out.extend_from_slice(b"\\f"),
+            0x20..=0x7e => self.out.push(byte),
+            0..=0x1f => {
+                self.out.extend_from_slice(b"\\u00");
+                self.out.push(HEX[usize::from(byte >> 4)]);
+                self.out.push(HEX[usize::from(byte & 15)]);
+            }
+            0x7f.. => {
+                self.out.extend_from_slice(b"\\\\x");
+                self.out.push(HEX[usize::from(byte >> 4)]);
+                self.out.push(HEX[usize::from(byte & 15)]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_make_valid_json() {
+        let all: Vec<u8> = (0..=255).collect();
+        let mut json = JsonWriter::new();
+        json.open();
+        json.bytes("b", &all);
+        json.text("t", "ñ \"q\" \u{1}");
+        json.open_array("a");
+        json.element(b"x");
+        json.element_number(7u8);
+        json.open();
+        json.number("n", -1i64);
+        json.close();
+        json.close_array();
+        json.open_object("o");
+        json.close();
+        json.flag("f", true);
+        json.close();
+        let value: serde_json::Value = serde_json::from_slice(json.as_bytes()).unwrap();
+        assert_eq!(value["t"], "ñ \"q\" \u{1}");
+        assert_eq!(value["a"][2]["n"], -1);
+        assert!(value["b"].as_str().unwrap().ends_with("\\xfe\\xff"));
+    }
+}

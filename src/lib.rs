@@ -1,0 +1,9 @@
+//! Mamparo.
+
+pub mod app;
+pub mod capture;
+pub mod decode;
+pub mod json;
+pub mod rules;
+pub mod types;
+pub mod verdict;
