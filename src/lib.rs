@@ -3,7 +3,10 @@
 pub mod app;
 pub mod capture;
 pub mod decode;
+pub mod detect;
+pub mod flow;
 pub mod json;
 pub mod rules;
+pub mod stream;
 pub mod types;
 pub mod verdict;

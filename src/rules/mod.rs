@@ -5,3 +5,5 @@ pub mod report;
 
 pub use ast::{Action, Arrow, GroupExpr, OptionAst, RuleAst, Spanned};
 pub use report::RuleError;
+mod sets_stub;
+pub use sets_stub::{AddressSet, PortSet};

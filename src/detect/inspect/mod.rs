@@ -1,0 +1,3 @@
+//! Evaluation of what a rule asks of a buffer.
+
+pub mod ops;

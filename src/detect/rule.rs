@@ -1,0 +1,312 @@
+//! A rule as it is evaluated, and the words its parts are made of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::buffer::BufferId;
+use super::inspect::ops::{Op, Transform};
+use crate::app::{ProtocolId, Transaction};
+use crate::decode::Packet;
+use crate::flow::{Flow, Vars};
+use crate::rules::{Action, AddressSet, PortSet};
+use crate::types::{Direction, Proto};
+
+/// What a rule is about: the word after its action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleProtocol {
+    /// `pkthdr`: any packet, decoded or not.
+    Any,
+    /// `ip`, `ipv4`, `ipv6`.
+    Ip(Option<u8>),
+    /// `tcp`: packets and the stream.
+    Tcp,
+    /// `tcp-pkt`: packets only.
+    TcpPacket,
+    /// `tcp-stream`: the stream only.
+    TcpStream,
+    /// `udp`
+    Udp,
+    /// `icmp`, `icmpv4`, `icmpv6`.
+    Icmp(Option<u8>),
+    /// `sctp`
+    Sctp,
+    /// Another IP protocol by number or name.
+    Other(Proto),
+    /// An application protocol.
+    App(ProtocolId),
+}
+
+/// Addresses, ports and direction of a rule's head.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Left addresses.
+    pub source: Arc<AddressSet>,
+    /// Left ports.
+    pub source_ports: Arc<PortSet>,
+    /// Right addresses.
+    pub destination: Arc<AddressSet>,
+    /// Right ports.
+    pub destination_ports: Arc<PortSet>,
+    /// `<>`
+    pub both_ways: bool,
+}
+
+/// What `flow:` asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowTest {
+    /// `to_server`, `from_client` / `to_client`, `from_server`.
+    pub dir: Option<Direction>,
+    /// `established` / `not_established`.
+    pub established: Option<bool>,
+    /// `stateless`
+    pub stateless: bool,
+    /// `only_stream`
+    pub only_stream: bool,
+    /// `no_stream`
+    pub no_stream: bool,
+    /// `only_frag` / `no_frag`.
+    pub fragments: Option<bool>,
+}
+
+/// What a test of a packet may see.
+pub struct PacketView<'a> {
+    /// The packet.
+    pub packet: &'a Packet<'a>,
+    /// Its flow.
+    pub flow: Option<&'a Flow>,
+    /// Its direction in the flow.
+    pub dir: Direction,
+    /// Stream events that this packet raised.
+    pub stream_events: crate::stream::StreamEvents,
+    /// Application events that are the flow's, not a transaction's (`applayer_…`).
+    pub layer_events: &'a [&'static str],
+    /// Whether this is the first packet of its direction in the flow, or there is no flow.
+    pub first: bool,
+}
+
+/// A test of the packet or its flow.
+pub trait PacketTest: Send + Sync + fmt::Debug {
+    /// Whether it holds.
+    fn test(&self, view: &PacketView<'_>) -> bool;
+
+    /// Whether it needs the packet itself, so that the rule is not about the stream.
+    fn needs_packet(&self) -> bool {
+        true
+    }
+
+    /// Whether it holds only for packets whose decoding or stream handling raised events, or that have no flow.
+    fn is_event(&self) -> bool {
+        false
+    }
+}
+
+/// A test of a transaction.
+pub trait TxTest: Send + Sync + fmt::Debug {
+    /// Whether it holds.
+    fn test(&self, tx: &dyn Transaction, dir: Direction) -> bool;
+
+    /// The progress of `dir` from which its answer is final; before it a `false` may become `true`.
+    fn progress(&self, protocol: ProtocolId, dir: Direction) -> Option<u8>;
+}
+
+/// A test of what the flow remembers (flowbits, flowint), made when all else matched.
+pub trait VarTest: Send + Sync + fmt::Debug {
+    /// Whether it holds.
+    fn test(&self, vars: &Vars) -> bool;
+}
+
+/// What a match changes in what the flow remembers.
+pub trait VarAction: Send + Sync + fmt::Debug {
+    /// Does it.
+    fn act(&self, vars: &mut Vars);
+}
+
+/// Who a host-scoped option is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Track {
+    /// `by_src`, `ip_src`, `src`
+    Source,
+    /// `by_dst`, `ip_dst`, `dst`
+    Destination,
+    /// `by_both`, `ip_pair`
+    Both,
+    /// `by_rule`
+    Rule,
+    /// `by_flow`
+    Flow,
+}
+
+/// `xbits` and `hostbits`: bits that hosts carry from flow to flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostBit {
+    /// Which bit; names are shared by all rules.
+    pub bit: u32,
+    /// What is done or asked.
+    pub op: BitOp,
+    /// Whose.
+    pub track: Track,
+    /// Seconds until it is forgotten; 0 = never by time.
+    pub expire: u32,
+}
+
+/// What is done with a bit or asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitOp {
+    /// Sets it.
+    Set,
+    /// Clears it.
+    Unset,
+    /// Flips it.
+    Toggle,
+    /// It must be set.
+    IsSet,
+    /// It must not be set.
+    IsNotSet,
+}
+
+/// `threshold` and `detection_filter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// What it does.
+    pub kind: ThresholdKind,
+    /// Counted by.
+    pub track: Track,
+    /// How many.
+    pub count: u32,
+    /// Seconds.
+    pub seconds: u32,
+}
+
+/// The types of [`Threshold`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdKind {
+    /// At most `count` alerts in `seconds`.
+    Limit,
+    /// Every `count`th match within `seconds`.
+    Threshold,
+    /// Once, at the `count`th match within `seconds`.
+    Both,
+    /// All after the first `count` within `seconds`.
+    DetectionFilter,
+}
+
+/// `tag`: log packets that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// The session, or packets of a host.
+    pub host: Option<Direction>,
+    /// How many.
+    pub count: u32,
+    /// Of what.
+    pub metric: TagMetric,
+}
+
+/// What [`Tag::count`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagMetric {
+    /// Packets.
+    Packets,
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+}
+
+/// `target`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `src_ip`
+    Source,
+    /// `dest_ip`
+    Destination,
+}
+
+/// What an alert says of its rule.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// Generator, 1 unless said.
+    pub gid: u32,
+    /// Signature.
+    pub sid: u32,
+    /// Revision.
+    pub rev: u32,
+    /// `msg`
+    pub msg: Box<str>,
+    /// Short name of the class.
+    pub class: Box<str>,
+    /// Description of the class (EVE's `category`).
+    pub category: Box<str>,
+    /// 1 (worst) to 255.
+    pub priority: u8,
+    /// `metadata` pairs, in order.
+    pub metadata: Vec<(Box<str>, Box<str>)>,
+    /// `reference` pairs: system and id.
+    pub references: Vec<(Box<str>, Box<str>)>,
+    /// `target`
+    pub target: Option<Target>,
+}
+
+/// What a rule asks of one buffer.
+#[derive(Debug)]
+pub struct Part {
+    /// Which.
+    pub buffer: BufferId,
+    /// What is done to its bytes first.
+    pub transforms: Vec<Arc<dyn Transform>>,
+    /// What is asked, in order.
+    pub ops: Vec<Op>,
+    /// `absent`: the buffer must not be there; with `or_else` the operations serve when it is.
+    pub absent: Option<Absent>,
+}
+
+/// The `absent` keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It must not be there.
+    Only,
+    /// It must not be there, or what follows must hold.
+    OrElse,
+}
+
+/// A compiled rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// What it says of itself.
+    pub meta: Meta,
+    /// What it does.
+    pub action: Action,
+    /// What it is about.
+    pub protocol: RuleProtocol,
+    /// Its head.
+    pub header: Header,
+    /// `flow`
+    pub flow: Option<FlowTest>,
+    /// Tests of the packet or its flow, cheapest first.
+    pub packet_tests: Vec<Box<dyn PacketTest>>,
+    /// Tests of the transaction.
+    pub tx_tests: Vec<Box<dyn TxTest>>,
+    /// What it asks of buffers.
+    pub parts: Vec<Part>,
+    /// What it asks of the flow's memory.
+    pub var_tests: Vec<Box<dyn VarTest>>,
+    /// What it asks of hosts' bits.
+    pub host_tests: Vec<HostBit>,
+    /// What a match changes in the flow's memory.
+    pub var_actions: Vec<Box<dyn VarAction>>,
+    /// What a match changes in hosts' bits.
+    pub host_actions: Vec<HostBit>,
+    /// `threshold`, `detection_filter`
+    pub threshold: Option<Threshold>,
+    /// `tag`
+    pub tag: Option<Tag>,
+    /// `noalert`, `flowbits:noalert`
+    pub noalert: bool,
+    /// `bypass`
+    pub bypass: bool,
+    /// `prefilter`: a rule without a literal that asks to be tested early.
+    pub prefilter: bool,
+    /// How many variables it has.
+    pub vars: u8,
+    /// Where it comes from: file index and line, for messages.
+    pub line: u32,
+}

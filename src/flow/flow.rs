@@ -1,0 +1,164 @@
+//! One conversation.
+
+use std::net::IpAddr;
+
+use super::app_layer::AppLayer;
+use super::inspected::Inspected;
+use super::key::FlowKey;
+use super::vars::Vars;
+use crate::stream::Session;
+use crate::types::{Direction, Endpoint, Proto, Timestamp};
+use crate::verdict::{Reason, RejectTo};
+
+/// EVE's `flow_id`: unique within a run, the same for both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowId(pub u64);
+
+/// Where a conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FlowState {
+    /// One side spoke.
+    New,
+    /// Both did, or TCP's handshake is complete.
+    Established,
+    /// TCP said goodbye.
+    Closed,
+    /// The kernel forwards it without us.
+    Bypassed,
+}
+
+impl FlowState {
+    /// EVE's text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FlowState::New => "new",
+            FlowState::Established => "established",
+            FlowState::Closed => "closed",
+            FlowState::Bypassed => "bypassed",
+        }
+    }
+}
+
+/// What is done with all packets of a flow from here on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowAction {
+    /// Judged one by one.
+    #[default]
+    None,
+    /// Forwarded without inspection.
+    Pass,
+    /// Dropped.
+    Drop(Reason),
+    /// Dropped, and the ends were told.
+    Reject(Reason, RejectTo),
+}
+
+/// What one side sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Side {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, headers included.
+    pub bytes: u64,
+    /// Lowest and highest TTL seen.
+    pub ttl: Option<(u8, u8)>,
+}
+
+/// A conversation between two ends.
+pub struct Flow {
+    /// Its id.
+    pub id: FlowId,
+    /// Its key in the table.
+    pub key: FlowKey,
+    /// Who opened it.
+    pub client: Endpoint,
+    /// Whom to.
+    pub server: Endpoint,
+    /// IP protocol.
+    pub proto: Proto,
+    /// VLAN identifiers of its first packet.
+    pub vlans: crate::decode::Vlans,
+    /// Its first packet.
+    pub first: Timestamp,
+    /// Its last packet.
+    pub last: Timestamp,
+    /// Number of its first packet.
+    pub first_number: u64,
+    /// What the client and the server sent.
+    pub sides: [Side; 2],
+    /// TCP only.
+    pub session: Option<Box<Session>>,
+    /// What it speaks.
+    pub app: AppLayer,
+    /// What rules wrote.
+    pub vars: Vars,
+    /// What detection did.
+    pub inspected: Inspected,
+    /// What happens to its packets.
+    pub action: FlowAction,
+    /// Bypassed: not inspected, the kernel may forward it.
+    pub bypassed: bool,
+    /// The payload of its packets is not inspected (exception policy, encrypted).
+    pub no_payload: bool,
+    /// Some rule alerted on it.
+    pub alerted: bool,
+    /// Exception policies that were applied, by target and policy.
+    pub exceptions: Vec<(Reason, crate::verdict::ExceptionPolicy)>,
+    /// The kind (type and code) of its first ICMP packet each way.
+    pub icmp: [Option<(u8, u8)>; 2],
+}
+
+impl Flow {
+    /// The sending end of that direction.
+    pub fn source(&self, dir: Direction) -> Endpoint {
+        match dir {
+            Direction::ToServer => self.client,
+            Direction::ToClient => self.server,
+        }
+    }
+
+    /// The receiving end of that direction.
+    pub fn destination(&self, dir: Direction) -> Endpoint {
+        self.source(dir.opposite())
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> FlowState {
+        if self.bypassed {
+            return FlowState::Bypassed;
+        }
+        match &self.session {
+            Some(session) if session.is_closed() => FlowState::Closed,
+            Some(session) if session.is_established() => FlowState::Established,
+            Some(session) if session.is_tracked() => FlowState::New,
+            _ if self.sides.iter().all(|side| side.packets > 0) => FlowState::Established,
+            _ => FlowState::New,
+        }
+    }
+
+    /// As `flow:established` means it: TCP's handshake is complete (or was picked up in mid-stream), of others both sides spoke.
+    pub fn is_established(&self) -> bool {
+        match &self.session {
+            Some(session) => session.is_established(),
+            None => self.sides.iter().all(|side| side.packets > 0),
+        }
+    }
+
+    /// The direction of a packet with that source.
+    pub fn direction_of(&self, source: Endpoint) -> Direction {
+        if source == self.client { Direction::ToServer } else { Direction::ToClient }
+    }
+
+    /// Client and server change places: the first packet seen was the server's.
+    pub fn swap(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+        self.sides.swap(0, 1);
+        self.icmp.swap(0, 1);
+        self.inspected.addresses.swap(0, 1);
+    }
+
+    /// Both addresses, client first.
+    pub fn addresses(&self) -> (IpAddr, IpAddr) {
+        (self.client.ip, self.server.ip)
+    }
+}

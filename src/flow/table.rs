@@ -1,0 +1,280 @@
+//! The flows that are alive: found by key, forgotten by time.
+//!
+//! Flows of one protocol and state share a timeout, so each such class is a list in the order of the last packet: what
+//! has timed out is always at its head, and nothing is ever scanned. The table is bounded by [`FlowConfig::memcap`].
+
+use std::collections::HashMap;
+
+use super::flow::{Flow, FlowState};
+use super::key::FlowKey;
+use crate::types::{Proto, Timestamp};
+use crate::verdict::ExceptionPolicy;
+
+/// Seconds without a packet after which a flow has ended, by its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// One side spoke.
+    pub new: u64,
+    /// Both did.
+    pub established: u64,
+    /// TCP said goodbye.
+    pub closed: u64,
+    /// The kernel forwards it.
+    pub bypassed: u64,
+}
+
+/// Limits of the table. Defaults are those of Suricata's user guide ("flow-timeouts", "flow").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowConfig {
+    /// Bytes that flows may take, streams not counted.
+    pub memcap: u64,
+    /// What happens to a packet whose flow has no room.
+    pub memcap_policy: ExceptionPolicy,
+    /// VLAN identifiers are part of the key.
+    pub use_vlans: bool,
+    /// TCP.
+    pub tcp: Timeouts,
+    /// UDP.
+    pub udp: Timeouts,
+    /// ICMP and ICMPv6.
+    pub icmp: Timeouts,
+    /// All others.
+    pub other: Timeouts,
+}
+
+impl Default for FlowConfig {
+    fn default() -> Self {
+        FlowConfig {
+            memcap: 128 << 20,
+            memcap_policy: ExceptionPolicy::Ignore,
+            use_vlans: true,
+            tcp: Timeouts { new: 60, established: 600, closed: 60, bypassed: 100 },
+            udp: Timeouts { new: 30, established: 300, closed: 0, bypassed: 100 },
+            icmp: Timeouts { new: 30, established: 300, closed: 0, bypassed: 100 },
+            other: Timeouts { new: 30, established: 300, closed: 0, bypassed: 100 },
+        }
+    }
+}
+
+/// A place in the table, valid until the flow is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowIndex(u32);
+
+/// What the table knows of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    New,
+    /// Its flow.
+    Known(FlowIndex),
+    /// A flow that ended by time before this packet: remove it first.
+    TimedOut(FlowIndex),
+}
+
+const NONE: u32 = u32::MAX;
+const CLASSES: usize = 16;
+
+struct Slot {
+    flow: Option<Box<Flow>>,
+    previous: u32,
+    next: u32,
+    class: u8,
+}
+
+/// The table. One per worker.
+pub struct FlowTable {
+    config: FlowConfig,
+    index: HashMap<FlowKey, u32, ahash::RandomState>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    heads: [u32; CLASSES],
+    tails: [u32; CLASSES],
+    flows_max: usize,
+}
+
+impl FlowTable {
+    /// An empty table.
+    pub fn new(config: FlowConfig) -> Self {
+        let each = (std::mem::size_of::<Flow>() + std::mem::size_of::<Slot>() + 64) as u64;
+        FlowTable {
+            config,
+            index: HashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            heads: [NONE; CLASSES],
+            tails: [NONE; CLASSES],
+            flows_max: usize::try_from((config.memcap / each).clamp(16, u64::from(NONE - 1))).unwrap_or(16),
+        }
+    }
+
+    /// How many flows are alive.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Whether another flow would break the memory limit.
+    pub fn is_full(&self) -> bool {
+        self.index.len() >= self.flows_max
+    }
+
+    /// What is known of that key at that time.
+    pub fn find(&self, key: &FlowKey, now: Timestamp) -> Found {
+        let Some(&at) = self.index.get(key) else { return Found::New };
+        match &self.slots[at as usize].flow {
+            Some(flow) if self.is_over(flow, now) => Found::TimedOut(FlowIndex(at)),
+            Some(_) => Found::Known(FlowIndex(at)),
+            None => Found::New,
+        }
+    }
+
+    /// Adds a flow; gives it back when the table is full.
+    pub fn insert(&mut self, flow: Box<Flow>) -> Result<FlowIndex, Box<Flow>> {
+        if self.is_full() {
+            return Err(flow);
+        }
+        let key = flow.key;
+        let class = class_of(&flow);
+        let slot = Slot { flow: Some(flow), previous: NONE, next: NONE, class };
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.slots[at as usize] = slot;
+                at
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.link(at, class);
+        self.index.insert(key, at);
+        Ok(FlowIndex(at))
+    }
+
+    /// The flow at that place.
+    pub fn flow(&mut self, at: FlowIndex) -> Option<&mut Flow> {
+        self.slots.get_mut(at.0 as usize)?.flow.as_deref_mut()
+    }
+
+    /// Takes the flow out for the time of one packet, so that it can be worked on beside the table; [`FlowTable::put_back`] must follow.
+    pub fn borrow(&mut self, at: FlowIndex) -> Option<Box<Flow>> {
+        self.slots.get_mut(at.0 as usize)?.flow.take()
+    }
+
+    /// Puts a borrowed flow back and moves it to the end of its class.
+    pub fn put_back(&mut self, at: FlowIndex, flow: Box<Flow>) {
+        let class = class_of(&flow);
+        self.unlink(at.0);
+        let slot = &mut self.slots[at.0 as usize];
+        slot.flow = Some(flow);
+        slot.class = class;
+        self.link(at.0, class);
+    }
+
+    /// Removes a flow that is not borrowed.
+    pub fn remove(&mut self, at: FlowIndex) -> Option<Box<Flow>> {
+        let flow = self.slots.get_mut(at.0 as usize)?.flow.take()?;
+        self.unlink(at.0);
+        self.index.remove(&flow.key);
+        self.free.push(at.0);
+        Some(flow)
+    }
+
+    /// Removes one flow whose time is over.
+    pub fn take_expired(&mut self, now: Timestamp) -> Option<Box<Flow>> {
+        let over = self.heads.iter().copied().find(|&head| {
+            head != NONE
+                && self.slots[head as usize].flow.as_ref().is_some_and(|flow| self.is_over(flow, now))
+        })?;
+        self.remove(FlowIndex(over))
+    }
+
+    /// Removes the flow that waited longest for a packet, one-sided ones first: to make room.
+    pub fn take_oldest(&mut self) -> Option<Box<Flow>> {
+        let of = |want: fn(u8) -> bool| {
+            self.heads
+                .iter()
+                .enumerate()
+                .filter(|(class, head)| want(*class as u8 % 4) && **head != NONE)
+                .filter_map(|(_, head)| Some((self.slots[*head as usize].flow.as_ref()?.last, *head)))
+                .min()
+                .map(|(_, head)| head)
+        };
+        let oldest = of(|state| state != 1).or_else(|| of(|_| true))?;
+        self.remove(FlowIndex(oldest))
+    }
+
+    /// Removes any flow, in the order of classes and last packets: at the end.
+    pub fn take_any(&mut self) -> Option<Box<Flow>> {
+        let head = self.heads.iter().copied().find(|head| *head != NONE)?;
+        self.remove(FlowIndex(head))
+    }
+
+    fn is_over(&self, flow: &Flow, now: Timestamp) -> bool {
+        now.seconds_since(flow.last) >= self.timeout(flow).max(1) && now > flow.last
+    }
+
+    fn timeout(&self, flow: &Flow) -> u64 {
+        let timeouts = match flow.proto {
+            Proto::TCP => &self.config.tcp,
+            Proto::UDP => &self.config.udp,
+            Proto::ICMP | Proto::ICMPV6 => &self.config.icmp,
+            _ => &self.config.other,
+        };
+        match flow.state() {
+            FlowState::New => timeouts.new,
+            FlowState::Established => timeouts.established,
+            FlowState::Closed => timeouts.closed,
+            FlowState::Bypassed => timeouts.bypassed,
+        }
+    }
+
+    fn link(&mut self, at: u32, class: u8) {
+        let class = usize::from(class);
+        let tail = self.tails[class];
+        self.slots[at as usize].previous = tail;
+        self.slots[at as usize].next = NONE;
+        if tail == NONE {
+            self.heads[class] = at;
+        } else {
+            self.slots[tail as usize].next = at;
+        }
+        self.tails[class] = at;
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let Slot { previous, next, class, .. } = self.slots[at as usize];
+        let class = usize::from(class);
+        if previous == NONE {
+            self.heads[class] = next;
+        } else {
+            self.slots[previous as usize].next = next;
+        }
+        if next == NONE {
+            self.tails[class] = previous;
+        } else {
+            self.slots[next as usize].previous = previous;
+        }
+    }
+}
+
+/// Protocol times four plus state.
+fn class_of(flow: &Flow) -> u8 {
+    let proto = match flow.proto {
+        Proto::TCP => 0,
+        Proto::UDP => 1,
+        Proto::ICMP | Proto::ICMPV6 => 2,
+        _ => 3,
+    };
+    let state = match flow.state() {
+        FlowState::New => 0,
+        FlowState::Established => 1,
+        FlowState::Closed => 2,
+        FlowState::Bypassed => 3,
+    };
+    proto * 4 + state
+}
