@@ -113,6 +113,8 @@ pub struct RuleBuilder<'r> {
     pub bypass: bool,
     /// `prefilter`
     pub prefilter: bool,
+    /// Why this rule is not for us (`requires`): it is left out without a mistake.
+    pub skip: Option<String>,
     /// What is asked of buffers so far.
     pub parts: Vec<Part>,
     /// Index into `parts` of the buffer in force; `None` before the first `select` (the payload).
@@ -150,6 +152,7 @@ impl<'r> RuleBuilder<'r> {
             noalert: false,
             bypass: false,
             prefilter: false,
+            skip: None,
             parts: Vec::new(),
             current: None,
             last: None,

@@ -3,12 +3,21 @@
 //! Knows no protocol by name: protocols and keywords bring tables ([`Registry`]).
 
 pub mod buffer;
+pub mod compile;
+pub mod evaluate;
+pub mod host;
 pub mod inspect;
 pub mod keyword;
+pub mod literal;
+pub mod prefilter;
 pub mod registry;
 pub mod rule;
+pub mod ruleset;
 
 pub use buffer::{Buffer, BufferId, BufferSpec, Kind, NumberSpec, Place};
 pub use keyword::{Environment, Keyword, Names, RuleBuilder};
+pub use compile::{Compiler, Refused};
+pub use evaluate::{DetectConfig, Detector, Inspection, Match};
 pub use registry::{PacketBufferSpec, ProtocolEntry, Registry, Word};
 pub use rule::Rule;
+pub use ruleset::{Class, RuleSet};

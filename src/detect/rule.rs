@@ -98,6 +98,16 @@ pub trait PacketTest: Send + Sync + fmt::Debug {
     fn is_event(&self) -> bool {
         false
     }
+
+    /// Whether it asks nothing but addresses and the IP protocol (the rule stays one on addresses alone).
+    fn is_address(&self) -> bool {
+        false
+    }
+
+    /// Whether it asks only which application protocol the flow speaks.
+    fn is_detection(&self) -> bool {
+        false
+    }
 }
 
 /// A test of a transaction.
@@ -281,6 +291,8 @@ pub struct Rule {
     pub header: Header,
     /// `flow`
     pub flow: Option<FlowTest>,
+    /// The payload it asks for is the packet's, never the stream's (`dsize`, `flow:no_stream`).
+    pub packet_payload: bool,
     /// Tests of the packet or its flow, cheapest first.
     pub packet_tests: Vec<Box<dyn PacketTest>>,
     /// Tests of the transaction.

@@ -119,6 +119,12 @@ impl AppLayer {
         self.protocol
     }
 
+    /// Whose transactions [`AppLayer::transactions`] are: behind a change of protocol those of the one before, until the
+    /// next is known.
+    pub fn parser_protocol(&self) -> Option<ProtocolId> {
+        self.parser.as_ref().and(self.protocol.or(self.original))
+    }
+
     /// The protocol recognised from that side.
     pub fn side(&self, dir: Direction) -> Option<ProtocolId> {
         self.by_side[dir.index()]
@@ -336,7 +342,7 @@ impl AppLayer {
             self.given_up = [true; 2];
             return;
         }
-        self.original = self.protocol;
+        self.original = self.protocol.or(self.original);
         self.by_side = [None; 2];
         self.probe_from = self.at;
         self.wanted = self.at;

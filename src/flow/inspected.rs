@@ -15,8 +15,8 @@ pub struct TxInspected {
     pub waiting: SmallVec<[(u32, u64); 4]>,
     /// Rules that matched.
     pub matched: SmallVec<[u32; 2]>,
-    /// Per growing buffer: how far it was searched by the prefilter.
-    pub searched: SmallVec<[(u16, u64); 2]>,
+    /// Per growing buffer (list and number): how far it was searched by the prefilter.
+    pub searched: SmallVec<[((u16, u16), u64); 2]>,
 }
 
 /// What was inspected of a flow.
@@ -28,6 +28,8 @@ pub struct Inspected {
     pub stream: [u64; 2],
     /// Something asks to inspect the raw stream now, by direction.
     pub flush: [bool; 2],
+    /// Transactions moved since they were inspected, by direction.
+    pub moved: [bool; 2],
     /// Live transactions: id and both directions, in the order of their ids.
     pub txs: VecDeque<(u64, [TxInspected; 2])>,
 }

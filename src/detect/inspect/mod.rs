@@ -1,3 +1,283 @@
-//! Evaluation of what a rule asks of a buffer.
+//! Evaluation of what a rule asks of one buffer.
+//!
+//! Operations are tried in order. A literal or an expression may match in several places: when something *relative* to it
+//! fails further on, its next place is tried. A budget bounds the tries, so that no rule and no traffic makes this more
+//! than linear in the budget (`detect.inspection-recursion-limit`).
 
 pub mod ops;
+
+use memchr::memmem;
+use ops::{Content, Op, Pcre, View};
+
+/// Whether all operations hold on the buffer of `view`.
+///
+/// `fresh`: bytes before this index were inspected before; some operation must reach beyond it (0: all bytes are new).
+/// `budget`: tries left; at 0 the answer is no.
+pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bool {
+    let mut run = Run { ops, fresh, budget };
+    run.from(0, view, 0)
+}
+
+struct Run<'r> {
+    ops: &'r [Op],
+    fresh: usize,
+    budget: u32,
+}
+
+impl Run<'_> {
+    /// Tries the operations from `at` on; `reach` is the furthest byte that any operation before needed.
+    fn from(&mut self, at: usize, view: &mut View<'_>, reach: usize) -> bool {
+        let Some(op) = self.ops.get(at) else { return self.fresh == 0 || reach > self.fresh };
+        if self.budget == 0 {
+            return false;
+        }
+        self.budget -= 1;
+        match op {
+            Op::Content(content) => self.content(content, at, view, reach),
+            Op::Pcre(pcre) => self.pcre(pcre, at, view, reach),
+            Op::Test(test) => {
+                let before = view.at;
+                if test.test(view) {
+                    let reach = reach.max(view.at);
+                    if self.from(at + 1, view, reach) {
+                        return true;
+                    }
+                }
+                view.at = before;
+                false
+            }
+        }
+    }
+
+    fn next_is_relative(&self, at: usize) -> bool {
+        self.ops.get(at + 1).is_some_and(Op::is_relative)
+    }
+
+    /// The next place matters too when freshness is wanted and nothing fresh was reached yet.
+    fn tries_again(&self, at: usize) -> bool {
+        self.next_is_relative(at) || (self.fresh > 0 && at + 1 == self.ops.len())
+    }
+
+    fn content(&mut self, content: &Content, at: usize, view: &mut View<'_>, reach: usize) -> bool {
+        let Some((low, high)) = window(content, view) else {
+            return content.negated && self.from(at + 1, view, reach);
+        };
+        if content.negated {
+            return find(content, view, low, high).is_none() && self.from(at + 1, view, reach);
+        }
+        let before = view.at;
+        let mut low = low;
+        while let Some(start) = find(content, view, low, high) {
+            view.at = start + content.pattern.len();
+            let reach = reach.max(view.at);
+            if self.from(at + 1, view, reach) {
+                return true;
+            }
+            view.at = before;
+            if !self.tries_again(at) || self.budget == 0 {
+                return false;
+            }
+            self.budget -= 1;
+            low = start + 1;
+        }
+        false
+    }
+
+    fn pcre(&mut self, pcre: &Pcre, at: usize, view: &mut View<'_>, reach: usize) -> bool {
+        let base = if pcre.relative { view.at } else { 0 };
+        let Some(bytes) = view.bytes.get(base..) else { return pcre.negated && self.from(at + 1, view, reach) };
+        if pcre.negated {
+            return pcre.matcher.find(bytes, 0).is_none() && self.from(at + 1, view, reach);
+        }
+        let before = view.at;
+        let mut from = 0;
+        while let Some((start, end)) = pcre.matcher.find(bytes, from) {
+            view.at = base + end;
+            let reach = reach.max(view.at);
+            if self.from(at + 1, view, reach) {
+                return true;
+            }
+            view.at = before;
+            if !self.tries_again(at) || self.budget == 0 || start >= bytes.len() {
+                return false;
+            }
+            self.budget -= 1;
+            from = start + 1;
+        }
+        false
+    }
+}
+
+/// Where a literal may stand: it begins at or after the first index and ends at or before the second. `None`: nowhere.
+fn window(content: &Content, view: &View<'_>) -> Option<(usize, usize)> {
+    let len = view.bytes.len() as i64;
+    let (mut low, mut high) = (0i64, len);
+    if content.is_relative() {
+        let base = (view.at as i64).saturating_add(content.distance.map_or(0, |arg| arg.value(view.vars)));
+        low = base;
+        if let Some(within) = content.within {
+            high = high.min(base.saturating_add(within.value(view.vars)));
+        }
+    } else {
+        let past = i64::try_from(view.offset).unwrap_or(i64::MAX);
+        if content.startswith {
+            high = content.pattern.len() as i64 - past;
+            if past > 0 {
+                return None;
+            }
+        }
+        let offset = content.offset.map_or(0, |arg| arg.value(view.vars));
+        low = low.max(offset.saturating_sub(past));
+        if let Some(depth) = content.depth {
+            high = high.min(offset.saturating_add(depth.value(view.vars)).saturating_sub(past));
+        }
+    }
+    low = low.max(0);
+    high = high.min(len);
+    (low.saturating_add(content.pattern.len() as i64) <= high).then_some((low as usize, high as usize))
+}
+
+/// The first place of the literal within the window.
+fn find(content: &Content, view: &View<'_>, low: usize, high: usize) -> Option<usize> {
+    let pattern = &content.pattern;
+    if content.endswith {
+        if !view.to_end {
+            return None;
+        }
+        let start = view.bytes.len().checked_sub(pattern.len())?;
+        let here = view.bytes.get(start..)?;
+        let same = if content.nocase { here.eq_ignore_ascii_case(pattern) } else { *here == **pattern };
+        return (same && start >= low && view.bytes.len() <= high).then_some(start);
+    }
+    let bytes = view.bytes.get(low..high)?;
+    let at = if content.nocase { find_nocase(bytes, pattern) } else { memmem::find(bytes, pattern) };
+    at.map(|at| low + at)
+}
+
+/// The first place of `pattern` (lower case) in `bytes`, letters compared without case.
+fn find_nocase(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
+    // search for the byte that is rarest by a crude rule: not a letter if there is one, else the first
+    let (at, &rare) = pattern.iter().enumerate().find(|(_, byte)| !byte.is_ascii_alphabetic() && **byte != 0).or(
+        pattern.iter().enumerate().next(),
+    )?;
+    let last = bytes.len().checked_sub(pattern.len())?;
+    let mut from = 0;
+    while from <= last {
+        let area = bytes.get(from + at..=last + at)?;
+        let hit = if rare.is_ascii_alphabetic() {
+            memchr::memchr2(rare, rare.to_ascii_uppercase(), area)
+        } else {
+            memchr::memchr(rare, area)
+        }?;
+        let start = from + hit;
+        if bytes[start..start + pattern.len()].eq_ignore_ascii_case(pattern) {
+            return Some(start);
+        }
+        from = start + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ops::Arg;
+    use super::*;
+
+    fn content(text: &str) -> Content {
+        Content { pattern: text.as_bytes().into(), ..Content::default() }
+    }
+
+    fn check(bytes: &[u8], contents: Vec<Content>) -> bool {
+        let ops: Vec<Op> = contents.into_iter().map(Op::Content).collect();
+        let mut vars = [0; 4];
+        let mut decoded = Vec::new();
+        let mut view = View {
+            bytes,
+            at: 0,
+            offset: 0,
+            from_start: true,
+            to_end: true,
+            vars: &mut vars,
+            decoded: &mut decoded,
+        };
+        inspect(&ops, &mut view, 0, 3000)
+    }
+
+    fn with(mut content: Content, change: impl FnOnce(&mut Content)) -> Content {
+        change(&mut content);
+        content
+    }
+
+    #[test]
+    fn literals_stand_where_their_modifiers_allow() {
+        let value = |n| Some(Arg::Value(n));
+        for (bytes, contents, expected) in [
+            ("abcdef", vec![content("cde")], true),
+            ("abcdef", vec![content("x")], false),
+            ("abcdef", vec![with(content("abc"), |c| c.startswith = true)], true),
+            ("xabc", vec![with(content("abc"), |c| c.startswith = true)], false),
+            ("xabc", vec![with(content("abc"), |c| c.endswith = true)], true),
+            ("abcx", vec![with(content("abc"), |c| c.endswith = true)], false),
+            ("abcdef", vec![with(content("cde"), |c| c.depth = value(5))], true),
+            ("abcdef", vec![with(content("cde"), |c| c.depth = value(4))], false),
+            ("abcdef", vec![with(content("cde"), |c| c.offset = value(2))], true),
+            ("abcdef", vec![with(content("cde"), |c| c.offset = value(3))], false),
+            (
+                "abcdef",
+                vec![with(content("cde"), |c| {
+                    c.offset = value(1);
+                    c.depth = value(4);
+                })],
+                true,
+            ),
+            ("abcdef", vec![content("ab"), with(content("ef"), |c| c.distance = value(2))], true),
+            ("abcdef", vec![content("ab"), with(content("ef"), |c| c.distance = value(3))], false),
+            ("abcdef", vec![content("ab"), with(content("cd"), |c| c.within = value(2))], true),
+            ("abcdef", vec![content("ab"), with(content("de"), |c| c.within = value(2))], false),
+            (
+                "abcdef",
+                vec![
+                    content("ab"),
+                    with(content("de"), |c| {
+                        c.distance = value(1);
+                        c.within = value(2);
+                    }),
+                ],
+                true,
+            ),
+            ("abcdef", vec![content("cd"), with(content("ab"), |c| c.distance = value(-4))], true),
+            ("ab ab xy", vec![content("ab"), with(content("xy"), |c| c.within = value(3))], true),
+            ("abcdef", vec![with(content("x"), |c| c.negated = true)], true),
+            ("abcdef", vec![with(content("c"), |c| c.negated = true)], false),
+            (
+                "abcdef",
+                vec![
+                    content("ab"),
+                    with(content("f"), |c| {
+                        c.negated = true;
+                        c.within = value(2);
+                    }),
+                ],
+                true,
+            ),
+            ("aBcDeF", vec![with(content("cde"), |c| c.nocase = true)], true),
+            ("ab.CD", vec![with(content("b.cd"), |c| c.nocase = true)], true),
+            ("", vec![content("a")], false),
+            ("", vec![with(content("a"), |c| c.negated = true)], true),
+        ] {
+            assert_eq!(check(bytes.as_bytes(), contents.clone()), expected, "{bytes} {contents:?}");
+        }
+    }
+
+    #[test]
+    fn backtracking_ends_with_its_budget() {
+        let value = |n| Some(Arg::Value(n));
+        let bytes = vec![b'a'; 20_000];
+        let mut contents = vec![content("a")];
+        for _ in 0..20 {
+            contents.push(with(content("a"), |c| c.distance = value(0)));
+        }
+        contents.push(with(content("b"), |c| c.distance = value(0)));
+        assert!(!check(&bytes, contents));
+    }
+}

@@ -1,0 +1,346 @@
+//! One rule's syntax tree → [`Rule`]: its words looked up in the registry, its parts checked against each other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::buffer::{BufferId, Kind, Origin};
+use super::inspect::ops::Op;
+use super::keyword::{Environment, Names, RuleBuilder};
+use super::registry::{Registry, Word};
+use super::rule::{Header, Rule, RuleProtocol};
+use crate::rules::{AddressSet, Arrow, GroupExpr, PortSet, RuleAst, RuleError, Spanned, Vars, did_you_mean};
+use crate::types::{Direction, Proto};
+
+/// How a number keyword of a protocol is compiled: given by `keywords/`, which knows the operators.
+pub type CompileNumber = fn(u16, &crate::rules::OptionAst<'_>, &mut RuleBuilder<'_>) -> Result<(), RuleError>;
+
+/// What all rules of a set are compiled with.
+pub struct Compiler<'c> {
+    /// All keywords, buffers and protocols.
+    pub registry: &'c Registry,
+    /// Address and port variables.
+    pub vars: &'c Vars,
+    /// Classes, limits.
+    pub environment: &'c Environment<'c>,
+    /// Number keywords.
+    pub number: CompileNumber,
+    /// Names shared by all rules.
+    pub names: Names,
+    addresses: HashMap<AddressSet, Arc<AddressSet>>,
+    ports: HashMap<PortSet, Arc<PortSet>>,
+    /// Sets by the text they were made of: most rules share a few.
+    address_texts: HashMap<String, Arc<AddressSet>>,
+    port_texts: HashMap<String, Arc<PortSet>>,
+}
+
+/// Why a rule is not in the set.
+#[derive(Debug)]
+pub enum Refused {
+    /// It has mistakes.
+    Errors(Vec<RuleError>),
+    /// Its own `requires` says that it is not for us.
+    Skipped(String),
+}
+
+impl<'c> Compiler<'c> {
+    /// A compiler for one rule set.
+    pub fn new(
+        registry: &'c Registry,
+        vars: &'c Vars,
+        environment: &'c Environment<'c>,
+        number: CompileNumber,
+    ) -> Self {
+        Compiler {
+            registry,
+            vars,
+            environment,
+            number,
+            names: Names::default(),
+            addresses: HashMap::new(),
+            ports: HashMap::new(),
+            address_texts: HashMap::new(),
+            port_texts: HashMap::new(),
+        }
+    }
+
+    /// Compiles one rule; `line` is where its text begins in its file.
+    pub fn compile(&mut self, ast: &RuleAst<'_>, line: u32) -> Result<Rule, Refused> {
+        let mut errors = Vec::new();
+        let protocol = protocol(self.registry, &ast.protocol).unwrap_or_else(|error| {
+            errors.push(error);
+            RuleProtocol::Any
+        });
+        let header = self.header(ast, &mut errors);
+        let environment = self.environment;
+        let registry = self.registry;
+        let mut names = std::mem::take(&mut self.names);
+        let mut builder = RuleBuilder::new(registry, &mut names, environment, protocol);
+        for option in &ast.options {
+            if let Err(error) = apply(registry, self.number, option, &mut builder) {
+                errors.push(error);
+            }
+            if let Some(why) = builder.skip.take() {
+                self.names = names;
+                return Err(Refused::Skipped(why));
+            }
+        }
+        if builder.meta.sid == 0 && errors.is_empty() {
+            errors.push(
+                RuleError::new(0..ast.text.len().min(1), "rule has no sid")
+                    .hint("every rule needs a number of its own: sid:1000001;"),
+            );
+        }
+        let rule = if errors.is_empty() { finish(builder, ast, header, line, &mut errors) } else { None };
+        self.names = names;
+        match rule {
+            Some(rule) if errors.is_empty() => Ok(rule),
+            _ => Err(Refused::Errors(errors)),
+        }
+    }
+
+    fn header(&mut self, ast: &RuleAst<'_>, errors: &mut Vec<RuleError>) -> Option<Header> {
+        let source = self.address_set(ast, &ast.source, errors);
+        let source_ports = self.port_set(ast, &ast.source_ports, errors);
+        let destination = self.address_set(ast, &ast.destination, errors);
+        let destination_ports = self.port_set(ast, &ast.destination_ports, errors);
+        Some(Header {
+            source: source?,
+            source_ports: source_ports?,
+            destination: destination?,
+            destination_ports: destination_ports?,
+            both_ways: ast.arrow.node == Arrow::Both,
+        })
+    }
+
+    fn address_set(
+        &mut self,
+        ast: &RuleAst<'_>,
+        expr: &Spanned<GroupExpr<'_>>,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Arc<AddressSet>> {
+        let text = ast.text.get(expr.span.clone()).unwrap_or_default();
+        if let Some(known) = self.address_texts.get(text) {
+            return Some(known.clone());
+        }
+        match self.vars.addresses(expr) {
+            Ok(set) => {
+                let shared = self.addresses.entry(set).or_insert_with_key(|set| Arc::new(set.clone())).clone();
+                self.address_texts.insert(text.to_owned(), shared.clone());
+                Some(shared)
+            }
+            Err(error) => {
+                errors.push(error);
+                None
+            }
+        }
+    }
+
+    fn port_set(
+        &mut self,
+        ast: &RuleAst<'_>,
+        expr: &Spanned<GroupExpr<'_>>,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Arc<PortSet>> {
+        let text = ast.text.get(expr.span.clone()).unwrap_or_default();
+        if let Some(known) = self.port_texts.get(text) {
+            return Some(known.clone());
+        }
+        match self.vars.ports(expr) {
+            Ok(set) => {
+                let shared = self.ports.entry(set).or_insert_with_key(|set| Arc::new(set.clone())).clone();
+                self.port_texts.insert(text.to_owned(), shared.clone());
+                Some(shared)
+            }
+            Err(error) => {
+                errors.push(error);
+                None
+            }
+        }
+    }
+}
+
+fn protocol(registry: &Registry, word: &Spanned<&str>) -> Result<RuleProtocol, RuleError> {
+    const FIXED: &[(&str, RuleProtocol)] = &[
+        ("ip", RuleProtocol::Ip(None)),
+        ("ipv4", RuleProtocol::Ip(Some(4))),
+        ("ip4", RuleProtocol::Ip(Some(4))),
+        ("ipv6", RuleProtocol::Ip(Some(6))),
+        ("ip6", RuleProtocol::Ip(Some(6))),
+        ("tcp", RuleProtocol::Tcp),
+        ("tcp-pkt", RuleProtocol::TcpPacket),
+        ("tcp-stream", RuleProtocol::TcpStream),
+        ("udp", RuleProtocol::Udp),
+        ("icmp", RuleProtocol::Icmp(None)),
+        ("icmpv4", RuleProtocol::Icmp(Some(4))),
+        ("icmpv6", RuleProtocol::Icmp(Some(6))),
+        ("sctp", RuleProtocol::Sctp),
+        ("pkthdr", RuleProtocol::Any),
+        ("gre", RuleProtocol::Other(Proto::GRE)),
+        ("esp", RuleProtocol::Other(Proto::ESP)),
+        ("ah", RuleProtocol::Other(Proto::AH)),
+        ("igmp", RuleProtocol::Other(Proto::IGMP)),
+    ];
+    let name = word.node.to_ascii_lowercase();
+    if let Some((_, protocol)) = FIXED.iter().find(|(known, _)| *known == name) {
+        return Ok(*protocol);
+    }
+    if let Some(id) = registry.protocol_named(&name) {
+        return Ok(RuleProtocol::App(id));
+    }
+    let known = FIXED.iter().map(|(name, _)| *name).chain(registry.protocols().iter().map(|p| p.name()));
+    let error = RuleError::new(word.span.clone(), format!("unknown protocol '{}'", word.node));
+    Err(match did_you_mean(&name, known) {
+        Some(near) => error.hint(format!("did you mean '{near}'?")),
+        None => error.hint("mamparo --list-protocols shows the protocols there are"),
+    })
+}
+
+fn apply(
+    registry: &Registry,
+    number: CompileNumber,
+    option: &crate::rules::OptionAst<'_>,
+    rule: &mut RuleBuilder<'_>,
+) -> Result<(), RuleError> {
+    let name = option.name.node;
+    let span = option.name.span.clone();
+    match registry.find(name) {
+        Some(Word::Keyword(keyword)) => keyword.compile(option, rule),
+        Some(Word::Sticky(buffer)) => {
+            if let Some(value) = &option.value {
+                return Err(RuleError::new(value.span.clone(), format!("'{name}' takes no value")));
+            }
+            rule.select(buffer);
+            Ok(())
+        }
+        Some(Word::Modifier(buffer)) => {
+            if rule.is_sticky() {
+                return Err(RuleError::new(
+                    span,
+                    format!("content modifier '{name}' after a sticky buffer"),
+                )
+                .hint(format!("use the sticky form '{}' before the content", registry.buffer(buffer).name)));
+            }
+            if rule.move_last_to(buffer) {
+                Ok(())
+            } else {
+                Err(RuleError::new(span, format!("'{name}' modifies a content, and none is before it")))
+            }
+        }
+        Some(Word::Number(id)) => number(id, option, rule),
+        None => {
+            let error = RuleError::new(span, format!("unknown keyword '{name}'"));
+            Err(match did_you_mean(name, registry.names()) {
+                Some(near) => error.hint(format!("did you mean '{near}'?")),
+                None => error.hint("mamparo --list-keywords shows the keywords there are"),
+            })
+        }
+    }
+}
+
+/// Checks the parts against each other and puts the rule together.
+fn finish(
+    mut builder: RuleBuilder<'_>,
+    ast: &RuleAst<'_>,
+    header: Option<Header>,
+    line: u32,
+    errors: &mut Vec<RuleError>,
+) -> Option<Rule> {
+    let registry = builder.registry;
+    let whole = 0..ast.text.len();
+    builder.parts.retain(|part| !part.ops.is_empty() || part.absent.is_some());
+    let vars = builder.var_count();
+    // contents that can never match in their buffer, and the old modifiers' leftovers
+    for part in &builder.parts {
+        let buffer = registry.buffer(part.buffer);
+        for op in &part.ops {
+            if let (Op::Content(content), Some(check)) = (op, buffer.check) {
+                if let Err(why) = check(&content.pattern) {
+                    errors.push(RuleError::new(whole.clone(), format!("content in '{}' {why}", buffer.name)));
+                }
+            }
+        }
+    }
+    // every application buffer must be of the rule's protocol
+    let mut protocol = builder.protocol;
+    for part in &builder.parts {
+        let Origin::App(sources) = &registry.buffer(part.buffer).origin else { continue };
+        match protocol {
+            RuleProtocol::App(id) if !sources.iter().any(|s| s.protocol == id) => errors.push(RuleError::new(
+                ast.protocol.span.clone(),
+                format!("protocol '{}' has no buffer '{}'", ast.protocol.node, registry.buffer(part.buffer).name),
+            )),
+            RuleProtocol::App(_) => {}
+            _ => {
+                let mut ids: Vec<_> = sources.iter().map(|s| s.protocol).collect();
+                ids.dedup();
+                if let [only] = ids.as_slice() {
+                    protocol = RuleProtocol::App(*only);
+                }
+            }
+        }
+    }
+    // a direction in which every application buffer is there
+    if let Some(dir) = builder.flow.and_then(|flow| flow.dir) {
+        for part in &builder.parts {
+            if part.absent.is_some() {
+                continue;
+            }
+            if let Origin::App(sources) = &registry.buffer(part.buffer).origin {
+                if !sources.iter().any(|s| s.place.dir == dir) {
+                    errors.push(
+                        RuleError::new(
+                            whole.clone(),
+                            format!("'{}' is never there {}", registry.buffer(part.buffer).name, dir.name()),
+                        )
+                        .hint(format!("use flow:{}", dir.opposite().name())),
+                    );
+                }
+            }
+        }
+    } else {
+        let possible = |dir: Direction| {
+            builder.parts.iter().all(|part| match &registry.buffer(part.buffer).origin {
+                Origin::App(sources) => sources.iter().any(|s| s.place.dir == dir),
+                _ => true,
+            })
+        };
+        if !possible(Direction::ToServer) && !possible(Direction::ToClient) {
+            errors.push(
+                RuleError::new(whole, "buffers of both directions in one rule can never match together")
+                    .hint("write a rule for each direction and tie them with flowbits"),
+            );
+        }
+    }
+    // literals of buffers that are evaluated together: a variable must be made before it is used, so parts keep their order
+    builder.parts.sort_by_key(|part| part.buffer == BufferId::BASE64);
+    if builder.meta.priority == 0 {
+        builder.meta.priority = 3;
+    }
+    Some(Rule {
+        meta: builder.meta,
+        action: ast.action.node,
+        protocol,
+        header: header?,
+        flow: builder.flow,
+        packet_payload: builder.packet_payload,
+        packet_tests: builder.packet_tests,
+        tx_tests: builder.tx_tests,
+        parts: builder.parts,
+        var_tests: builder.var_tests,
+        host_tests: builder.host_tests,
+        var_actions: builder.var_actions,
+        host_actions: builder.host_actions,
+        threshold: builder.threshold,
+        tag: builder.tag,
+        noalert: builder.noalert,
+        bypass: builder.bypass,
+        prefilter: builder.prefilter,
+        vars,
+        line,
+    })
+}
+
+/// Whether a buffer is offered as [`Kind::Body`] anywhere.
+pub fn is_body(registry: &Registry, buffer: BufferId) -> bool {
+    matches!(&registry.buffer(buffer).origin, Origin::App(sources) if sources.iter().any(|s| s.place.kind == Kind::Body))
+}
