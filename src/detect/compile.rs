@@ -1,14 +1,12 @@
 //! One rule's syntax tree → [`Rule`]: its words looked up in the registry, its parts checked against each other.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use super::buffer::{BufferId, Kind, Origin};
 use super::inspect::ops::Op;
 use super::keyword::{Environment, Names, RuleBuilder};
 use super::registry::{Registry, Word};
 use super::rule::{Header, Rule, RuleProtocol};
-use crate::rules::{AddressSet, Arrow, GroupExpr, PortSet, RuleAst, RuleError, Spanned, Vars, did_you_mean};
+use crate::rules::vars::Resolver;
+use crate::rules::{Arrow, RuleAst, RuleError, Spanned, Vars, did_you_mean};
 use crate::types::{Direction, Proto};
 
 /// How a number keyword of a protocol is compiled: given by `keywords/`, which knows the operators.
@@ -18,19 +16,13 @@ pub type CompileNumber = fn(u16, &crate::rules::OptionAst<'_>, &mut RuleBuilder<
 pub struct Compiler<'c> {
     /// All keywords, buffers and protocols.
     pub registry: &'c Registry,
-    /// Address and port variables.
-    pub vars: &'c Vars,
     /// Classes, limits.
     pub environment: &'c Environment<'c>,
     /// Number keywords.
     pub number: CompileNumber,
     /// Names shared by all rules.
     pub names: Names,
-    addresses: HashMap<AddressSet, Arc<AddressSet>>,
-    ports: HashMap<PortSet, Arc<PortSet>>,
-    /// Sets by the text they were made of: most rules share a few.
-    address_texts: HashMap<String, Arc<AddressSet>>,
-    port_texts: HashMap<String, Arc<PortSet>>,
+    resolver: Resolver<'c>,
 }
 
 /// Why a rule is not in the set.
@@ -50,17 +42,7 @@ impl<'c> Compiler<'c> {
         environment: &'c Environment<'c>,
         number: CompileNumber,
     ) -> Self {
-        Compiler {
-            registry,
-            vars,
-            environment,
-            number,
-            names: Names::default(),
-            addresses: HashMap::new(),
-            ports: HashMap::new(),
-            address_texts: HashMap::new(),
-            port_texts: HashMap::new(),
-        }
+        Compiler { registry, environment, number, names: Names::default(), resolver: Resolver::new(vars) }
     }
 
     /// Compiles one rule; `line` is where its text begins in its file.
@@ -99,64 +81,23 @@ impl<'c> Compiler<'c> {
     }
 
     fn header(&mut self, ast: &RuleAst<'_>, errors: &mut Vec<RuleError>) -> Option<Header> {
-        let source = self.address_set(ast, &ast.source, errors);
-        let source_ports = self.port_set(ast, &ast.source_ports, errors);
-        let destination = self.address_set(ast, &ast.destination, errors);
-        let destination_ports = self.port_set(ast, &ast.destination_ports, errors);
+        let resolver = &mut self.resolver;
+        let source = resolver.addresses(ast.text, &ast.source);
+        let source_ports = resolver.ports(ast.text, &ast.source_ports);
+        let destination = resolver.addresses(ast.text, &ast.destination);
+        let destination_ports = resolver.ports(ast.text, &ast.destination_ports);
         Some(Header {
-            source: source?,
-            source_ports: source_ports?,
-            destination: destination?,
-            destination_ports: destination_ports?,
+            source: keep(source, errors)?,
+            destination: keep(destination, errors)?,
+            source_ports: keep(source_ports, errors)?,
+            destination_ports: keep(destination_ports, errors)?,
             both_ways: ast.arrow.node == Arrow::Both,
         })
     }
+}
 
-    fn address_set(
-        &mut self,
-        ast: &RuleAst<'_>,
-        expr: &Spanned<GroupExpr<'_>>,
-        errors: &mut Vec<RuleError>,
-    ) -> Option<Arc<AddressSet>> {
-        let text = ast.text.get(expr.span.clone()).unwrap_or_default();
-        if let Some(known) = self.address_texts.get(text) {
-            return Some(known.clone());
-        }
-        match self.vars.addresses(expr) {
-            Ok(set) => {
-                let shared = self.addresses.entry(set).or_insert_with_key(|set| Arc::new(set.clone())).clone();
-                self.address_texts.insert(text.to_owned(), shared.clone());
-                Some(shared)
-            }
-            Err(error) => {
-                errors.push(error);
-                None
-            }
-        }
-    }
-
-    fn port_set(
-        &mut self,
-        ast: &RuleAst<'_>,
-        expr: &Spanned<GroupExpr<'_>>,
-        errors: &mut Vec<RuleError>,
-    ) -> Option<Arc<PortSet>> {
-        let text = ast.text.get(expr.span.clone()).unwrap_or_default();
-        if let Some(known) = self.port_texts.get(text) {
-            return Some(known.clone());
-        }
-        match self.vars.ports(expr) {
-            Ok(set) => {
-                let shared = self.ports.entry(set).or_insert_with_key(|set| Arc::new(set.clone())).clone();
-                self.port_texts.insert(text.to_owned(), shared.clone());
-                Some(shared)
-            }
-            Err(error) => {
-                errors.push(error);
-                None
-            }
-        }
-    }
+fn keep<T>(result: Result<T, RuleError>, errors: &mut Vec<RuleError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
 }
 
 fn protocol(registry: &Registry, word: &Spanned<&str>) -> Result<RuleProtocol, RuleError> {
@@ -214,11 +155,11 @@ fn apply(
         }
         Some(Word::Modifier(buffer)) => {
             if rule.is_sticky() {
-                return Err(RuleError::new(
-                    span,
-                    format!("content modifier '{name}' after a sticky buffer"),
-                )
-                .hint(format!("use the sticky form '{}' before the content", registry.buffer(buffer).name)));
+                return Err(RuleError::new(span, format!("content modifier '{name}' after a sticky buffer"))
+                    .hint(format!(
+                        "use the sticky form '{}' before the content",
+                        registry.buffer(buffer).name
+                    )));
             }
             if rule.move_last_to(buffer) {
                 Ok(())
@@ -265,10 +206,16 @@ fn finish(
     for part in &builder.parts {
         let Origin::App(sources) = &registry.buffer(part.buffer).origin else { continue };
         match protocol {
-            RuleProtocol::App(id) if !sources.iter().any(|s| s.protocol == id) => errors.push(RuleError::new(
-                ast.protocol.span.clone(),
-                format!("protocol '{}' has no buffer '{}'", ast.protocol.node, registry.buffer(part.buffer).name),
-            )),
+            RuleProtocol::App(id) if !sources.iter().any(|s| s.protocol == id) => {
+                errors.push(RuleError::new(
+                    ast.protocol.span.clone(),
+                    format!(
+                        "protocol '{}' has no buffer '{}'",
+                        ast.protocol.node,
+                        registry.buffer(part.buffer).name
+                    ),
+                ))
+            }
             RuleProtocol::App(_) => {}
             _ => {
                 let mut ids: Vec<_> = sources.iter().map(|s| s.protocol).collect();

@@ -288,13 +288,7 @@ impl Detector {
     }
 
     /// Raw inspection of the packet's side of the stream, when there is enough that is new.
-    fn stream(
-        &mut self,
-        set: &RuleSet,
-        inspection: &Inspection<'_>,
-        flow: &Flow,
-        memory: &mut Memory,
-    ) {
+    fn stream(&mut self, set: &RuleSet, inspection: &Inspection<'_>, flow: &Flow, memory: &mut Memory) {
         let Some(session) = &flow.session else { return };
         let (dir, side) = (inspection.dir, inspection.dir.index());
         // every turn moves `inspected.stream` forward, or ends
@@ -391,9 +385,7 @@ impl Detector {
                     None => false,
                 },
                 Origin::Packet(bytes) => match bytes(inspection.packet) {
-                    Some(bytes) => {
-                        self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true })
-                    }
+                    Some(bytes) => self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true }),
                     None => part.absent.is_some(),
                 },
                 Origin::Derived => self.derived_holds(part),
@@ -436,19 +428,12 @@ impl Detector {
     /// A part on what `base64_decode` made.
     fn derived_holds(&mut self, part: &Part) -> bool {
         let decoded = std::mem::take(&mut self.scratch.decoded);
-        let held =
-            self.part_holds(part, Window { bytes: &decoded, offset: 0, fresh: 0, to_end: true });
+        let held = self.part_holds(part, Window { bytes: &decoded, offset: 0, fresh: 0, to_end: true });
         self.scratch.decoded = decoded;
         held
     }
 
-    fn transactions(
-        &mut self,
-        set: &RuleSet,
-        inspection: &Inspection<'_>,
-        flow: &Flow,
-        memory: &mut Memory,
-    ) {
+    fn transactions(&mut self, set: &RuleSet, inspection: &Inspection<'_>, flow: &Flow, memory: &mut Memory) {
         let Some(protocol) = flow.app.parser_protocol() else { return };
         let moved = std::mem::take(&mut memory.inspected.moved[inspection.dir.index()]);
         if !moved && !inspection.ending {
@@ -519,7 +504,10 @@ impl Detector {
                         nth += 1;
                         let searched = searched(inspected, key);
                         let end = body.offset + body.bytes.len() as u64;
-                        let ready = body.complete || body.bytes.len() >= body.inspect_min || progress == DONE || inspection.ending;
+                        let ready = body.complete
+                            || body.bytes.len() >= body.inspect_min
+                            || progress == DONE
+                            || inspection.ending;
                         if !ready || (end <= *searched && !(new && end == 0)) {
                             continue;
                         }
@@ -567,13 +555,7 @@ impl Detector {
     }
 
     /// Runs the prefilter of a list over its bytes, transforms first.
-    fn scan_list(
-        &mut self,
-        set: &RuleSet,
-        list: ListId,
-        literals: &super::ruleset::Literals,
-        bytes: &[u8],
-    ) {
+    fn scan_list(&mut self, set: &RuleSet, list: ListId, literals: &super::ruleset::Literals, bytes: &[u8]) {
         let transforms = &set.lists[usize::from(list.0)].transforms;
         if transforms.is_empty() {
             let scratch = &mut self.scratch;
@@ -704,12 +686,8 @@ impl Detector {
                     if !complete && body.bytes.len() < body.inspect_min {
                         continue;
                     }
-                    let window = Window {
-                        bytes: body.bytes,
-                        offset: body.offset,
-                        fresh: 0,
-                        to_end: body.end_seen,
-                    };
+                    let window =
+                        Window { bytes: body.bytes, offset: body.offset, fresh: 0, to_end: body.end_seen };
                     if self.part_holds(part, window) {
                         return Outcome::Match;
                     }
@@ -727,13 +705,7 @@ impl Detector {
     }
 
     /// Payload of a transaction rule: what is there of the stream, or the packet's.
-    fn tx_payload(
-        &mut self,
-        part: &Part,
-        inspection: &Inspection<'_>,
-        flow: &Flow,
-        ended: bool,
-    ) -> Outcome {
+    fn tx_payload(&mut self, part: &Part, inspection: &Inspection<'_>, flow: &Flow, ended: bool) -> Outcome {
         let window = match &flow.session {
             Some(session) if inspection.in_stream || session.is_established() => {
                 let start = session.released_to(inspection.dir);

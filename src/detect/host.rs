@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::rule::{BitOp, HostBit, Rule, Threshold, ThresholdKind, Track};
-use crate::rules::{AddressSet, FilterType, RateFilter, Suppress, TrackBy};
+use crate::rules::Action;
+use crate::rules::threshold as file;
 use crate::types::Timestamp;
 
 /// Entries of each table beyond which old ones are thrown out.
@@ -38,18 +39,7 @@ pub enum Judgement {
     /// It alerts.
     Alert,
     /// It alerts, and acts as a `rate_filter` says.
-    Rated(crate::rules::Action),
-}
-
-/// Rules of a threshold file.
-#[derive(Clone, Debug, Default)]
-pub struct Filters {
-    /// `suppress`
-    pub suppress: Vec<Suppress>,
-    /// `event_filter`, `threshold`: replaces the rule's own.
-    pub event: Vec<crate::rules::EventFilter>,
-    /// `rate_filter`
-    pub rate: Vec<RateFilter>,
+    Rated(Action),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,9 +58,21 @@ struct Counter {
     acting: Option<Timestamp>,
 }
 
+impl Counter {
+    /// Counts one more; the count begins anew when the time is over.
+    fn count_within(&mut self, seconds: u32, now: Timestamp) {
+        if now > self.since && now.seconds_since(self.since) >= u64::from(seconds) {
+            self.since = now;
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+    }
+}
+
 /// Thresholds and bits of all hosts.
 pub struct Hosts {
-    filters: Filters,
+    /// Lines of the threshold file.
+    filters: Vec<file::ThresholdEntry>,
     counters: HashMap<(u32, u8, Who), Counter, ahash::RandomState>,
     /// When each bit was set and when it ends.
     bits: HashMap<(u32, Who), Option<Timestamp>, ahash::RandomState>,
@@ -78,7 +80,7 @@ pub struct Hosts {
 
 impl Hosts {
     /// No host is known yet.
-    pub fn new(filters: Filters) -> Self {
+    pub fn new(filters: Vec<file::ThresholdEntry>) -> Self {
         Hosts { filters, counters: HashMap::default(), bits: HashMap::default() }
     }
 
@@ -110,30 +112,26 @@ impl Hosts {
         }
     }
 
+    /// The threshold that the file puts in place of the rule's own.
     fn event_filter(&self, rule: &Rule) -> Option<Threshold> {
-        let filter = self
-            .filters
-            .event
-            .iter()
-            .rev()
-            .find(|f| fits(f.gen_id, f.sig_id, rule))?;
-        let kind = match filter.kind {
-            FilterType::Limit => ThresholdKind::Limit,
-            FilterType::Threshold => ThresholdKind::Threshold,
-            FilterType::Both => ThresholdKind::Both,
-        };
-        Some(Threshold { kind, track: track(filter.track), count: filter.count, seconds: filter.seconds })
+        self.filters.iter().rev().filter(|entry| fits(entry, rule)).find_map(|entry| match &entry.kind {
+            file::ThresholdKind::EventFilter { kind, track: by, count, seconds } => Some(Threshold {
+                kind: match kind {
+                    file::FilterType::Limit => ThresholdKind::Limit,
+                    file::FilterType::Threshold => ThresholdKind::Threshold,
+                    file::FilterType::Both => ThresholdKind::Both,
+                },
+                track: track(*by),
+                count: *count,
+                seconds: *seconds,
+            }),
+            _ => None,
+        })
     }
 
     fn threshold(&mut self, threshold: &Threshold, table: u8, found: &Candidate) -> Judgement {
         let counter = self.counter(found.rule, table, who(threshold.track, found), found.timestamp);
-        let over = found.timestamp.seconds_since(counter.since) >= u64::from(threshold.seconds)
-            && found.timestamp > counter.since;
-        if over {
-            counter.since = found.timestamp;
-            counter.count = 0;
-        }
-        counter.count = counter.count.saturating_add(1);
+        counter.count_within(threshold.seconds, found.timestamp);
         match threshold.kind {
             ThresholdKind::Limit if counter.count <= threshold.count => Judgement::Alert,
             ThresholdKind::Both if counter.count == threshold.count => Judgement::Alert,
@@ -144,7 +142,9 @@ impl Hosts {
             ThresholdKind::DetectionFilter if counter.count > threshold.count => Judgement::Alert,
             ThresholdKind::DetectionFilter => Judgement::NoMatch,
             ThresholdKind::Threshold => Judgement::NoMatch,
-            ThresholdKind::Limit | ThresholdKind::Both if counter.count > threshold.count => Judgement::Silent,
+            ThresholdKind::Limit | ThresholdKind::Both if counter.count > threshold.count => {
+                Judgement::Silent
+            }
             ThresholdKind::Limit | ThresholdKind::Both => Judgement::NoMatch,
         }
     }
@@ -159,39 +159,44 @@ impl Hosts {
         self.counters.entry((rule, table, who)).or_insert(Counter { since: now, count: 0, acting: None })
     }
 
-    fn rate(&mut self, rule: &Rule, found: &Candidate) -> Option<crate::rules::Action> {
-        let filter = self.filters.rate.iter().rev().find(|f| fits(f.gen_id, f.sig_id, rule))?.clone();
-        let counter = self.counter(found.rule, 1, who(track(filter.track), found), found.timestamp);
+    /// What a rate filter makes of the rule's action now.
+    fn rate(&mut self, rule: &Rule, found: &Candidate) -> Option<Action> {
+        let (by, count, seconds, new_action, timeout) =
+            self.filters.iter().rev().filter(|entry| fits(entry, rule)).find_map(|entry| {
+                match &entry.kind {
+                    file::ThresholdKind::RateFilter { track, count, seconds, new_action, timeout } => {
+                        Some((*track, *count, *seconds, *new_action, *timeout))
+                    }
+                    _ => None,
+                }
+            })?;
+        let now = found.timestamp;
+        let counter = self.counter(found.rule, 1, who(track(by), found), now);
         if let Some(since) = counter.acting {
-            if filter.timeout == 0 || found.timestamp.seconds_since(since) < u64::from(filter.timeout) {
-                return Some(filter.new_action);
+            if timeout == 0 || now.seconds_since(since) < u64::from(timeout) {
+                return Some(new_action);
             }
-            counter.acting = None;
-            counter.since = found.timestamp;
-            counter.count = 0;
+            *counter = Counter { since: now, count: 0, acting: None };
         }
-        if found.timestamp.seconds_since(counter.since) >= u64::from(filter.seconds) && found.timestamp > counter.since {
-            counter.since = found.timestamp;
-            counter.count = 0;
+        counter.count_within(seconds, now);
+        if counter.count <= count {
+            return None;
         }
-        counter.count = counter.count.saturating_add(1);
-        if counter.count > filter.count {
-            counter.acting = Some(found.timestamp);
-            return Some(filter.new_action);
-        }
-        None
+        counter.acting = Some(now);
+        Some(new_action)
     }
 
     fn is_suppressed(&self, rule: &Rule, found: &Candidate) -> bool {
-        let hit = |set: &Option<AddressSet>, ip: IpAddr| set.as_ref().is_none_or(|set| set.contains(ip));
-        self.filters.suppress.iter().any(|suppress| {
-            fits(suppress.gen_id, suppress.sig_id, rule)
-                && match suppress.track {
-                    None => true,
-                    Some(TrackBy::Source) => hit(&suppress.addresses, found.source),
-                    Some(TrackBy::Destination) => hit(&suppress.addresses, found.destination),
-                    Some(_) => hit(&suppress.addresses, found.source) || hit(&suppress.addresses, found.destination),
+        self.filters.iter().filter(|entry| fits(entry, rule)).any(|entry| match &entry.kind {
+            file::ThresholdKind::Suppress(None) => true,
+            file::ThresholdKind::Suppress(Some((by, set))) => match by {
+                file::SuppressTrack::BySrc => set.contains(found.source),
+                file::SuppressTrack::ByDst => set.contains(found.destination),
+                file::SuppressTrack::ByEither => {
+                    set.contains(found.source) || set.contains(found.destination)
                 }
+            },
+            _ => false,
         })
     }
 
@@ -227,17 +232,17 @@ impl Hosts {
     }
 }
 
-fn fits(gen_id: u32, sig_id: u32, rule: &Rule) -> bool {
-    (gen_id == 0 || gen_id == rule.meta.gid) && (sig_id == 0 || sig_id == rule.meta.sid)
+fn fits(entry: &file::ThresholdEntry, rule: &Rule) -> bool {
+    (entry.gid == 0 || entry.gid == rule.meta.gid) && (entry.sid == 0 || entry.sid == rule.meta.sid)
 }
 
-fn track(by: TrackBy) -> Track {
+fn track(by: file::Track) -> Track {
     match by {
-        TrackBy::Source => Track::Source,
-        TrackBy::Destination => Track::Destination,
-        TrackBy::Both | TrackBy::Either => Track::Both,
-        TrackBy::Rule => Track::Rule,
-        TrackBy::Flow => Track::Flow,
+        file::Track::BySrc => Track::Source,
+        file::Track::ByDst => Track::Destination,
+        file::Track::ByBoth => Track::Both,
+        file::Track::ByRule => Track::Rule,
+        file::Track::ByFlow => Track::Flow,
     }
 }
 

@@ -15,9 +15,9 @@ pub mod rule;
 pub mod ruleset;
 
 pub use buffer::{Buffer, BufferId, BufferSpec, Kind, NumberSpec, Place};
-pub use keyword::{Environment, Keyword, Names, RuleBuilder};
 pub use compile::{Compiler, Refused};
 pub use evaluate::{DetectConfig, Detector, Inspection, Match};
+pub use keyword::{Environment, Keyword, Names, RuleBuilder};
 pub use registry::{PacketBufferSpec, ProtocolEntry, Registry, Word};
 pub use rule::Rule;
 pub use ruleset::{Class, RuleSet};

@@ -266,7 +266,8 @@ impl RuleSet {
         let mut placed = Vec::with_capacity(rules.len());
         let mut lists_of = Vec::with_capacity(rules.len());
         for rule in &rules {
-            lists_of.push(rule.parts.iter().map(|part| lists.intern(part.buffer, &part.transforms)).collect());
+            lists_of
+                .push(rule.parts.iter().map(|part| lists.intern(part.buffer, &part.transforms)).collect());
             placed.push(place(rule, &registry));
         }
         let mut this = RuleSet {
@@ -365,12 +366,9 @@ impl RuleSet {
                     Some((self.lists_of[id as usize][*part], place, text.clone()))
                 });
                 match list {
-                    Some((list, place, text)) => pending
-                        .lists
-                        .entry(list)
-                        .or_insert_with(|| (place, Vec::new()))
-                        .1
-                        .push((text, id)),
+                    Some((list, place, text)) => {
+                        pending.lists.entry(list).or_insert_with(|| (place, Vec::new())).1.push((text, id))
+                    }
                     None => pending.always.push(id),
                 }
             }
@@ -380,9 +378,7 @@ impl RuleSet {
     /// Whether every application buffer of the rule is there in that protocol and direction.
     fn fits(&self, rule: &Rule, protocol: ProtocolId, dir: Direction) -> bool {
         rule.parts.iter().all(|part| match self.registry.buffer(part.buffer).origin {
-            Origin::App(_) => {
-                part.absent.is_some() || self.place_of(part.buffer, protocol, dir).is_some()
-            }
+            Origin::App(_) => part.absent.is_some() || self.place_of(part.buffer, protocol, dir).is_some(),
             _ => true,
         }) && rule.tx_tests.iter().all(|test| test.progress(protocol, dir).is_some())
     }
@@ -411,7 +407,10 @@ impl RuleSet {
 
 /// Rules that write flow variables come before rules that read them, so that one packet can do both.
 fn var_rank(rule: &Rule) -> u8 {
-    match (rule.var_actions.is_empty() && rule.host_actions.is_empty(), rule.var_tests.is_empty() && rule.host_tests.is_empty()) {
+    match (
+        rule.var_actions.is_empty() && rule.host_actions.is_empty(),
+        rule.var_tests.is_empty() && rule.host_tests.is_empty(),
+    ) {
         (false, true) => 0,
         (false, false) => 1,
         (true, false) => 2,
@@ -443,9 +442,9 @@ fn place(rule: &Rule, registry: &Registry) -> Placed {
         || rule.parts.iter().any(|p| matches!(registry.buffer(p.buffer).origin, Origin::Packet(_)));
     let stream_only = flow.only_stream || matches!(rule.protocol, RuleProtocol::TcpStream);
     let anchored = payload.is_some_and(|part| {
-        part.ops.iter().any(
-            |op| matches!(op, Op::Content(c) if c.startswith || c.offset.is_some() || c.depth.is_some()),
-        )
+        part.ops
+            .iter()
+            .any(|op| matches!(op, Op::Content(c) if c.startswith || c.offset.is_some() || c.depth.is_some()))
     });
     let class = if rule.packet_tests.iter().any(|test| test.is_event()) {
         Class::Event
@@ -578,7 +577,8 @@ impl Pending {
     fn add(&mut self, rule: &Rule, id: u32, literal: Option<Vec<u8>>) {
         let narrow = |ports: &PortSet| {
             !ports.is_any()
-                && ports.ranges().iter().map(|r| u32::from(r.1) - u32::from(r.0) + 1).sum::<u32>() <= NARROW_PORTS_MAX
+                && ports.ranges().iter().map(|r| u32::from(r.1) - u32::from(r.0) + 1).sum::<u32>()
+                    <= NARROW_PORTS_MAX
         };
         if rule.header.both_ways {
             self.any.add(id, literal);
@@ -662,13 +662,13 @@ fn address_index(rules: &[Rule], ids: &[u32]) -> AddressIndex {
         let header = &rules[id as usize].header;
         // both ends are looked up, so either side may serve
         let side = if header.source.is_any() { &header.destination } else { &header.source };
-        if side.is_any() || side.has_v6() {
+        if side.is_any() || !side.ranges_v6().is_empty() {
             index.wide.push(id);
             continue;
         }
-        for (low, high) in side.ranges_v4() {
-            bounds.push((u64::from(u32::from(low)), true, id));
-            bounds.push((u64::from(u32::from(high)) + 1, false, id));
+        for &(low, high) in side.ranges_v4() {
+            bounds.push((u64::from(low), true, id));
+            bounds.push((u64::from(high) + 1, false, id));
         }
     }
     bounds.sort_unstable();

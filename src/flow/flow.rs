@@ -130,7 +130,7 @@ impl Flow {
         match &self.session {
             Some(session) if session.is_closed() => FlowState::Closed,
             Some(session) if session.is_established() => FlowState::Established,
-            Some(session) if session.is_tracked() => FlowState::New,
+            Some(session) if session.state() != crate::stream::State::None => FlowState::New,
             _ if self.sides.iter().all(|side| side.packets > 0) => FlowState::Established,
             _ => FlowState::New,
         }

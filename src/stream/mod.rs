@@ -1,64 +1,25 @@
-//! stub
-use crate::types::Direction;
-/// stub
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StreamEvents(u64);
-/// stub
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamEvent {
-    /// stub
-    Stub,
-}
-impl StreamEvent {
-    /// stub
-    pub fn from_name(_: &str) -> Option<Self> {
-        None
-    }
-}
-impl StreamEvents {
-    /// stub
-    pub fn has(&self, _: StreamEvent) -> bool {
-        false
-    }
-    /// stub
-    pub fn is_empty(&self) -> bool {
-        true
-    }
-}
-/// stub
-pub enum Readable<'a> {
-    /// stub
-    Nothing,
-    /// stub
-    Bytes(&'a [u8]),
-    /// stub
-    Gap(u64),
-}
-/// stub
-pub struct Session;
-impl Session {
-    /// stub
-    pub fn is_closed(&self) -> bool {
-        false
-    }
-    /// stub
-    pub fn is_established(&self) -> bool {
-        false
-    }
-    /// stub
-    pub fn is_tracked(&self) -> bool {
-        false
-    }
-    /// stub
-    pub fn seen(&self, _: Direction) -> u64 {
-        0
-    }
-    /// stub
-    pub fn is_ended(&self, _: Direction) -> bool {
-        false
-    }
-    /// stub
-    pub fn readable(&self, _: Direction, _: u64) -> Readable<'_> {
-        Readable::Nothing
-    }
-}
+//! TCP segments → two ordered byte streams: one [`Session`] per flow, owned by it and driven by its worker.
+//!
+//! Knows packets only as headers and payloads; knows nothing of flows, protocols and rules. What a session keeps is bounded by
+//! [`StreamConfig`] and accounted in the worker's [`Memory`]. Time is the packet's. A segment that makes no sense becomes a
+//! [`StreamEvent`], never an error or a panic.
+//!
+//! Which bytes may be looked at: off the wire (IDS) those that the receiver acknowledged, because only then it is known which of
+//! several versions of a byte it took; inline those that are contiguous, because what contradicts them later is not let through.
+
+pub mod config;
+pub mod events;
+pub mod overlap;
+mod segments;
+pub mod session;
+pub mod state;
+mod validate;
+
+pub use config::{HostPolicies, Memory, StreamConfig, UrgentPolicy};
+pub use events::{StreamEvent, StreamEvents};
+pub use overlap::OsPolicy;
+pub use session::{Handled, Readable, Segment, Session};
+pub use state::State;
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,9 @@ impl Run<'_> {
 
     fn pcre(&mut self, pcre: &Pcre, at: usize, view: &mut View<'_>, reach: usize) -> bool {
         let base = if pcre.relative { view.at } else { 0 };
-        let Some(bytes) = view.bytes.get(base..) else { return pcre.negated && self.from(at + 1, view, reach) };
+        let Some(bytes) = view.bytes.get(base..) else {
+            return pcre.negated && self.from(at + 1, view, reach);
+        };
         if pcre.negated {
             return pcre.matcher.find(bytes, 0).is_none() && self.from(at + 1, view, reach);
         }
@@ -157,9 +159,11 @@ fn find(content: &Content, view: &View<'_>, low: usize, high: usize) -> Option<u
 /// The first place of `pattern` (lower case) in `bytes`, letters compared without case.
 fn find_nocase(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
     // search for the byte that is rarest by a crude rule: not a letter if there is one, else the first
-    let (at, &rare) = pattern.iter().enumerate().find(|(_, byte)| !byte.is_ascii_alphabetic() && **byte != 0).or(
-        pattern.iter().enumerate().next(),
-    )?;
+    let (at, &rare) = pattern
+        .iter()
+        .enumerate()
+        .find(|(_, byte)| !byte.is_ascii_alphabetic() && **byte != 0)
+        .or(pattern.iter().enumerate().next())?;
     let last = bytes.len().checked_sub(pattern.len())?;
     let mut from = 0;
     while from <= last {
