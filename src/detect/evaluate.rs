@@ -189,6 +189,16 @@ impl Detector {
         &self.matches
     }
 
+    /// Takes what [`Detector::packet`] found, to act on it while other parts of the worker change.
+    pub fn take_matches(&mut self) -> Vec<Match> {
+        std::mem::take(&mut self.matches)
+    }
+
+    /// Gives the memory of [`Detector::take_matches`] back.
+    pub fn give_back(&mut self, matches: Vec<Match>) {
+        self.matches = matches;
+    }
+
     fn inspect(
         &mut self,
         set: &RuleSet,
@@ -444,6 +454,9 @@ impl Detector {
         let Some(transactions) = flow.app.transactions() else { return };
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
+            if !tx.concerns(inspection.dir) {
+                continue;
+            }
             let mut inspected = std::mem::take(&mut memory.inspected.tx(tx.id())[inspection.dir.index()]);
             let view = TxView { tx, protocol, flow };
             self.transaction(set, group, inspection, view, memory, &mut inspected);

@@ -104,6 +104,8 @@ pub struct Flow {
     pub alerted: bool,
     /// Exception policies that were applied, by target and policy.
     pub exceptions: Vec<(Reason, crate::verdict::ExceptionPolicy)>,
+    /// TCP flags seen, by direction.
+    pub tcp_flags: [u8; 2],
     /// The kind (type and code) of its first ICMP packet each way.
     pub icmp: [Option<(u8, u8)>; 2],
 }
@@ -154,6 +156,7 @@ impl Flow {
         std::mem::swap(&mut self.client, &mut self.server);
         self.sides.swap(0, 1);
         self.icmp.swap(0, 1);
+        self.tcp_flags.swap(0, 1);
         self.inspected.addresses.swap(0, 1);
     }
 

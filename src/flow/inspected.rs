@@ -19,6 +19,28 @@ pub struct TxInspected {
     pub searched: SmallVec<[((u16, u16), u64); 2]>,
 }
 
+/// What was recorded of a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its own record was written.
+    pub logged: bool,
+    /// Events that were told.
+    pub events: u16,
+    /// Files that were told, by direction.
+    pub files: [u16; 2],
+}
+
+/// A live transaction.
+#[derive(Clone, Debug, Default)]
+pub struct TxMemory {
+    /// Its id.
+    pub id: u64,
+    /// What was inspected, by direction.
+    pub inspected: [TxInspected; 2],
+    /// What was recorded.
+    pub recorded: Recorded,
+}
+
 /// What was inspected of a flow.
 #[derive(Clone, Debug, Default)]
 pub struct Inspected {
@@ -30,27 +52,52 @@ pub struct Inspected {
     pub flush: [bool; 2],
     /// Transactions moved since they were inspected, by direction.
     pub moved: [bool; 2],
-    /// Live transactions: id and both directions, in the order of their ids.
-    pub txs: VecDeque<(u64, [TxInspected; 2])>,
+    /// Some transaction may have to be recorded or removed.
+    pub unrecorded: bool,
+    /// Live transactions, in the order of their ids.
+    txs: VecDeque<TxMemory>,
 }
 
 impl Inspected {
     /// What was inspected of that transaction, made when new.
     pub fn tx(&mut self, id: u64) -> &mut [TxInspected; 2] {
-        let at = match self.txs.binary_search_by_key(&id, |(known, _)| *known) {
-            Ok(at) => at,
-            Err(at) => {
-                self.txs.insert(at, (id, Default::default()));
-                at
-            }
-        };
-        &mut self.txs[at].1
+        &mut self.entry(id).inspected
+    }
+
+    /// Whether nothing more is to inspect in that direction of that transaction.
+    pub fn is_done(&self, id: u64, dir: crate::types::Direction) -> bool {
+        self.find(id).is_ok_and(|at| self.txs[at].inspected[dir.index()].done)
+    }
+
+    /// What was recorded of that transaction.
+    pub fn recorded(&self, id: u64) -> Recorded {
+        self.find(id).map_or_else(|_| Recorded::default(), |at| self.txs[at].recorded)
+    }
+
+    /// Remembers what was recorded of that transaction.
+    pub fn set_recorded(&mut self, id: u64, recorded: Recorded) {
+        self.entry(id).recorded = recorded;
     }
 
     /// Forgets a transaction.
     pub fn forget(&mut self, id: u64) {
-        if let Ok(at) = self.txs.binary_search_by_key(&id, |(known, _)| *known) {
+        if let Ok(at) = self.find(id) {
             self.txs.remove(at);
         }
+    }
+
+    fn find(&self, id: u64) -> Result<usize, usize> {
+        self.txs.binary_search_by_key(&id, |tx| tx.id)
+    }
+
+    fn entry(&mut self, id: u64) -> &mut TxMemory {
+        let at = match self.find(id) {
+            Ok(at) => at,
+            Err(at) => {
+                self.txs.insert(at, TxMemory { id, ..TxMemory::default() });
+                at
+            }
+        };
+        &mut self.txs[at]
     }
 }

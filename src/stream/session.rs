@@ -320,7 +320,7 @@ impl Session {
     }
 
     /// Both ends change places.
-    pub(super) fn swap(&mut self) {
+    pub fn swap(&mut self) {
         self.sides.swap(0, 1);
         self.policies.swap(0, 1);
     }

@@ -1,0 +1,195 @@
+//! Where the output of all workers comes together, in the order of packets.
+//!
+//! What spans flows (thresholds, host bits) must be judged in that order. With one worker the worker judges for itself,
+//! before it acts; with several each hands over what matched, and the collector judges it here: so the alerts are the
+//! same for any number of workers.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::detect::RuleSet;
+use crate::detect::host::{Candidate, Hosts, Judgement};
+use crate::output::fast::FastLine;
+use crate::output::{AlertRow, LineSender, Summary};
+use crate::types::{Endpoint, Proto};
+
+/// What is known of an alert beside its record.
+#[derive(Clone, Debug)]
+pub struct AlertFacts {
+    /// For [`Hosts`].
+    pub candidate: Candidate,
+    /// [`Hosts`] has judged it already.
+    pub judged: bool,
+    /// Client and server, or source and destination of a packet without flow.
+    pub ends: Option<(Endpoint, Endpoint)>,
+    /// Source and destination of the packet.
+    pub packet_ends: Option<(Endpoint, Endpoint)>,
+    /// Protocol above IP.
+    pub proto: Option<Proto>,
+    /// ICMP type and code.
+    pub icmp: Option<(u8, u8)>,
+    /// Application protocol.
+    pub app_proto: Option<&'static str>,
+    /// The packet was dropped by it.
+    pub dropped: bool,
+}
+
+#[derive(Debug)]
+struct Item {
+    number: u64,
+    line: Range<usize>,
+    alert: Option<Box<AlertFacts>>,
+}
+
+/// Records of one worker over some packets.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    items: Vec<Item>,
+}
+
+impl Batch {
+    /// Adds a record; `number` is the packet's, `u64::MAX` behind the last one.
+    pub fn push(&mut self, number: u64, line: &[u8], alert: Option<AlertFacts>) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(line);
+        self.items.push(Item { number, line: start..self.bytes.len(), alert: alert.map(Box::new) });
+    }
+
+    /// Bytes of records held.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.items.clear();
+    }
+}
+
+/// Judges, counts and writes.
+pub struct Collector {
+    rules: Arc<RuleSet>,
+    hosts: Hosts,
+    eve: Option<LineSender>,
+    fast: Option<LineSender>,
+    /// What a person is told at the end.
+    pub summary: Summary,
+    /// Alerts written.
+    pub alerts: u64,
+    /// Records written.
+    pub records: u64,
+}
+
+impl Collector {
+    /// Writes to these.
+    pub fn new(rules: Arc<RuleSet>, eve: Option<LineSender>, fast: Option<LineSender>) -> Self {
+        Collector {
+            rules,
+            hosts: Hosts::new(Vec::new()),
+            eve,
+            fast,
+            summary: Summary::new(),
+            alerts: 0,
+            records: 0,
+        }
+    }
+
+    /// Another capture begins: no host is known.
+    pub fn begin(&mut self, hosts: Hosts) {
+        self.hosts = hosts;
+    }
+
+    /// Takes the batches of all workers over the same packets, and empties them.
+    pub fn take(&mut self, batches: &mut [Batch]) {
+        match &*batches {
+            [only] => {
+                for item in &only.items {
+                    self.item(item, &only.bytes);
+                }
+            }
+            several => {
+                let mut order: Vec<(u64, usize, usize)> = Vec::new();
+                for (worker, batch) in several.iter().enumerate() {
+                    order.extend(batch.items.iter().enumerate().map(|(at, item)| (item.number, worker, at)));
+                }
+                order.sort_unstable();
+                for (_, worker, at) in order {
+                    let batch = &several[worker];
+                    self.item(&batch.items[at], &batch.bytes);
+                }
+            }
+        }
+        batches.iter_mut().for_each(Batch::clear);
+    }
+
+    /// Writes a record that belongs to no packet.
+    pub fn line(&mut self, line: &[u8]) {
+        self.records += 1;
+        if let Some(eve) = &mut self.eve {
+            eve.line(line);
+        }
+    }
+
+    fn item(&mut self, item: &Item, bytes: &[u8]) {
+        if let Some(facts) = &item.alert {
+            let rule = &self.rules.rules[facts.candidate.rule as usize];
+            if !facts.judged
+                && !matches!(
+                    self.hosts.judge(rule, &facts.candidate),
+                    Judgement::Alert | Judgement::Rated(_)
+                )
+            {
+                return;
+            }
+            if rule.noalert {
+                return;
+            }
+            self.alerts += 1;
+            let meta = &rule.meta;
+            self.summary.alert(&AlertRow {
+                timestamp: facts.candidate.timestamp,
+                gid: meta.gid,
+                sid: meta.sid,
+                severity: meta.priority,
+                signature: &meta.msg,
+                category: &meta.category,
+                technique: meta
+                    .metadata
+                    .iter()
+                    .find(|(key, _)| &**key == "mitre_technique_id")
+                    .map(|(_, value)| &**value),
+                client: facts.ends.map(|(client, _)| client),
+                server: facts.ends.map(|(_, server)| server),
+                proto: facts.proto,
+                app_proto: facts.app_proto,
+                dropped: facts.dropped,
+            });
+            if let Some(fast) = &mut self.fast {
+                let line = FastLine {
+                    timestamp: facts.candidate.timestamp,
+                    dropped: facts.dropped,
+                    rule: (meta.gid, meta.sid, meta.rev),
+                    signature: &meta.msg,
+                    category: &meta.category,
+                    severity: meta.priority,
+                    proto: facts.proto,
+                    ends: facts.packet_ends,
+                    icmp: facts.icmp,
+                };
+                fast.line(line.to_string().as_bytes());
+            }
+        }
+        if !item.line.is_empty() {
+            self.records += 1;
+            if let Some(eve) = &mut self.eve {
+                eve.line(&bytes[item.line.clone()]);
+            }
+        }
+    }
+}

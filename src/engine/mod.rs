@@ -1,0 +1,18 @@
+//! Threads, the worker loop, what is told of packets, and the order in which it is told.
+//!
+//! [`worker`] is the way of a packet through all stages; [`records`] turns what happened into EVE; [`collector`] judges
+//! what spans flows and writes; [`replay`] drives captures through one worker or many. The engine may name everything;
+//! nothing names it.
+
+pub mod collector;
+pub mod counters;
+pub mod flow_end;
+pub mod records;
+
+pub mod settings;
+pub mod worker;
+
+pub use collector::{Batch, Collector};
+pub use counters::Counters;
+pub use settings::EngineConfig;
+pub use worker::Worker;

@@ -1,0 +1,468 @@
+//! What happened, as EVE records: the facts are taken from packet, flow, rule and transaction; the shapes are `output`'s.
+
+use super::settings::RecordConfig;
+use crate::app::{Settings, Transaction};
+use crate::decode::{Net, Packet, Transport};
+use crate::detect::rule::{Rule, Target};
+use crate::flow::{Flow, FlowAction, Protocols};
+use crate::json::JsonWriter;
+use crate::output::eve::{
+    AlertRecord, Anomaly, DropRecord, FlowInAlert, FlowRecord, Payload, TcpRecord, TcpSessionRecord,
+    VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo, write_files,
+    write_flow_event, write_flow_in_alert, write_payload, write_verdict,
+};
+use crate::output::event::{write_app_proto, write_direction, write_tunnel};
+use crate::output::{AppProto, EventHeader, TunnelInfo, close_event, community_id, pkt_src, write_header};
+use crate::rules::Action;
+use crate::types::{Direction, Endpoint, Proto, Timestamp};
+use crate::verdict::{ExceptionPolicy, Reason, Verdict};
+
+/// Makes records of one capture.
+pub struct Recorder {
+    /// Which, and with what in them.
+    pub config: RecordConfig,
+    out: JsonWriter,
+    capture: Option<String>,
+    flowbit_names: Vec<String>,
+}
+
+/// An alert to be told of.
+pub struct AlertEvent<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// The packet.
+    pub packet: &'a Packet<'a>,
+    /// Its direction.
+    pub dir: Direction,
+    /// Its flow.
+    pub flow: Option<&'a Flow>,
+    /// The transaction.
+    pub tx: Option<&'a dyn Transaction>,
+    /// It matched in the stream: these bytes of it.
+    pub stream: Option<&'a [u8]>,
+    /// The rule blocks.
+    pub blocked: bool,
+    /// What becomes of the packet.
+    pub verdict: Verdict,
+}
+
+impl Recorder {
+    /// For that capture.
+    pub fn new(config: RecordConfig, capture: Option<String>, flowbit_names: Vec<String>) -> Self {
+        Recorder { config, out: JsonWriter::new(), capture, flowbit_names }
+    }
+
+    fn finish(&mut self) -> &[u8] {
+        close_event(self.capture.as_deref(), &mut self.out);
+        self.out.as_bytes()
+    }
+
+    /// An alert.
+    pub fn alert(&mut self, event: &AlertEvent<'_>, protocols: &Protocols) -> Option<&[u8]> {
+        let fields = self.config.alert?;
+        let AlertEvent { rule, packet, flow, .. } = event;
+        self.out.clear();
+        let community = self.community_of(packet, *flow);
+        let vars = flow.and_then(|flow| self.vars(flow));
+        let mut header = packet_header(packet, "alert");
+        header.flow_id = flow.map(|flow| flow.id.0);
+        header.metadata = vars.as_deref();
+        header.community_id = community.as_deref();
+        header.tx_id = event.tx.map(|tx| tx.id());
+        write_header(&header, &mut self.out);
+        let meta = &rule.meta;
+        let metadata = if fields.rule_metadata {
+            rule_metadata(meta.metadata.iter().map(|(k, v)| (&**k, &**v)))
+        } else {
+            None
+        };
+        let references: Vec<String> = if fields.references {
+            meta.references.iter().map(|(system, id)| format!("{system},{id}")).collect()
+        } else {
+            Vec::new()
+        };
+        let source_target = packet.ends().and_then(|(source, destination)| match meta.target? {
+            Target::Source => Some((destination, source)),
+            Target::Destination => Some((source, destination)),
+        });
+        let record = AlertRecord {
+            blocked: event.blocked,
+            gid: meta.gid,
+            signature_id: meta.sid,
+            rev: meta.rev,
+            signature: &meta.msg,
+            category: &meta.category,
+            severity: meta.priority,
+            source_target,
+            references: &references,
+            metadata: metadata.as_deref(),
+            rule: None,
+        };
+        write_alert(&record, packet.proto(), &mut self.out);
+        self.tunnel(packet);
+        if fields.app_layer {
+            if let Some(tx) = event.tx {
+                tx.log_in_alert(&mut self.out);
+                write_files(tx.files(event.dir), tx.id(), &mut self.out);
+            }
+        }
+        if let Some(flow) = flow {
+            write_app_proto(&app_proto(flow, protocols), &mut self.out);
+            write_direction(event.dir, &mut self.out);
+            if fields.flow {
+                write_flow_in_alert(
+                    &FlowInAlert {
+                        packets: flow.sides.map(|side| side.packets),
+                        bytes: flow.sides.map(|side| side.bytes),
+                        start: flow.first,
+                        client: flow.client,
+                        server: flow.server,
+                        proto: flow.proto,
+                    },
+                    &mut self.out,
+                );
+            }
+        }
+        let bytes = event.stream.unwrap_or(packet.payload);
+        write_payload(
+            &Payload {
+                base64: fields.payload.then_some(bytes),
+                printable: fields.payload_printable.then_some(bytes),
+                stream: event.stream.is_some(),
+                packet: fields.packet.then_some((packet.bytes, 1)),
+            },
+            &mut self.out,
+        );
+        if fields.verdict {
+            let otherwise =
+                if rule.action == Action::Pass { VerdictAction::Pass } else { VerdictAction::Alert };
+            write_verdict(event.verdict, otherwise, packet.tcp().is_some(), &mut self.out);
+        }
+        Some(self.finish())
+    }
+
+    /// A packet that was dropped.
+    pub fn drop(
+        &mut self,
+        packet: &Packet<'_>,
+        dir: Direction,
+        flow: Option<&Flow>,
+        reason: Reason,
+        because: Option<(&Rule, bool)>,
+    ) -> &[u8] {
+        self.out.clear();
+        let community = self.community_of(packet, flow);
+        let mut header = packet_header(packet, "drop");
+        header.flow_id = flow.map(|flow| flow.id.0);
+        header.community_id = community.as_deref();
+        write_header(&header, &mut self.out);
+        write_drop(&DropRecord::of(packet, reason), &mut self.out);
+        if let (Some((rule, blocked)), true) = (because, self.config.drop_alerts) {
+            let meta = &rule.meta;
+            let record = AlertRecord {
+                blocked,
+                gid: meta.gid,
+                signature_id: meta.sid,
+                rev: meta.rev,
+                signature: &meta.msg,
+                category: &meta.category,
+                severity: meta.priority,
+                ..AlertRecord::default()
+            };
+            write_alert(&record, packet.proto(), &mut self.out);
+        }
+        if flow.is_some() {
+            write_direction(dir, &mut self.out);
+        }
+        self.finish()
+    }
+
+    /// Something odd about a packet, its stream or its protocol.
+    pub fn anomaly(
+        &mut self,
+        packet: &Packet<'_>,
+        flow: Option<&Flow>,
+        tx: Option<u64>,
+        anomaly: &Anomaly<'_>,
+    ) -> &[u8] {
+        self.out.clear();
+        let community = self.community_of(packet, flow);
+        let mut header = packet_header(packet, "anomaly");
+        header.flow_id = flow.map(|flow| flow.id.0);
+        header.community_id = community.as_deref();
+        header.tx_id = tx;
+        write_header(&header, &mut self.out);
+        write_anomaly(anomaly, &mut self.out);
+        self.finish()
+    }
+
+    /// The `nth` record of a transaction.
+    pub fn transaction(
+        &mut self,
+        packet: &Packet<'_>,
+        flow: &Flow,
+        tx: &dyn Transaction,
+        nth: usize,
+        event_type: &str,
+    ) -> &[u8] {
+        self.out.clear();
+        let community = self.community(flow);
+        let vars = self.vars(flow);
+        let mut header = flow_header(packet, flow, event_type, flow.client, flow.server);
+        header.tx_id = (event_type != "tls" && event_type != "dns").then(|| tx.id());
+        header.metadata = vars.as_deref();
+        header.community_id = community.as_deref();
+        write_header(&header, &mut self.out);
+        tx.log_record(nth, &mut self.out);
+        self.finish()
+    }
+
+    /// A file.
+    pub fn file(
+        &mut self,
+        packet: &Packet<'_>,
+        flow: &Flow,
+        dir: Direction,
+        tx: &dyn Transaction,
+        file: &crate::app::File,
+        protocols: &Protocols,
+    ) -> &[u8] {
+        self.out.clear();
+        let community = self.community(flow);
+        let vars = self.vars(flow);
+        let mut header =
+            flow_header(packet, flow, "fileinfo", flow.source(dir), flow.destination(dir));
+        header.metadata = vars.as_deref();
+        header.community_id = community.as_deref();
+        write_header(&header, &mut self.out);
+        tx.log_in_alert(&mut self.out);
+        write_app_proto(&app_proto(flow, protocols), &mut self.out);
+        write_fileinfo(file, tx.id(), &mut self.out);
+        self.finish()
+    }
+
+    /// A flow that has ended.
+    pub fn flow(&mut self, flow: &Flow, reason: &str, protocols: &Protocols) -> &[u8] {
+        self.out.clear();
+        let community = self.community(flow);
+        let vars = self.vars(flow);
+        let header = EventHeader {
+            timestamp: flow.last,
+            flow_id: Some(flow.id.0),
+            event_type: "flow",
+            vlan: flow.vlans.as_slice(),
+            src: Some(flow.client),
+            dest: Some(flow.server),
+            proto: Some(flow.proto),
+            icmp: flow.icmp[0],
+            icmp_response: flow.icmp[1],
+            metadata: vars.as_deref(),
+            ..EventHeader::default()
+        };
+        write_header(&header, &mut self.out);
+        let mut app = app_proto(flow, protocols);
+        app.name = app.name.or(Some("failed").filter(|_| flow.app.is_failed()));
+        let exceptions: Vec<(&str, &str)> =
+            flow.exceptions.iter().map(|(reason, policy)| (exception_target(*reason), policy.name())).collect();
+        let record = FlowRecord {
+            app,
+            packets: flow.sides.map(|side| side.packets),
+            bytes: flow.sides.map(|side| side.bytes),
+            start: flow.first,
+            end: flow.last,
+            emergency: false,
+            state: flow.state().name(),
+            reason,
+            alerted: flow.alerted,
+            action: match flow.action {
+                FlowAction::None => None,
+                FlowAction::Pass => Some("pass"),
+                FlowAction::Drop(_) | FlowAction::Reject(..) => Some("drop"),
+            },
+            exception_policies: &exceptions,
+            community_id: community.as_deref(),
+            tcp: (flow.proto == Proto::TCP).then(|| TcpRecord {
+                flags: flow.tcp_flags,
+                session: flow
+                    .session
+                    .as_ref()
+                    .filter(|session| session.state() != crate::stream::State::None)
+                    .map(|session| TcpSessionRecord {
+                        state: session.state().name(),
+                        gap: Direction::BOTH.map(|dir| session.has_gap(dir)),
+                        regions_max: [1, 1],
+                    }),
+            }),
+        };
+        write_flow_event(&record, &mut self.out);
+        self.finish()
+    }
+
+    /// Counters.
+    pub fn stats(&mut self, timestamp: Timestamp, counters: &[(String, u64)]) -> &[u8] {
+        self.out.clear();
+        let header = EventHeader { timestamp, event_type: "stats", ..EventHeader::default() };
+        write_header(&header, &mut self.out);
+        crate::output::stats::write_stats(
+            counters.iter().map(|(name, value)| (name.as_str(), *value)),
+            &mut self.out,
+        );
+        close_event(None, &mut self.out);
+        self.out.as_bytes()
+    }
+
+    fn tunnel(&mut self, packet: &Packet<'_>) {
+        if let Some(tunnel) = packet.tunnel {
+            write_tunnel(
+                &TunnelInfo {
+                    src: tunnel.source,
+                    dest: tunnel.destination,
+                    proto: tunnel.proto,
+                    depth: tunnel.depth,
+                    pcap_cnt: (packet.number > 0).then_some(packet.number),
+                    pkt_src: "wire/pcap",
+                },
+                &mut self.out,
+            );
+        }
+    }
+
+    fn community(&self, flow: &Flow) -> Option<String> {
+        Some(community_id(flow.client, flow.server, flow.proto, self.config.community_id?))
+    }
+
+    fn community_of(&self, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<String> {
+        match flow {
+            Some(flow) => self.community(flow),
+            None => {
+                let (source, destination) = packet.ends()?;
+                Some(community_id(source, destination, packet.proto()?, self.config.community_id?))
+            }
+        }
+    }
+
+    /// Flow bits and integers as a JSON object.
+    fn vars(&self, flow: &Flow) -> Option<Vec<u8>> {
+        if !self.config.metadata {
+            return None;
+        }
+        let mut names = flow
+            .vars
+            .bits()
+            .filter_map(|bit| self.flowbit_names.get(bit as usize))
+            .peekable();
+        names.peek()?;
+        let mut out = JsonWriter::new();
+        out.open();
+        out.open_array("flowbits");
+        for name in names {
+            out.element(name.as_bytes());
+        }
+        out.close_array();
+        out.close();
+        Some(out.take())
+    }
+}
+
+/// The settings under which records of a protocol are made (`outputs.eve-log.types.<name>` beside its own section).
+pub fn protocol_settings(own: Option<serde_yaml::Value>) -> Settings {
+    Settings::new(own)
+}
+
+/// EVE's name of what an exception policy was applied to.
+fn exception_target(reason: Reason) -> &'static str {
+    match reason {
+        Reason::StreamMidstream => "stream_midstream",
+        Reason::StreamMemcap => "stream_memcap",
+        Reason::StreamReassembly => "stream_reassembly_memcap",
+        Reason::FlowMemcap => "flow_memcap",
+        Reason::DefragMemcap => "defrag_memcap",
+        Reason::ApplayerError => "app_layer_error",
+        _ => "other",
+    }
+}
+
+/// What the flow speaks, by the names of its protocols.
+pub fn app_proto<'p>(flow: &Flow, protocols: &'p Protocols) -> AppProto<'p> {
+    let name = |id| protocols.name(id);
+    let main = flow.app.protocol();
+    let side = |dir| flow.app.side(dir).filter(|id| Some(*id) != main).map(name);
+    AppProto {
+        name: match main {
+            Some(id) => Some(name(id)),
+            None if flow.app.is_failed() => Some("failed"),
+            None => None,
+        },
+        to_server: side(Direction::ToServer).filter(|_| main.is_some()),
+        to_client: side(Direction::ToClient).filter(|_| main.is_some()),
+        original: flow.app.original().map(name),
+        expected: None,
+    }
+}
+
+/// The ICMP type and code of a packet.
+pub fn icmp_of(packet: &Packet<'_>) -> Option<(u8, u8)> {
+    match &packet.transport {
+        Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => Some((icmp.kind(), icmp.code())),
+        _ => None,
+    }
+}
+
+fn number_of(packet: &Packet<'_>) -> Option<u64> {
+    (packet.number > 0).then_some(packet.number)
+}
+
+fn packet_header<'a>(packet: &'a Packet<'_>, event_type: &'a str) -> EventHeader<'a> {
+    let ends: Option<(Endpoint, Endpoint)> = packet.ends();
+    EventHeader {
+        timestamp: packet.timestamp,
+        pcap_cnt: number_of(packet),
+        event_type,
+        vlan: packet.vlans.as_slice(),
+        src: ends.map(|(source, _)| source),
+        dest: ends.map(|(_, destination)| destination),
+        proto: packet.proto().filter(|_| !matches!(packet.net, Net::None)),
+        icmp: icmp_of(packet),
+        pkt_src: Some(pkt_src(packet.origin)),
+        ..EventHeader::default()
+    }
+}
+
+fn flow_header<'a>(
+    packet: &'a Packet<'_>,
+    flow: &'a Flow,
+    event_type: &'a str,
+    src: Endpoint,
+    dest: Endpoint,
+) -> EventHeader<'a> {
+    EventHeader {
+        timestamp: packet.timestamp,
+        flow_id: Some(flow.id.0),
+        pcap_cnt: number_of(packet),
+        event_type,
+        vlan: flow.vlans.as_slice(),
+        src: Some(src),
+        dest: Some(dest),
+        proto: Some(flow.proto),
+        pkt_src: Some(pkt_src(packet.origin)),
+        ..EventHeader::default()
+    }
+}
+
+/// What an exception policy means for a packet and its flow, in the way of packets or beside it.
+pub fn exception_verdict(policy: ExceptionPolicy, reason: Reason, inline: bool) -> (Verdict, FlowAction, bool) {
+    use crate::verdict::RejectTo;
+    match policy {
+        ExceptionPolicy::Ignore => (Verdict::Forward, FlowAction::None, false),
+        ExceptionPolicy::DropPacket if inline => (Verdict::Drop(reason), FlowAction::None, false),
+        ExceptionPolicy::DropFlow if inline => (Verdict::Drop(reason), FlowAction::Drop(reason), false),
+        ExceptionPolicy::Reject if inline => {
+            (Verdict::Reject(reason, RejectTo::Both), FlowAction::Drop(reason), false)
+        }
+        ExceptionPolicy::Reject => (Verdict::Forward, FlowAction::None, true),
+        ExceptionPolicy::DropPacket | ExceptionPolicy::DropFlow => (Verdict::Forward, FlowAction::None, false),
+        ExceptionPolicy::PassPacket => (Verdict::Forward, FlowAction::None, false),
+        ExceptionPolicy::PassFlow => (Verdict::Forward, FlowAction::Pass, true),
+        ExceptionPolicy::Bypass => (Verdict::Forward, FlowAction::None, true),
+    }
+}

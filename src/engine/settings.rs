@@ -1,0 +1,85 @@
+//! What the engine is told: the sections of the configuration, each in the words of its stage.
+
+use crate::decode::DecodeConfig;
+use crate::detect::DetectConfig;
+use crate::flow::FlowConfig;
+use crate::stream::StreamConfig;
+use crate::verdict::ExceptionPolicy;
+
+/// Everything a worker needs to know beside the rules.
+#[derive(Clone, Debug, Default)]
+pub struct EngineConfig {
+    /// Packets.
+    pub decode: DecodeConfig,
+    /// Flows.
+    pub flow: FlowConfig,
+    /// TCP.
+    pub stream: StreamConfig,
+    /// Rules.
+    pub detect: DetectConfig,
+    /// We stand in the way of packets: what rules drop is dropped.
+    pub inline: bool,
+    /// What happens to a flow whose protocol parser fails.
+    pub app_error_policy: ExceptionPolicy,
+    /// What is recorded.
+    pub records: RecordConfig,
+}
+
+/// Which EVE records are written, and with what in them.
+#[derive(Clone, Debug, Default)]
+pub struct RecordConfig {
+    /// Alerts.
+    pub alert: Option<AlertFields>,
+    /// Anomalies of the decoder, the stream and protocols.
+    pub anomaly: Option<AnomalyTypes>,
+    /// Drops: `Some(true)` every packet, `Some(false)` the first of each flow.
+    pub drop: Option<bool>,
+    /// Alerts within drop records.
+    pub drop_alerts: bool,
+    /// Flows at their end.
+    pub flow: bool,
+    /// Files.
+    pub files: bool,
+    /// Counters at the end.
+    pub stats: bool,
+    /// Transactions of these protocols.
+    pub transactions: Vec<String>,
+    /// `community_id` with this seed.
+    pub community_id: Option<u16>,
+    /// Flow bits in records.
+    pub metadata: bool,
+}
+
+/// What alerts hold beside the rule and the ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlertFields {
+    /// `payload`, base64.
+    pub payload: bool,
+    /// `payload_printable`
+    pub payload_printable: bool,
+    /// `packet`, base64.
+    pub packet: bool,
+    /// The transaction.
+    pub app_layer: bool,
+    /// The flow.
+    pub flow: bool,
+    /// The rule's metadata.
+    pub rule_metadata: bool,
+    /// The rule's references.
+    pub references: bool,
+    /// What became of the packet.
+    pub verdict: bool,
+    /// Tagged packets.
+    pub tagged: bool,
+}
+
+/// Which anomalies are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnomalyTypes {
+    /// Of the decoder.
+    pub decode: bool,
+    /// Of the stream.
+    pub stream: bool,
+    /// Of protocols.
+    pub app_layer: bool,
+}

@@ -1,0 +1,878 @@
+//! The way of a packet through all stages, for the flows of one worker.
+
+use std::sync::Arc;
+
+use super::collector::{AlertFacts, Batch};
+use super::counters::Counters;
+use super::flow_end::EndHeaders;
+use super::records::{AlertEvent, Recorder, app_proto, exception_verdict, icmp_of};
+use super::settings::EngineConfig;
+use crate::app::{DONE, Transaction};
+use crate::capture::Frame;
+use crate::decode::{Decoder, Packet, Transport};
+use crate::detect::host::{Candidate, Hosts, Judgement};
+use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
+use crate::flow::table::Found;
+use crate::flow::{AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Vars};
+use crate::output::eve::Anomaly;
+use crate::rules::Action;
+use crate::stream::{Memory, Readable, Segment, Session, StreamEvents};
+use crate::types::{Direction, Proto, Timestamp};
+use crate::verdict::{ExceptionPolicy, Reason, Verdict};
+
+/// Flows ended by time that are worked off with one packet: enough to keep up, never a pause.
+const EXPIRED_PER_PACKET: usize = 8;
+
+/// One worker: everything here is its own.
+pub struct Worker {
+    config: Arc<EngineConfig>,
+    protocols: Arc<Protocols>,
+    decoder: Decoder,
+    lane: Lane,
+}
+
+/// Everything behind decoding: apart from the decoder, which lends packets to it.
+struct Lane {
+    config: Arc<EngineConfig>,
+    protocols: Arc<Protocols>,
+    flows: FlowTable,
+    memory: Memory,
+    detector: Detector,
+    recorder: Recorder,
+    /// `None`: what spans flows is judged by the collector.
+    hosts: Option<Hosts>,
+    batch: Batch,
+    counters: Counters,
+    number: u64,
+}
+
+/// What the stages before detection found out about a packet.
+#[derive(Default)]
+struct Findings {
+    stream_events: StreamEvents,
+    in_stream: bool,
+    recognised: bool,
+    layer_events: Vec<&'static str>,
+    parser_error: bool,
+    verdict: Verdict,
+    /// The packet is not inspected.
+    skip: bool,
+}
+
+impl Worker {
+    /// A worker over those rules. With `hosts` it judges for itself what spans flows.
+    pub fn new(
+        config: Arc<EngineConfig>,
+        protocols: Arc<Protocols>,
+        rules: Arc<RuleSet>,
+        hosts: Option<Hosts>,
+        capture: Option<String>,
+    ) -> Self {
+        let recorder = Recorder::new(config.records.clone(), capture, rules.flowbit_names.clone());
+        Worker {
+            decoder: Decoder::new(&config.decode),
+            lane: Lane {
+                flows: FlowTable::new(config.flow),
+                memory: Memory::default(),
+                detector: Detector::new(rules, config.detect),
+                recorder,
+                hosts,
+                batch: Batch::default(),
+                counters: Counters::default(),
+                number: 0,
+                config: config.clone(),
+                protocols: protocols.clone(),
+            },
+            config,
+            protocols,
+        }
+    }
+
+    /// Takes a frame through all stages.
+    pub fn frame(&mut self, frame: &Frame<'_>) -> Verdict {
+        let lane = &mut self.lane;
+        lane.number = frame.number;
+        lane.counters.frames += 1;
+        lane.counters.bytes += u64::from(frame.wire_len);
+        let time = frame.timestamp.0;
+        lane.counters.span =
+            Some(lane.counters.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+        self.decoder.decode(frame, &mut |packet| lane.packet(packet))
+    }
+
+    /// The capture is over: all flows end.
+    pub fn finish(&mut self) {
+        self.lane.number = u64::MAX;
+        while let Some(flow) = self.lane.flows.take_any() {
+            self.lane.end_flow(flow, "shutdown");
+        }
+    }
+
+    /// Records since the last call; the batch is given back empty by its taker.
+    pub fn batch(&mut self) -> &mut Batch {
+        &mut self.lane.batch
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &Counters {
+        &self.lane.counters
+    }
+
+    /// What the decoder counted.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Bytes that streams hold now.
+    pub fn stream_memory(&self) -> u64 {
+        self.lane.memory.used + self.lane.memory.reassembly_used
+    }
+
+    /// Flows that are alive.
+    pub fn flow_count(&self) -> usize {
+        self.lane.flows.len()
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<EngineConfig> {
+        &self.config
+    }
+
+    /// The protocols in force.
+    pub fn protocols(&self) -> &Arc<Protocols> {
+        &self.protocols
+    }
+}
+
+impl Lane {
+    /// The pipeline: flow → stream → application → detection → verdict → output.
+    fn packet(&mut self, packet: &Packet<'_>) -> Verdict {
+        self.expire(packet.timestamp);
+        let Some((at, mut flow, dir)) = self.flow_of(packet) else { return self.without_flow(packet) };
+        let dir = count(&mut flow, packet, dir);
+        let verdict = match flow.action {
+            FlowAction::Drop(_) | FlowAction::Reject(..) if self.config.inline => {
+                self.dropped(packet, dir, Some(&flow), Reason::FlowDrop, None);
+                Verdict::Drop(Reason::FlowDrop)
+            }
+            _ if flow.bypassed => Verdict::Forward,
+            _ => self.inspected(packet, &mut flow, dir),
+        };
+        self.flows.put_back(at, flow);
+        verdict
+    }
+
+    /// A packet of a flow that is neither dropped nor bypassed.
+    fn inspected(&mut self, packet: &Packet<'_>, flow: &mut Box<Flow>, dir: Direction) -> Verdict {
+        let mut dir = dir;
+        let mut findings = Findings::default();
+        if let Transport::Tcp(_) = packet.transport {
+            dir = self.stream(packet, flow, dir, &mut findings);
+        } else {
+            dir = self.datagram(packet, flow, dir, &mut findings);
+        }
+        let mut verdict = findings.verdict;
+        if flow.action == FlowAction::Pass || findings.skip {
+            // let through by a rule or a policy: followed, but not inspected
+        } else {
+            verdict = verdict.stricter(self.detect(packet, Some(flow), dir, &findings, false));
+        }
+        if verdict.drops() && findings.verdict.drops() {
+            self.dropped(packet, dir, Some(flow), findings.verdict.reason().unwrap_or(Reason::Rules), None);
+        }
+        self.anomalies(packet, Some(flow), &findings);
+        self.transactions(packet, flow, false);
+        self.release(flow);
+        verdict
+    }
+
+    /// A packet that belongs to no flow: not IP, a fragment, or no room.
+    fn without_flow(&mut self, packet: &Packet<'_>) -> Verdict {
+        let findings = Findings::default();
+        let verdict = self.detect(packet, None, Direction::ToServer, &findings, false);
+        self.anomalies(packet, None, &findings);
+        verdict
+    }
+
+    /// Ends flows whose time is over.
+    fn expire(&mut self, now: Timestamp) {
+        for _ in 0..EXPIRED_PER_PACKET {
+            let Some(flow) = self.flows.take_expired(now) else { return };
+            self.end_flow(flow, "timeout");
+        }
+    }
+
+    /// The flow of a packet, taken out of the table, and the packet's direction in it.
+    fn flow_of(
+        &mut self,
+        packet: &Packet<'_>,
+    ) -> Option<(crate::flow::table::FlowIndex, Box<Flow>, Direction)> {
+        let (key, _) = FlowKey::of(packet, self.config.flow.use_vlans)?;
+        let at = match self.flows.find(&key, packet.timestamp) {
+            Found::Known(at) if !self.is_new_session(at, packet) => at,
+            Found::Known(at) => {
+                if let Some(old) = self.flows.remove(at) {
+                    self.end_flow(old, "tcp_reuse");
+                }
+                self.begin_flow(key, packet)?
+            }
+            Found::TimedOut(at) => {
+                if let Some(old) = self.flows.remove(at) {
+                    self.end_flow(old, "timeout");
+                }
+                self.begin_flow(key, packet)?
+            }
+            Found::New => self.begin_flow(key, packet)?,
+        };
+        let flow = self.flows.borrow(at)?;
+        let dir = direction(&flow, packet);
+        Some((at, flow, dir))
+    }
+
+    /// A SYN on a session that is over begins another flow on the same ports.
+    fn is_new_session(&mut self, at: crate::flow::table::FlowIndex, packet: &Packet<'_>) -> bool {
+        let Some(tcp) = packet.tcp() else { return false };
+        let Some(flow) = self.flows.flow(at) else { return false };
+        let dir = direction(flow, packet);
+        flow.session.as_ref().is_some_and(|session| session.is_reuse(tcp, dir))
+    }
+
+    fn begin_flow(
+        &mut self,
+        key: FlowKey,
+        packet: &Packet<'_>,
+    ) -> Option<crate::flow::table::FlowIndex> {
+        let (mut client, mut server) = packet.ends()?;
+        if let Some((kind, _)) = icmp_of(packet) {
+            (client.port, server.port) = (0, 0);
+            let _ = kind;
+        }
+        let proto = packet.proto()?;
+        if self.flows.is_full() {
+            self.counters.flow_memcap += 1;
+            if let Some(old) = self.flows.take_oldest() {
+                self.counters.flows_evicted += 1;
+                self.end_flow(old, "forced");
+            }
+        }
+        self.counters.flows += 1;
+        self.counters.flows_by_transport[crate::detect::ruleset::transport_of(Some(proto))] += 1;
+        let session = packet.tcp().map(|_| {
+            self.counters.sessions += 1;
+            Box::new(Session::new(&self.config.stream, server.ip, client.ip))
+        });
+        let flow = Box::new(Flow {
+            id: flow_id(&key, packet.timestamp, packet.number),
+            key,
+            client,
+            server,
+            proto,
+            vlans: packet.vlans,
+            first: packet.timestamp,
+            last: packet.timestamp,
+            first_number: packet.number,
+            sides: [Side::default(); 2],
+            session,
+            app: AppLayer::default(),
+            vars: Vars::default(),
+            inspected: Inspected::default(),
+            action: FlowAction::None,
+            bypassed: false,
+            no_payload: false,
+            alerted: false,
+            exceptions: Vec::new(),
+            tcp_flags: [0; 2],
+            icmp: [None; 2],
+        });
+        self.flows.insert(flow).ok()
+    }
+
+    /// Puts a segment into its stream and feeds the application with what became readable. Returns the packet's direction,
+    /// which the stream may have found to be the other one.
+    fn stream(
+        &mut self,
+        packet: &Packet<'_>,
+        flow: &mut Box<Flow>,
+        mut dir: Direction,
+        findings: &mut Findings,
+    ) -> Direction {
+        let (Transport::Tcp(tcp), Some(mut session)) = (&packet.transport, flow.session.take()) else {
+            return dir;
+        };
+        let segment = Segment { tcp, payload: packet.payload, dir, timestamp: packet.timestamp };
+        let handled = session.segment(&segment, &self.config.stream, &mut self.memory);
+        findings.stream_events = handled.events;
+        findings.in_stream = handled.in_stream;
+        if !handled.valid {
+            self.counters.stream_invalid += 1;
+        }
+        if handled.picked_up {
+            self.counters.midstream += 1;
+        }
+        if handled.swap {
+            flow.swap();
+            dir = dir.opposite();
+        }
+        if let Some(reason) = handled.verdict {
+            findings.verdict = Verdict::Drop(reason);
+        }
+        if let Some((policy, reason)) = handled.exception {
+            self.exception(flow, policy, reason, findings);
+        }
+        flow.session = Some(session);
+        if !flow.app.is_opaque() && flow.action != FlowAction::Pass {
+            // what this packet acknowledges came before it: the other direction first
+            for side in [dir.opposite(), dir] {
+                dir = self.feed(flow, side, dir, packet.timestamp, findings);
+            }
+        }
+        self.counters.stream_memory_max =
+            self.counters.stream_memory_max.max(self.memory.used + self.memory.reassembly_used);
+        dir
+    }
+
+    /// Feeds one direction of the stream to the application.
+    fn feed(
+        &mut self,
+        flow: &mut Box<Flow>,
+        side: Direction,
+        mut dir: Direction,
+        now: Timestamp,
+        findings: &mut Findings,
+    ) -> Direction {
+        let Some(mut session) = flow.session.take() else { return dir };
+        let ports = (flow.client.port, flow.server.port);
+        let mut side = side;
+        let mut done = flow.app.stream(&self.protocols, &session, side, ports, now);
+        if done.reversed {
+            if session.midstream() {
+                session.swap();
+                flow.swap();
+                flow.app.swap();
+                dir = dir.opposite();
+                side = side.opposite();
+            }
+            let again = flow.app.stream(&self.protocols, &session, side, ports, now);
+            done.moved |= again.moved;
+            done.error = done.error.or(again.error);
+            done.opaque |= again.opaque;
+        }
+        if done.recognised && flow.app.protocol().is_some() {
+            // the other side may have been waiting for the answer
+            let other = flow.app.stream(&self.protocols, &session, side.opposite(), ports, now);
+            if other.moved {
+                self.moved(flow, side.opposite());
+            }
+        }
+        flow.session = Some(session);
+        self.advanced(flow, side, done, findings);
+        dir
+    }
+
+    /// Takes note of what the application layer did.
+    fn advanced(
+        &mut self,
+        flow: &mut Box<Flow>,
+        side: Direction,
+        done: crate::flow::app_layer::Advance,
+        findings: &mut Findings,
+    ) {
+        if done.moved {
+            self.moved(flow, side);
+        }
+        if done.recognised {
+            findings.recognised = true;
+            let name = flow.app.protocol().map_or("failed", |id| self.protocols.name(id));
+            *self.counters.protocols.entry(name).or_default() += 1;
+        }
+        if done.error.is_some() {
+            findings.parser_error = true;
+            let name = flow.app.protocol().map_or("unknown", |id| self.protocols.name(id));
+            *self.counters.parser_errors.entry(name).or_default() += 1;
+            let policy = self.config.app_error_policy;
+            self.exception(flow, policy, Reason::ApplayerError, findings);
+        }
+        if flow.app.has_events() {
+            findings.layer_events.extend(flow.app.take_events().into_iter().map(|(_, event)| event));
+        }
+    }
+
+    /// Transactions of that side may have moved: they are inspected with the next packet of that side, and when one is
+    /// whole the raw stream behind it too.
+    fn moved(&mut self, flow: &mut Box<Flow>, side: Direction) {
+        flow.inspected.moved[side.index()] = true;
+        flow.inspected.unrecorded = true;
+        let Some(transactions) = flow.app.transactions() else { return };
+        for nth in 0..transactions.count() {
+            let Some(tx) = transactions.at(nth) else { continue };
+            if tx.progress(side) == DONE && tx.concerns(side) {
+                let inspected = &mut flow.inspected.tx(tx.id())[side.index()];
+                if !inspected.done {
+                    flow.inspected.flush[side.index()] = true;
+                }
+            }
+        }
+    }
+
+    /// Feeds a datagram to the application.
+    fn datagram(
+        &mut self,
+        packet: &Packet<'_>,
+        flow: &mut Box<Flow>,
+        mut dir: Direction,
+        findings: &mut Findings,
+    ) -> Direction {
+        if flow.proto != Proto::UDP || flow.action == FlowAction::Pass {
+            return dir;
+        }
+        let ports = (flow.client.port, flow.server.port);
+        let done = flow.app.datagram(
+            &self.protocols,
+            Proto::UDP,
+            dir,
+            ports,
+            packet.payload,
+            packet.timestamp,
+        );
+        if done.reversed {
+            flow.swap();
+            dir = dir.opposite();
+        }
+        self.advanced(flow, dir, done, findings);
+        dir
+    }
+
+    fn exception(
+        &mut self,
+        flow: &mut Box<Flow>,
+        policy: ExceptionPolicy,
+        reason: Reason,
+        findings: &mut Findings,
+    ) {
+        let (verdict, action, skip) = exception_verdict(policy, reason, self.config.inline);
+        findings.verdict = findings.verdict.stricter(verdict);
+        findings.skip |= skip || policy == ExceptionPolicy::PassPacket;
+        if action != FlowAction::None {
+            flow.action = action;
+        }
+        if policy == ExceptionPolicy::Bypass {
+            flow.bypassed = true;
+        }
+        if !flow.exceptions.iter().any(|(known, _)| *known == reason) {
+            flow.exceptions.push((reason, policy));
+        }
+    }
+
+    /// Detection, what spans flows, actions and alerts.
+    fn detect(
+        &mut self,
+        packet: &Packet<'_>,
+        mut flow: Option<&mut Box<Flow>>,
+        dir: Direction,
+        findings: &Findings,
+        ending: bool,
+    ) -> Verdict {
+        let first = match &mut flow {
+            Some(flow) => !std::mem::replace(&mut flow.inspected.addresses[dir.index()], true),
+            None => true,
+        };
+        let before = flow.as_ref().map_or(0, |flow| flow.inspected.stream[dir.index()]);
+        let inspection = Inspection {
+            packet,
+            dir,
+            stream_events: findings.stream_events,
+            layer_events: &findings.layer_events,
+            in_stream: findings.in_stream,
+            first,
+            ending,
+            recognised: findings.recognised,
+        };
+        if self.detector.packet(&inspection, flow.as_deref_mut().map(|flow| &mut **flow)).is_empty() {
+            return Verdict::Forward;
+        }
+        let matches = self.detector.take_matches();
+        let verdict = self.act(packet, flow.as_deref_mut(), dir, &matches, before);
+        self.detector.give_back(matches);
+        verdict
+    }
+
+    /// Acts on matches in their order.
+    fn act(
+        &mut self,
+        packet: &Packet<'_>,
+        mut flow: Option<&mut Box<Flow>>,
+        dir: Direction,
+        matches: &[Match],
+        stream_before: u64,
+    ) -> Verdict {
+        let rules = self.detector.rules().clone();
+        let mut verdict = Verdict::Forward;
+        let mut alerts: Vec<(Match, bool, bool)> = Vec::new();
+        let mut dropper = None;
+        for found in matches {
+            let rule = &rules.rules[found.rule as usize];
+            let (judged, judgement) = self.judge(found.rule, rule, packet, flow.as_deref().map(|f| &**f));
+            let action = match judgement {
+                Judgement::NoMatch => continue,
+                Judgement::Rated(action) => action,
+                Judgement::Alert | Judgement::Silent => rule.action,
+            };
+            let whole_flow = matches!(
+                found.class,
+                Class::Tx | Class::Stream | Class::PacketStream | Class::Address | Class::Detection
+            ) && (found.class != Class::PacketStream || found.stream);
+            let mut blocked = false;
+            match action {
+                Action::Pass => {
+                    if let (Some(flow), true) = (&mut flow, whole_flow) {
+                        flow.action = FlowAction::Pass;
+                    }
+                    break;
+                }
+                Action::Drop if self.config.inline => {
+                    verdict = verdict.stricter(Verdict::Drop(Reason::Rules));
+                    blocked = true;
+                }
+                Action::Reject(kind) => {
+                    verdict = verdict.stricter(Verdict::Reject(Reason::Rules, kind.into()));
+                    blocked = true;
+                }
+                Action::Drop | Action::Alert | Action::Config => {}
+            }
+            if let (Some(flow), true, true) = (&mut flow, whole_flow, blocked) {
+                if self.config.inline {
+                    flow.action = FlowAction::Drop(Reason::Rules);
+                }
+            }
+            if blocked && dropper.is_none() {
+                dropper = Some(found.rule);
+            }
+            if rule.bypass {
+                if let Some(flow) = &mut flow {
+                    flow.bypassed = true;
+                }
+            }
+            if !rule.noalert && judgement != Judgement::Silent && action != Action::Config {
+                if alerts.len() < self.config.detect.alerts_max {
+                    alerts.push((*found, blocked, judged));
+                } else {
+                    self.counters.alerts_overflow += 1;
+                }
+            }
+        }
+        if let (Some(flow), false) = (&mut flow, alerts.is_empty()) {
+            flow.alerted = true;
+        }
+        let flow = flow.map(|flow| &**flow);
+        for (found, blocked, judged) in alerts {
+            let rule = &rules.rules[found.rule as usize];
+            self.alert(packet, flow, dir, rule, found, (blocked, judged), verdict, stream_before);
+        }
+        if verdict.drops() && self.config.inline {
+            let because = dropper.map(|id| (&rules.rules[id as usize], true));
+            self.dropped(packet, dir, flow, Reason::Rules, because);
+        }
+        if self.config.inline { verdict } else { Verdict::Forward }
+    }
+
+    fn judge(
+        &mut self,
+        id: u32,
+        rule: &crate::detect::Rule,
+        packet: &Packet<'_>,
+        flow: Option<&Flow>,
+    ) -> (bool, Judgement) {
+        match &mut self.hosts {
+            Some(hosts) => match candidate(id, packet, flow) {
+                Some(candidate) => (true, hosts.judge(rule, &candidate)),
+                None => (true, Judgement::Alert),
+            },
+            None => (false, Judgement::Alert),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one alert and all that is told of it")]
+    fn alert(
+        &mut self,
+        packet: &Packet<'_>,
+        flow: Option<&Flow>,
+        dir: Direction,
+        rule: &crate::detect::Rule,
+        found: Match,
+        (blocked, judged): (bool, bool),
+        verdict: Verdict,
+        stream_before: u64,
+    ) {
+        self.counters.alerts += 1;
+        let transactions = flow.and_then(|flow| flow.app.transactions());
+        let tx: Option<&dyn Transaction> = found.tx.and_then(|id| {
+            let transactions = transactions?;
+            (0..transactions.count()).filter_map(|nth| transactions.at(nth)).find(|tx| tx.id() == id)
+        });
+        let stream = (found.stream).then(|| flow?.session.as_ref()).flatten().map(|session| {
+            match session.readable(dir, stream_before.max(session.released_to(dir))) {
+                Readable::Bytes(bytes) => bytes,
+                _ => &[],
+            }
+        });
+        let event = AlertEvent { rule, packet, dir, flow, tx, stream, blocked, verdict };
+        let facts = AlertFacts {
+            candidate: candidate(found.rule, packet, flow).unwrap_or(Candidate {
+                rule: found.rule,
+                timestamp: packet.timestamp,
+                source: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+                destination: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+                flow: 0,
+            }),
+            judged,
+            ends: flow.map(|flow| (flow.client, flow.server)).or(packet.ends()),
+            packet_ends: packet.ends(),
+            proto: packet.proto(),
+            icmp: icmp_of(packet),
+            app_proto: flow.and_then(|flow| flow.app.protocol()).map(|id| self.protocols.name(id)),
+            dropped: blocked,
+        };
+        let line = self.recorder.alert(&event, &self.protocols).unwrap_or_default();
+        self.batch.push(self.number, line, Some(facts));
+    }
+
+    fn dropped(
+        &mut self,
+        packet: &Packet<'_>,
+        dir: Direction,
+        flow: Option<&Flow>,
+        reason: Reason,
+        because: Option<(&crate::detect::Rule, bool)>,
+    ) {
+        self.counters.dropped += 1;
+        if self.recorder.config.drop.is_none() {
+            return;
+        }
+        let line = self.recorder.drop(packet, dir, flow, reason, because);
+        self.batch.push(self.number, line, None);
+    }
+
+    /// Records of what is odd about a packet.
+    fn anomalies(&mut self, packet: &Packet<'_>, flow: Option<&Flow>, findings: &Findings) {
+        for event in findings.stream_events.iter() {
+            *self.counters.stream_events.entry(event.name()).or_default() += 1;
+        }
+        let Some(types) = self.recorder.config.anomaly else { return };
+        if types.decode {
+            for event in packet.events.iter() {
+                let line = self.recorder.anomaly(packet, flow, None, &Anomaly::Decode(event.name()));
+                self.batch.push(self.number, line, None);
+            }
+        }
+        if types.stream {
+            for event in findings.stream_events.iter() {
+                let line = self.recorder.anomaly(packet, flow, None, &Anomaly::Stream(event.name()));
+                self.batch.push(self.number, line, None);
+            }
+        }
+        if types.app_layer {
+            let app_proto = flow.and_then(|flow| flow.app.protocol()).map(|id| self.protocols.name(id));
+            for event in &findings.layer_events {
+                let event = event.strip_prefix("applayer_").map_or(*event, |_| event);
+                let anomaly = Anomaly::App { app_proto, event, layer: "proto_detect" };
+                let line = self.recorder.anomaly(packet, flow, None, &anomaly);
+                self.batch.push(self.number, line, None);
+            }
+        }
+    }
+
+    /// Records what transactions have become, and removes those that are done and inspected.
+    fn transactions(&mut self, packet: &Packet<'_>, flow: &mut Box<Flow>, ending: bool) {
+        if !ending && !flow.inspected.unrecorded {
+            return;
+        }
+        let Some(id) = flow.app.parser_protocol() else { return };
+        let name = self.protocols.name(id);
+        let Some(transactions) = flow.app.transactions() else { return };
+        let mut done: smallvec::SmallVec<[u64; 4]> = smallvec::SmallVec::new();
+        let mut marks: smallvec::SmallVec<[(u64, crate::flow::inspected::Recorded); 4]> = smallvec::SmallVec::new();
+        for nth in 0..transactions.count() {
+            let Some(tx) = transactions.at(nth) else { continue };
+            let mut recorded = flow.inspected.recorded(tx.id());
+            let finished = Direction::BOTH.map(|dir| tx.progress(dir) == DONE || !tx.concerns(dir));
+            self.tx_events(packet, flow, name, tx, &mut recorded);
+            self.files(packet, flow, tx, &mut recorded, ending);
+            if (finished == [true; 2] || ending) && !recorded.logged {
+                recorded.logged = true;
+                *self.counters.transactions.entry(name).or_default() += 1;
+                if self.recorder.config.transactions.iter().any(|wanted| wanted == name) {
+                    for nth in 0..tx.records() {
+                        let line = self.recorder.transaction(packet, flow, tx, nth, name);
+                        self.batch.push(self.number, line, None);
+                    }
+                }
+            }
+            let inspected = Direction::BOTH.iter().all(|dir| {
+                !tx.concerns(*dir) || flow.inspected.is_done(tx.id(), *dir) || flow.no_payload || flow.action == FlowAction::Pass
+            });
+            if finished == [true; 2] && recorded.logged && inspected {
+                done.push(tx.id());
+            } else {
+                marks.push((tx.id(), recorded));
+            }
+        }
+        for (id, recorded) in marks {
+            flow.inspected.set_recorded(id, recorded);
+        }
+        flow.inspected.unrecorded = !ending && flow.app.transactions().is_some_and(|t| t.count() > done.len());
+        for id in done {
+            flow.inspected.forget(id);
+            if let Some(transactions) = flow.app.transactions_mut() {
+                transactions.remove(id);
+            }
+        }
+    }
+
+    fn tx_events(
+        &mut self,
+        packet: &Packet<'_>,
+        flow: &Flow,
+        name: &'static str,
+        tx: &dyn Transaction,
+        recorded: &mut crate::flow::inspected::Recorded,
+    ) {
+        let events = tx.events();
+        let from = usize::from(recorded.events).min(events.len());
+        recorded.events = u16::try_from(events.len()).unwrap_or(u16::MAX);
+        if !self.recorder.config.anomaly.is_some_and(|types| types.app_layer) {
+            return;
+        }
+        for (_, event) in &events[from..] {
+            let anomaly = Anomaly::App { app_proto: Some(name), event, layer: "proto_parser" };
+            let line = self.recorder.anomaly(packet, Some(flow), Some(tx.id()), &anomaly);
+            self.batch.push(self.number, line, None);
+        }
+    }
+
+    fn files(
+        &mut self,
+        packet: &Packet<'_>,
+        flow: &Flow,
+        tx: &dyn Transaction,
+        recorded: &mut crate::flow::inspected::Recorded,
+        ending: bool,
+    ) {
+        for dir in Direction::BOTH {
+            let files = tx.files(dir);
+            let from = usize::from(recorded.files[dir.index()]).min(files.len());
+            for file in &files[from..] {
+                if file.state == crate::app::FileState::Opened && !ending {
+                    break;
+                }
+                recorded.files[dir.index()] += 1;
+                if self.recorder.config.files {
+                    let line = self.recorder.file(packet, flow, dir, tx, file, &self.protocols);
+                    self.batch.push(self.number, line, None);
+                }
+            }
+        }
+    }
+
+    /// Gives back what of the streams was parsed and inspected.
+    fn release(&mut self, flow: &mut Box<Flow>) {
+        let Some(session) = &mut flow.session else { return };
+        let overlap = self.detector.rules().stream_overlap as u64;
+        for dir in Direction::BOTH {
+            let side = dir.index();
+            let mut upto = flow.inspected.stream[side].saturating_sub(overlap);
+            if flow.action == FlowAction::Pass || flow.no_payload || flow.bypassed {
+                upto = u64::MAX;
+            }
+            if flow.app.wants(dir) {
+                upto = upto.min(flow.app.position(dir));
+            }
+            if upto > session.released_to(dir) {
+                session.release(dir, upto.min(session.known_to(dir)), &mut self.memory);
+            }
+        }
+    }
+
+    /// A flow is over: what is left of it is inspected and recorded.
+    fn end_flow(&mut self, mut flow: Box<Flow>, reason: &'static str) {
+        let silent = flow.action != FlowAction::None || flow.bypassed;
+        if let Some(session) = &mut flow.session {
+            session.finish();
+        }
+        if !silent && flow.session.is_some() {
+            let mut findings = Findings::default();
+            let now = flow.last;
+            for dir in Direction::BOTH {
+                self.feed(&mut flow, dir, dir, now, &mut findings);
+            }
+            for dir in Direction::BOTH {
+                let headers = EndHeaders::new(&flow, dir);
+                let packet = headers.packet(&flow);
+                findings.in_stream = true;
+                self.detect(&packet, Some(&mut flow), dir, &findings, true);
+                findings.layer_events.clear();
+                findings.recognised = false;
+            }
+        }
+        let headers = EndHeaders::new(&flow, Direction::ToServer);
+        let packet = headers.packet(&flow);
+        self.transactions(&packet, &mut flow, true);
+        if self.recorder.config.flow {
+            let line = self.recorder.flow(&flow, reason, &self.protocols);
+            self.batch.push(self.number, line, None);
+        }
+        if let Some(session) = &mut flow.session {
+            session.close(&mut self.memory);
+        }
+        let _ = app_proto;
+    }
+}
+
+/// The packet's direction in its flow.
+fn direction(flow: &Flow, packet: &Packet<'_>) -> Direction {
+    let Some((mut source, destination)) = packet.ends() else { return Direction::ToServer };
+    if let Some((kind, _)) = icmp_of(packet) {
+        // ICMP has no ports; an answer to oneself is told by its type
+        source.port = 0;
+        if source.ip == destination.ip {
+            return if matches!(kind, 0 | 129) { Direction::ToClient } else { Direction::ToServer };
+        }
+    }
+    flow.direction_of(source)
+}
+
+/// Counts a packet for its side.
+fn count(flow: &mut Flow, packet: &Packet<'_>, dir: Direction) -> Direction {
+    flow.last = flow.last.max(packet.timestamp);
+    let side = &mut flow.sides[dir.index()];
+    side.packets += 1;
+    side.bytes += packet.bytes.len() as u64;
+    if let Some(tcp) = packet.tcp() {
+        flow.tcp_flags[dir.index()] |= tcp.flags();
+    }
+    if flow.icmp[dir.index()].is_none() {
+        flow.icmp[dir.index()] = icmp_of(packet);
+    }
+    dir
+}
+
+/// What hosts are judged by.
+fn candidate(rule: u32, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<Candidate> {
+    Some(Candidate {
+        rule,
+        timestamp: packet.timestamp,
+        source: packet.source_ip()?,
+        destination: packet.destination_ip()?,
+        flow: flow.map_or(0, |flow| flow.id.0),
+    })
+}
+
+/// The same for any number of workers and any run: made of the key and the first packet. Fits into a JSON number (53 bits).
+fn flow_id(key: &FlowKey, first: Timestamp, number: u64) -> FlowId {
+    use std::hash::{Hash, Hasher};
+    // the hash tells flows apart in a log; nothing is looked up by it, so it needs no secret
+    let mut hasher = std::hash::DefaultHasher::new();
+    key.hash(&mut hasher);
+    first.hash(&mut hasher);
+    number.hash(&mut hasher);
+    FlowId((hasher.finish() >> 11).max(1))
+}
