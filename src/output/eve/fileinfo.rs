@@ -1,0 +1,92 @@
+//! `fileinfo{…}`, and `files[…]` of an alert.
+
+use crate::app::File;
+use crate::json::JsonWriter;
+
+/// Writes `"fileinfo":{…}`. `tx_id` is the transaction that carried it.
+pub fn write_fileinfo(file: &File, tx_id: u64, out: &mut JsonWriter) {
+    out.open_object("fileinfo");
+    write_members(file, tx_id, out);
+    out.close();
+}
+
+/// Writes `"files":[…]` of an alert; nothing when there is none.
+pub fn write_files<'a>(files: impl IntoIterator<Item = &'a File>, tx_id: u64, out: &mut JsonWriter) {
+    let mut files = files.into_iter().peekable();
+    if files.peek().is_none() {
+        return;
+    }
+    out.open_array("files");
+    for file in files {
+        out.open();
+        write_members(file, tx_id, out);
+        out.close();
+    }
+    out.close_array();
+}
+
+fn write_members(file: &File, tx_id: u64, out: &mut JsonWriter) {
+    out.bytes("filename", &file.name);
+    out.flag("gaps", file.gaps);
+    out.text("state", file.state.name());
+    if let Some(digest) = &file.md5 {
+        out.plain("md5", Hex(digest));
+    }
+    if let Some(digest) = &file.sha1 {
+        out.plain("sha1", Hex(digest));
+    }
+    if let Some(digest) = &file.sha256 {
+        out.plain("sha256", Hex(digest));
+    }
+    // nothing is stored to disk yet
+    out.flag("stored", false);
+    out.number("size", file.size);
+    if let Some((start, end, _)) = file.range {
+        out.number("start", start);
+        out.number("end", end);
+    }
+    out.number("tx_id", tx_id);
+}
+
+/// Lower-case hexadecimal.
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::FileState;
+
+    #[test]
+    fn a_file_has_the_peers_shape() {
+        let mut file = File {
+            name: b"/db/Malware 2.exe".to_vec(),
+            state: FileState::Closed,
+            size: 296,
+            gaps: false,
+            range: Some((77_864, 78_159, 78_160)),
+            md5: Some([0xdd; 16]),
+            sha1: None,
+            sha256: Some([0x0a; 32]),
+        };
+        let mut out = JsonWriter::new();
+        out.open();
+        write_fileinfo(&file, 3, &mut out);
+        file.state = FileState::Opened;
+        file.range = None;
+        file.md5 = None;
+        file.sha256 = None;
+        write_files([&file], 0, &mut out);
+        write_files([], 0, &mut out);
+        out.close();
+        let expected = r#"{"fileinfo":{"filename":"/db/Malware 2.exe","gaps":false,"state":"CLOSED","md5":"MD5","sha256":"SHA","stored":false,"size":296,"start":77864,"end":78159,"tx_id":3},"files":[{"filename":"/db/Malware 2.exe","gaps":false,"state":"UNKNOWN","stored":false,"size":296,"tx_id":0}]}"#
+            .replace("MD5", &"dd".repeat(16))
+            .replace("SHA", &"0a".repeat(32));
+        assert_eq!(std::str::from_utf8(out.as_bytes()).unwrap(), expected);
+    }
+}
