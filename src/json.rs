@@ -134,6 +134,12 @@ impl JsonWriter {
         self.quoted(value);
     }
 
+    /// An array element: text that is ours or known to be UTF-8.
+    pub fn element_text(&mut self, value: &str) {
+        self.separate();
+        self.quoted_utf8(value);
+    }
+
     /// An array element: a number.
     pub fn element_number(&mut self, value: impl Into<i128>) {
         self.separate();

@@ -9,7 +9,10 @@ pub mod engine;
 pub mod flow;
 pub mod json;
 pub mod output;
+<<<<<<< HEAD
 pub mod protocols;
+=======
+>>>>>>> output
 pub mod rules;
 pub mod stream;
 pub mod types;

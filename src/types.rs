@@ -127,34 +127,36 @@ impl Proto {
     /// SCTP, RFC 9260.
     pub const SCTP: Proto = Proto(132);
 
-    /// The name EVE uses (`TCP`, `IPv6-ICMP`), or `None` for a number without one here.
+    /// The name EVE uses (`TCP`, `IPv6-ICMP`), or `None` for a number that IANA has not named.
     pub fn name(self) -> Option<&'static str> {
-        Some(match self.0 {
-            1 => "ICMP",
-            2 => "IGMP",
-            4 => "IP-in-IP",
-            6 => "TCP",
-            17 => "UDP",
-            41 => "IPv6",
-            47 => "GRE",
-            50 => "ESP",
-            51 => "AH",
-            58 => "IPv6-ICMP",
-            89 => "OSPFIGP",
-            103 => "PIM",
-            112 => "VRRP",
-            132 => "SCTP",
-            _ => return None,
-        })
+        PROTO_NAMES.get(usize::from(self.0)).copied()
     }
 }
 
-/// As EVE writes it: the name, or the number in three digits.
+/// Names by number, as the peer's events spell them (IANA's keywords, nearly everywhere).
+#[rustfmt::skip]
+const PROTO_NAMES: [&str; 144] = [
+    "HOPOPT", "ICMP", "IGMP", "GGP", "IP-in-IP", "ST", "TCP", "CBT", "EGP", "IGP", "BBN-RCC-MON", "NVP-II",
+    "PUP", "ARGUS", "EMCON", "XNET", "CHAOS", "UDP", "MUX", "DCN-MEAS", "HMP", "PRM", "XNS-IDP", "TRUNK-1",
+    "TRUNK-2", "LEAF-1", "LEAF-2", "RDP", "IRTP", "ISO-TP4", "NETBLT", "MFE-NSP", "MERIT-INP", "DCCP",
+    "3PC", "IDPR", "XTP", "DDP", "IDPR-CMTP", "TP++", "IL", "IPv6", "SDRP", "IPv6-Route", "IPv6-Frag",
+    "IDRP", "RSVP", "GRE", "DSR", "BNA", "ESP", "AH", "I-NLSP", "SwIPe", "NARP", "MOBILE", "TLSP", "SKIP",
+    "IPv6-ICMP", "IPv6-NoNxt", "IPv6-Opts", "Any", "CFTP", "Any", "SAT-EXPAK", "KRYPTOLAN", "RVD", "IPPC",
+    "Any", "SAT-MON", "VISA", "IPCU", "CPNX", "CPHB", "WSN", "PVP", "BR-SAT-MON", "SUN-ND", "WB-MON",
+    "WB-EXPAK", "ISO-IP", "VMTP", "SECURE-VMTP", "VINES", "TTP", "NSFNET-IGP", "DGP", "TCF", "EIGRP",
+    "OSPF", "Sprite-RPC", "LARP", "MTP", "AX.25", "OS", "MICP", "SCC-SP", "ETHERIP", "ENCAP", "Any",
+    "GMTP", "IFMP", "PNNI", "PIM", "ARIS", "SCPS", "QNX", "A/N", "IPComp", "SNP", "Compaq-Peer",
+    "IPX-in-IP", "VRRP", "PGM", "Any", "L2TP", "DDX", "IATP", "STP", "SRP", "UTI", "SMP", "SM", "PTP",
+    "IS-IS", "FIRE", "CRTP", "CRUDP", "SSCOPMCE", "IPLT", "SPS", "PIPE", "SCTP", "FC", "RSVP-E2E-IGNORE",
+    "Mobility", "UDPLite", "MPLS-in-IP", "manet", "HIP", "Shim6", "WESP", "ROHC", "Ethernet",
+];
+
+/// As EVE writes it: the name, or the number.
 impl fmt::Display for Proto {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
-            None => write!(f, "{:03}", self.0),
+            None => write!(f, "{}", self.0),
         }
     }
 }
@@ -181,6 +183,15 @@ mod tests {
             (4_102_444_799, 999_999_999, "2099-12-31T23:59:59.999999+0000"),
         ] {
             assert_eq!(Timestamp::new(seconds, nanos).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn protocols_are_written_as_eve_does() {
+        for (number, text) in
+            [(6, "TCP"), (44, "IPv6-Frag"), (58, "IPv6-ICMP"), (89, "OSPF"), (143, "Ethernet"), (144, "144")]
+        {
+            assert_eq!(Proto(number).to_string(), text);
         }
     }
 

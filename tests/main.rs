@@ -1,1 +1,5 @@
-mod none {}
+//! The one test binary: one link, one process tree.
+
+mod full_disk;
+mod module_order;
+mod support;

@@ -358,6 +358,56 @@ logs/eve.json (82 records) · next: jq 'select(.event_type==\"alert\")' logs/eve
     }
 
     #[test]
+<<<<<<< HEAD
+=======
+    fn hostile_texts_neither_steer_the_terminal_nor_break_the_table() {
+        const ALPHABET: [&str; 16] = [
+            "a",
+            "Z",
+            " ",
+            "\u{1b}[2J",
+            "\n",
+            "\r",
+            "\t",
+            "\0",
+            "日",
+            "☁\u{fe0f}",
+            "\u{301}",
+            "\u{202e}",
+            "\u{9b}31m",
+            "👨\u{200d}👩",
+            "\"",
+            "\u{ad}",
+        ];
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        for _ in 0..2000 {
+            let mut text = || (0..random(60)).map(|_| ALPHABET[random(ALPHABET.len())]).collect::<String>();
+            let (message, technique, source) = (text(), text(), text());
+            let mut summary = Summary { source, wall_seconds: 1.0, ..Summary::default() };
+            summary.flow(Some(&technique), crate::types::Proto::TCP);
+            summary.fault(&*technique, &*message);
+            let row = alert(1, 2, "10.0.0.1", "10.0.0.2");
+            summary.alert(&super::super::AlertRow {
+                signature: &message,
+                technique: Some(&technique),
+                ..row
+            });
+            let columns = 80 + random(120);
+            let table = summary.render_terminal(columns, false);
+            assert!(!table.chars().any(|c| c.is_control() && c != '\n'), "{table:?}");
+            assert!(table.lines().all(|line| width(line) <= columns), "{columns}\n{table}");
+            serde_json::from_str::<serde_json::Value>(&summary.render_json()).unwrap();
+        }
+    }
+
+    #[test]
+>>>>>>> output
     fn silence_is_told_too() {
         let mut summary = Summary { rules: Some((124, 0)), ..Summary::default() };
         let text = summary.render_terminal(80, false);
