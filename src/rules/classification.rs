@@ -120,7 +120,7 @@ mod tests {
             &Classification { description: "with, commas".into(), priority: 255 }
         );
         assert_eq!(errors.iter().map(|e| e.line).collect::<Vec<_>>(), [5, 6, 7, 9]);
-        assert_eq!(errors[2].error.span, 28..31);
+        assert_eq!(errors[2].error.span, 27..30);
         assert_eq!(classes.names().count(), 2);
     }
 }

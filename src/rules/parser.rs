@@ -78,10 +78,12 @@ fn rule<'t>(text: &'t str, errors: &mut Vec<RuleError>) -> Option<RuleAst<'t>> {
     let options = match header.options {
         Some(paren) => options(text, paren, errors),
         None => {
-            let hint = "options stand in parentheses: (msg:\"…\"; sid:1;)";
-            errors.push(
-                RuleError::new(text.trim_ascii_end().len()..text.len(), "the rule has no options").hint(hint),
-            );
+            // told alone only: text that is no rule at all has worse mistakes
+            if errors.is_empty() {
+                let end = text.trim_ascii_end().len();
+                let hint = "options stand in parentheses: (msg:\"…\"; sid:1;)";
+                errors.push(RuleError::new(end..end, "the rule has no options").hint(hint));
+            }
             Vec::new()
         }
     };
@@ -499,7 +501,7 @@ mod tests {
         check("alert tcp [1.1.1.1,,2.2.2.2] any -> any any (sid:1;)", ",", "an item is missing before this");
         check("alert tcp [1.1.1.1 2.2.2.2] any -> any any (sid:1;)", "2", "no comma before this item");
         check("alert tcp [] any -> any any (sid:1;)", "[]", "the list is empty");
-        check("alert tcp ! any -> any any (sid:1;)", "", "the destination ports are missing");
+        check("alert tcp ! any -> any any (sid:1;)", "", "an address, a port or a list is missing here");
         check("alert tcp any $ -> any any (sid:1;)", "$", "\"$\" is not a variable's name");
         let options =
             |options: &str, part: &str, message: &str| check(&format!("{HEAD}{options}"), part, message);
@@ -559,7 +561,7 @@ mod tests {
         use crate::rules::value::{content_bytes, pairs, quoted, split, text, unescape, unquoted, words};
         let seeds = [
             "alert http $HOME_NET any -> [10.0.0.0/8,!10.1.1.1] ![80,8000:] (msg:\"ñ\\;x\"; content:!\"|41 42|a\\\"b\"; dsize:>5; threshold:type limit, track by_src, count 1, seconds 60; sid:1;)",
-            "drop tcp [::1-::9,fe80::/10] :1024 <> any any (pcre:\"/a;b\\/\"R; byte_test:4,&,0x80,-4,relative; ttl:!5-10; filesize:1gb; x:&0xc0=0x80;)",
+            "drop tcp [::1-::9,fe80::/10] :1024 <> any any (pcre:\"/a\\;b\\//R\"; byte_test:4,&,0x80,-4,relative; ttl:!5-10; filesize:1gb; x:&0xc0=0x80;)",
         ];
         let vars = crate::rules::Vars::default();
         let run = |rule: &str| match parse_rule(rule) {
