@@ -1,0 +1,497 @@
+//! One TCP conversation: what it is told (segments) and what is asked of it (bytes, state).
+
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use super::config::{Memory, StreamConfig, UrgentPolicy};
+use super::events::{StreamEvent, StreamEvents};
+use super::overlap::OsPolicy;
+use super::segments::{At, Inserted, Rules, Segments};
+use super::state::{Opening, State};
+use crate::decode::Tcp;
+use crate::types::{Direction, Timestamp};
+use crate::verdict::{ExceptionPolicy, Reason};
+
+/// A TCP segment of a flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// Its header.
+    pub tcp: &'a Tcp<'a>,
+    /// Its data.
+    pub payload: &'a [u8],
+    /// Which way it goes, as the flow sees it.
+    pub dir: Direction,
+    /// When it was seen.
+    pub timestamp: Timestamp,
+}
+
+/// What came of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// What was wrong with it, or noteworthy.
+    pub events: StreamEvents,
+    /// Its payload became, or was already, part of the stream.
+    pub in_stream: bool,
+    /// It makes sense where the session stands.
+    pub valid: bool,
+    /// Inline: it must not go on.
+    pub verdict: Option<Reason>,
+    /// A limit was reached or the session began in its middle: what the configuration says to do then.
+    pub exception: Option<(ExceptionPolicy, Reason)>,
+    /// The sender is the server although the flow took it for the client (a SYN/ACK came first): both ends must be swapped,
+    /// this segment's direction included.
+    pub swap: bool,
+    /// The segment opens a new session on the ports of one that is over. This session did not take it: make a new one.
+    pub new_session: bool,
+    /// The session was picked up in its middle by this segment.
+    pub picked_up: bool,
+}
+
+impl Default for Handled {
+    fn default() -> Self {
+        Handled {
+            events: StreamEvents::default(),
+            in_stream: false,
+            valid: true,
+            verdict: None,
+            exception: None,
+            swap: false,
+            new_session: false,
+            picked_up: false,
+        }
+    }
+}
+
+/// Bytes of a direction that may be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readable<'a> {
+    /// None now.
+    Nothing,
+    /// These, in order and without a hole.
+    Bytes(&'a [u8]),
+    /// So many bytes will never be known.
+    Gap(u64),
+}
+
+/// One direction of a session: what its sender sent, and what the other end said of it. All numbers are TCP's, mod 2^32.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    /// Initial sequence number.
+    pub(super) isn: u32,
+    /// What the sender sends next.
+    pub(super) next_seq: u32,
+    /// The highest acknowledgement by the other end.
+    pub(super) last_ack: u32,
+    /// The right edge of what the other end allowed to send.
+    pub(super) next_win: u32,
+    /// What the other end last announced, bytes.
+    pub(super) window: u32,
+    /// Shift of the windows that the other end announces.
+    pub(super) scale: u8,
+    /// Last timestamp option, and when it came.
+    pub(super) stamp: Option<(u32, Timestamp)>,
+    /// Flags seen.
+    pub(super) flags: u8,
+    /// The sequence number after the last data byte: where the FIN stood.
+    pub(super) fin: Option<u32>,
+    /// The sender said RST, and it was believed.
+    pub(super) reset: Option<u32>,
+    /// A sequence number and its offset in the stream, near the present; `None` before the first byte can be placed.
+    pub(super) anchor: Option<(u32, u64)>,
+    pub(super) segments: Segments,
+    /// Nothing more is put together.
+    pub(super) stopped: bool,
+    pub(super) depth_reached: bool,
+    pub(super) gap: bool,
+    /// Urgent bytes taken out of the stream so far: offsets shrink by as many.
+    pub(super) urgent: u32,
+    /// Closed over by `finish`.
+    pub(super) finished: bool,
+}
+
+/// One TCP session.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) state: State,
+    /// By direction of their data: `[to_server, to_client]`.
+    pub(super) sides: [Side; 2],
+    /// How the receiver of each direction resolves overlaps.
+    policies: [OsPolicy; 2],
+    pub(super) midstream: bool,
+    pub(super) oneside: bool,
+    /// Both ends were heard after the handshake.
+    pub(super) confirmed: bool,
+    /// Both ends use timestamps.
+    pub(super) stamps: bool,
+    /// Both ends opened at once (or the server answered with a SYN).
+    pub(super) four_way: bool,
+    /// Data came with the SYN.
+    pub(super) fast_open: bool,
+    pub(super) openings: SmallVec<[Opening; 1]>,
+    pub(super) accounted: bool,
+    inline: bool,
+    over: bool,
+}
+
+impl Session {
+    /// A session about which nothing is known yet. What its ends run decides how overlaps are resolved.
+    pub fn new(config: &StreamConfig, server: IpAddr, client: IpAddr) -> Self {
+        Session {
+            state: State::None,
+            sides: Default::default(),
+            policies: [config.host_policies.of(server), config.host_policies.of(client)],
+            midstream: false,
+            oneside: false,
+            confirmed: false,
+            stamps: false,
+            four_way: false,
+            fast_open: false,
+            openings: SmallVec::new(),
+            accounted: false,
+            inline: config.inline,
+            over: false,
+        }
+    }
+
+    /// Takes the next segment of the flow, in the order in which they were seen.
+    pub fn segment(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory) -> Handled {
+        let mut handled = Handled::default();
+        if config.checksum_validation && !s.tcp.checksum_ok {
+            handled.valid = false;
+            return handled;
+        }
+        let before = self.sides.each_ref().map(|side| side.segments.cost());
+        self.step(s, config, memory, &mut handled);
+        for (side, before) in self.sides.iter().zip(before) {
+            memory.reassembly_used = (memory.reassembly_used + side.segments.cost()).saturating_sub(before);
+        }
+        if config.inline && config.drop_invalid && !handled.valid {
+            handled.verdict = handled.verdict.or(Some(Reason::StreamError));
+        }
+        handled
+    }
+
+    /// Where the session stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether the handshake is done (and the session perhaps over).
+    pub fn is_established(&self) -> bool {
+        self.state >= State::Established
+    }
+
+    /// Whether the session was picked up in its middle.
+    pub fn midstream(&self) -> bool {
+        self.midstream
+    }
+
+    /// Whether only one direction was seen.
+    pub fn is_oneside(&self) -> bool {
+        self.oneside
+    }
+
+    /// Whether both ends are done.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// What may be looked at of one direction from stream offset `from` on (0 is its first data byte).
+    pub fn readable(&self, dir: Direction, from: u64) -> Readable<'_> {
+        let side = &self.sides[dir.index()];
+        match side.segments.at(from, self.limit(dir)) {
+            At::Bytes(bytes) => Readable::Bytes(bytes),
+            At::Gap(len) => Readable::Gap(len),
+            At::Nothing => Readable::Nothing,
+        }
+    }
+
+    /// Whether the direction ended (FIN, RST, or the flow is over) and all its bytes are readable.
+    pub fn is_ended(&self, dir: Direction) -> bool {
+        let side = &self.sides[dir.index()];
+        if side.finished {
+            return true;
+        }
+        let closed = self.state == State::Closed || side.fin.is_some() || self.is_reset();
+        closed && !side.segments.has_waiting() && self.limit(dir) >= side.segments.tail() && {
+            match side.fin.and_then(|fin| side.offset(fin)) {
+                Some(fin) => side.segments.tail() >= fin || self.state == State::Closed || side.stopped,
+                None => true,
+            }
+        }
+    }
+
+    /// Bytes of one direction below stream offset `upto` are not needed any more.
+    pub fn release(&mut self, dir: Direction, upto: u64, memory: &mut Memory) {
+        let side = &mut self.sides[dir.index()];
+        let before = side.segments.cost();
+        side.segments.release(upto);
+        memory.reassembly_used = (memory.reassembly_used + side.segments.cost()).saturating_sub(before);
+    }
+
+    /// The flow is over (time-out, end of the capture): everything becomes readable, holes become gaps.
+    pub fn finish(&mut self) {
+        for side in &mut self.sides {
+            side.gap |= side.segments.settle(u64::MAX) > 0;
+            side.finished = true;
+        }
+        self.over = true;
+    }
+
+    /// Bytes of one direction seen so far, as the `stream_size` keyword counts them: up to the highest sequence number, the SYN
+    /// included.
+    pub fn seen(&self, dir: Direction) -> u64 {
+        let side = &self.sides[dir.index()];
+        u64::from(side.next_seq.wrapping_sub(side.isn))
+    }
+
+    /// Stream offset after the last byte known of a direction, holes or not.
+    pub fn known_to(&self, dir: Direction) -> u64 {
+        self.sides[dir.index()].segments.right_edge()
+    }
+
+    /// Stream offset below which bytes were released.
+    pub fn released_to(&self, dir: Direction) -> u64 {
+        self.sides[dir.index()].segments.base()
+    }
+
+    /// Stream offset of a segment's first byte, where its direction has begun. Negative for what lies before.
+    pub fn offset_of(&self, dir: Direction, seq: u32) -> Option<i64> {
+        self.sides[dir.index()].signed_offset(seq)
+    }
+
+    /// Whether as much was reassembled of a direction as the configuration allows.
+    pub fn depth_reached(&self, dir: Direction) -> bool {
+        self.sides[dir.index()].depth_reached
+    }
+
+    /// One direction is not reassembled any more; what was is given back.
+    pub fn stop(&mut self, dir: Direction, memory: &mut Memory) {
+        let side = &mut self.sides[dir.index()];
+        memory.reassembly_used = memory.reassembly_used.saturating_sub(side.segments.cost());
+        side.segments.clear();
+        side.stopped = true;
+    }
+
+    /// Whether a direction is not reassembled any more.
+    pub fn is_stopped(&self, dir: Direction) -> bool {
+        self.sides[dir.index()].stopped
+    }
+
+    /// Whether bytes of a direction were lost.
+    pub fn has_gap(&self, dir: Direction) -> bool {
+        self.sides[dir.index()].gap
+    }
+
+    /// All TCP flags seen in a direction.
+    pub fn tcp_flags(&self, dir: Direction) -> u8 {
+        self.sides[dir.index()].flags
+    }
+
+    /// The highest acknowledgement of a direction's bytes by its receiver: a sequence number.
+    pub fn last_ack(&self, dir: Direction) -> u32 {
+        self.sides[dir.index()].last_ack
+    }
+
+    /// The sequence number that a direction's sender uses next.
+    pub fn next_seq(&self, dir: Direction) -> u32 {
+        self.sides[dir.index()].next_seq
+    }
+
+    /// The right edge of what a direction's sender may send, and the window from which it comes.
+    pub fn window(&self, dir: Direction) -> (u32, u32) {
+        let side = &self.sides[dir.index()];
+        (side.next_win, side.window)
+    }
+
+    /// Gives all memory back: the session is not used after this.
+    pub fn close(&mut self, memory: &mut Memory) {
+        for dir in Direction::BOTH {
+            self.stop(dir, memory);
+        }
+        if std::mem::take(&mut self.accounted) {
+            memory.used = memory.used.saturating_sub(size_of::<Session>() as u64);
+        }
+    }
+
+    pub(super) fn is_reset(&self) -> bool {
+        self.sides.iter().any(|side| side.reset.is_some())
+    }
+
+    /// Both ends change places.
+    pub(super) fn swap(&mut self) {
+        self.sides.swap(0, 1);
+        self.policies.swap(0, 1);
+    }
+
+    /// Stream offset up to which bytes of a direction may be looked at.
+    fn limit(&self, dir: Direction) -> u64 {
+        let side = &self.sides[dir.index()];
+        let all = self.inline || self.oneside || self.over || self.state == State::Closed || self.is_reset();
+        if all { u64::MAX } else { side.acked() }
+    }
+
+    /// Puts a segment's payload where it belongs, `seq` being that of its first byte.
+    pub(super) fn store(
+        &mut self,
+        s: &Segment<'_>,
+        seq: u32,
+        config: &StreamConfig,
+        memory: &Memory,
+        handled: &mut Handled,
+    ) {
+        let policy = (!config.inline).then_some(self.policies[s.dir.index()]);
+        let side = &mut self.sides[s.dir.index()];
+        let Some(offset) = side.signed_offset(seq) else { return };
+        let Some((offset, payload)) = side.urgent(s, offset, config, handled) else { return };
+        if side.stopped || side.finished || payload.is_empty() {
+            return;
+        }
+        let skip = usize::try_from(offset.min(0).unsigned_abs()).unwrap_or(usize::MAX);
+        if skip >= payload.len() {
+            handled.events.set(StreamEvent::ReassemblySegmentBeforeBaseSeq);
+            handled.in_stream = true;
+            return;
+        }
+        let mut bytes = payload.get(skip..).unwrap_or_default();
+        let start = offset.max(0) as u64;
+        if config.depth != 0 {
+            let room = config.depth.saturating_sub(start);
+            if room < bytes.len() as u64 {
+                if !side.depth_reached {
+                    side.depth_reached = true;
+                    handled.events.set(StreamEvent::ReassemblyDepthReached);
+                }
+                bytes = bytes.get(..room as usize).unwrap_or_default();
+                if bytes.is_empty() {
+                    return;
+                }
+            }
+        }
+        let budget = match config.reassembly_memcap {
+            0 => u64::MAX,
+            cap => cap.saturating_sub(memory.reassembly_used),
+        };
+        let rules = Rules { policy, frozen: side.acked(), count_max: config.segments_max, budget };
+        let inserted = side.segments.insert(start, bytes, rules);
+        self.report(inserted, config, handled);
+    }
+
+    /// What storing a segment means for it.
+    fn report(&self, inserted: Inserted, config: &StreamConfig, handled: &mut Handled) {
+        let events = &mut handled.events;
+        if inserted.before_base {
+            events.set(StreamEvent::ReassemblySegmentBeforeBaseSeq);
+        }
+        if inserted.differs {
+            events.set(StreamEvent::ReassemblyOverlapDifferentData);
+            if config.inline {
+                handled.verdict = Some(Reason::StreamReassembly);
+            }
+        }
+        if inserted.limit {
+            events.set(StreamEvent::ReassemblyInsertLimit);
+        }
+        if inserted.memcap {
+            events.set(StreamEvent::ReassemblyInsertMemcap);
+        }
+        if inserted.limit || inserted.memcap {
+            handled.exception = Some((config.reassembly_memcap_policy, Reason::StreamReassembly));
+        }
+        handled.in_stream = inserted.accepted || inserted.before_base;
+    }
+
+    /// The receiver of `dir` acknowledged: what it has, it has; what we miss of that is a gap.
+    pub(super) fn settle(&mut self, dir: Direction, handled: &mut Handled) {
+        let reset = self.is_reset();
+        let side = &mut self.sides[dir.index()];
+        if side.stopped {
+            return;
+        }
+        let mut limit = side.acked();
+        if let Some(fin) = side.fin.and_then(|fin| side.offset(fin)) {
+            limit = limit.min(fin);
+        }
+        if side.depth_reached {
+            limit = limit.min(side.segments.right_edge());
+        }
+        let lost = if limit > side.segments.tail() && !reset {
+            side.segments.give_up(limit)
+        } else {
+            side.segments.settle(limit)
+        };
+        if lost > 0 {
+            side.gap = true;
+            handled.events.set(StreamEvent::ReassemblySeqGap);
+        }
+        side.segments.forget_spans(limit);
+        side.move_anchor();
+    }
+}
+
+impl Side {
+    /// The direction begins: `seq` is that of its first data byte.
+    pub(super) fn begin(&mut self, seq: u32) {
+        self.anchor = Some((seq, 0));
+    }
+
+    /// Stream offset of a sequence number; negative before the first byte, `None` before the direction began.
+    pub(super) fn signed_offset(&self, seq: u32) -> Option<i64> {
+        let (anchor, offset) = self.anchor?;
+        Some(offset as i64 + i64::from(seq.wrapping_sub(anchor) as i32))
+    }
+
+    /// Stream offset of a sequence number, 0 for what lies before.
+    pub(super) fn offset(&self, seq: u32) -> Option<u64> {
+        self.signed_offset(seq).map(|offset| offset.max(0) as u64)
+    }
+
+    /// Stream offset up to which the receiver acknowledged.
+    pub(super) fn acked(&self) -> u64 {
+        self.offset(self.last_ack).unwrap_or(0)
+    }
+
+    /// Keeps the anchor within reach: sequence numbers are compared within 2^31.
+    fn move_anchor(&mut self) {
+        let Some((seq, offset)) = self.anchor else { return };
+        let near = self.acked().max(self.segments.tail() + u64::from(self.urgent));
+        if near > offset + (1 << 20) {
+            self.anchor = Some((seq.wrapping_add((near - offset) as u32), near));
+        }
+    }
+
+    /// What the policy for urgent data leaves of a segment: its offset and payload, or nothing.
+    fn urgent<'a>(
+        &mut self,
+        s: &Segment<'a>,
+        offset: i64,
+        config: &StreamConfig,
+        handled: &mut Handled,
+    ) -> Option<(i64, &'a [u8])> {
+        let offset = offset - i64::from(self.urgent);
+        if !s.tcp.has(Tcp::URG) || s.payload.is_empty() {
+            return Some((offset, s.payload));
+        }
+        match config.urgent {
+            UrgentPolicy::Inline => Some((offset, s.payload)),
+            UrgentPolicy::Drop => {
+                if config.inline {
+                    handled.verdict = Some(Reason::StreamUrgent);
+                }
+                None
+            }
+            policy @ (UrgentPolicy::Oob | UrgentPolicy::Gap) => {
+                let at = usize::from(s.tcp.urgent_pointer());
+                // Only an urgent byte at the end of a segment can be left out without tearing it.
+                if at == 0 || at != s.payload.len() {
+                    return Some((offset, s.payload));
+                }
+                if policy == UrgentPolicy::Oob {
+                    self.urgent = self.urgent.saturating_add(1);
+                }
+                Some((offset, s.payload.split_last().map_or(s.payload, |(_, rest)| rest)))
+            }
+        }
+    }
+}

@@ -1,0 +1,540 @@
+//! The states of a session and what moves it from one to the next (RFC 9293 §3.3.2, seen from between the two ends).
+
+/// Where a session stands, by the names of the RFC, each as seen from the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// No handshake was seen, and none is guessed.
+    #[default]
+    None,
+    /// The client sent a SYN.
+    SynSent,
+    /// The server answered.
+    SynRecv,
+    /// Data may flow.
+    Established,
+    /// The server sent a FIN.
+    FinWait1,
+    /// The client acknowledged it.
+    FinWait2,
+    /// Both sent a FIN, and the server's came first.
+    TimeWait,
+    /// Both sent a FIN, and the client's came first.
+    LastAck,
+    /// The client sent a FIN.
+    CloseWait,
+    /// Both sent a FIN without having seen the other's.
+    Closing,
+    /// Over.
+    Closed,
+}
+
+impl State {
+    /// EVE's `tcp.state`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::None => "none",
+            State::SynSent => "syn_sent",
+            State::SynRecv => "syn_recv",
+            State::Established => "established",
+            State::FinWait1 => "fin_wait1",
+            State::FinWait2 => "fin_wait2",
+            State::TimeWait => "time_wait",
+            State::LastAck => "last_ack",
+            State::CloseWait => "close_wait",
+            State::Closing => "closing",
+            State::Closed => "closed",
+        }
+    }
+}
+
+use Direction::{ToClient, ToServer};
+
+use super::config::{Memory, StreamConfig};
+use super::events::StreamEvent as Event;
+use super::session::{Handled, Segment, Session};
+use super::validate::{before, later};
+use crate::decode::Tcp;
+use crate::types::Direction;
+use crate::verdict::Reason;
+
+/// One of several handshakes that compete: which of them counts is known when the client acknowledges it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opening {
+    pub(super) seq: u32,
+    pub(super) ack: u32,
+    pub(super) window: u16,
+    pub(super) scale: Option<u8>,
+    pub(super) stamp: Option<u32>,
+}
+
+impl Session {
+    /// Moves the session by one segment.
+    pub(super) fn step(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) {
+        let flags = s.tcp.flags();
+        if !s.tcp.has(Tcp::ACK) && s.tcp.ack() != 0 {
+            handled.events.set(Event::PktBrokenAck);
+        }
+        if self.state == State::None {
+            self.on_none(s, config, memory, handled);
+        } else if flags & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN && self.is_reusable(s) {
+            handled.new_session = true;
+            return;
+        } else if !self.ack_is_possible(s, handled) {
+            handled.valid = false;
+        } else {
+            handled.valid = match self.state {
+                State::SynSent => self.on_syn_sent(s, config, memory, handled),
+                State::SynRecv => self.on_syn_recv(s, config, memory, handled),
+                _ => self.on_open(s, config, memory, handled),
+            };
+        }
+        let dir = if handled.swap { s.dir.opposite() } else { s.dir };
+        self.sides[dir.index()].flags |= flags;
+        self.settle(dir.opposite(), handled);
+        if s.tcp.has(Tcp::FIN) {
+            self.settle(dir, handled);
+        }
+    }
+
+    fn is_reusable(&self, s: &Segment<'_>) -> bool {
+        match self.state {
+            State::Closed | State::TimeWait => true,
+            State::LastAck | State::Closing | State::FinWait2 => {
+                s.dir == ToServer && s.tcp.seq() != self.sides[0].isn
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the session may be kept: its own memory is accounted here.
+    fn account(&mut self, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
+        let size = size_of::<Session>() as u64;
+        if self.accounted {
+            return true;
+        }
+        if config.memcap != 0 && memory.used + size > config.memcap {
+            handled.exception = Some((config.memcap_policy, Reason::StreamMemcap));
+            return false;
+        }
+        memory.used += size;
+        self.accounted = true;
+        true
+    }
+
+    fn on_none(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) {
+        let tcp = s.tcp;
+        if tcp.has(Tcp::RST) {
+            handled.events.set(Event::RstButNoSession);
+        } else if tcp.has(Tcp::FIN) {
+            handled.events.set(if tcp.has(Tcp::SYN) { Event::FinSyn } else { Event::FinButNoSession });
+        } else if tcp.has(Tcp::SYN | Tcp::ACK) {
+            if self.may_pick_up(config, memory, handled) {
+                self.pick_up_synack(s, handled);
+            }
+        } else if tcp.has(Tcp::SYN) {
+            if self.account(config, memory, handled) {
+                self.open(s, config, memory, handled);
+            }
+        } else if tcp.has(Tcp::ACK) && self.may_pick_up(config, memory, handled) {
+            self.pick_up(s, config, memory, handled);
+        }
+    }
+
+    fn may_pick_up(&mut self, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
+        handled.exception = Some((config.midstream_policy, Reason::StreamMidstream));
+        (config.midstream || config.async_oneside) && self.account(config, memory, handled)
+    }
+
+    /// The client's SYN.
+    fn open(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &Memory, handled: &mut Handled) {
+        let options = &s.tcp.options;
+        let [client, server] = self.pair(s.dir);
+        client.isn = s.tcp.seq();
+        client.next_seq = s.tcp.seq().wrapping_add(1);
+        client.begin(s.tcp.seq().wrapping_add(1));
+        client.stamp = options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
+        server.window = u32::from(s.tcp.window());
+        server.scale = options.window_scale.unwrap_or(0).min(14);
+        self.stamps = options.timestamps.is_some();
+        self.state = State::SynSent;
+        if options.fast_open.is_some() && !s.payload.is_empty() {
+            self.fast_open = true;
+            let end = s.tcp.seq().wrapping_add(1).wrapping_add(s.payload.len() as u32);
+            self.sides[s.dir.index()].sent(end);
+            self.store(s, s.tcp.seq().wrapping_add(1), config, memory, handled);
+        }
+    }
+
+    /// A session that we see from its SYN/ACK on: its sender is the server.
+    fn pick_up_synack(&mut self, s: &Segment<'_>, handled: &mut Handled) {
+        if s.dir == ToServer {
+            self.swap();
+            handled.swap = true;
+        }
+        self.midstream = true;
+        handled.picked_up = true;
+        let options = &s.tcp.options;
+        let [server, client] = self.pair(ToClient);
+        client.isn = s.tcp.ack().wrapping_sub(1);
+        client.next_seq = s.tcp.ack();
+        client.begin(s.tcp.ack());
+        client.last_ack = s.tcp.ack();
+        client.scale = options.window_scale.unwrap_or(0).min(14);
+        client.announced(s.tcp.window());
+        server.isn = s.tcp.seq();
+        server.next_seq = s.tcp.seq().wrapping_add(1);
+        server.begin(server.next_seq);
+        server.last_ack = server.next_seq;
+        server.scale = client.scale;
+        server.stamp = options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
+        self.stamps = options.timestamps.is_some();
+        self.state = State::SynRecv;
+    }
+
+    /// A session that we see from some segment in its middle on.
+    fn pick_up(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &Memory, handled: &mut Handled) {
+        self.midstream = true;
+        handled.picked_up = true;
+        let [sender, receiver] = self.pair(s.dir);
+        // What an end shifts its windows by was said in the handshake: assume the most.
+        sender.scale = 14;
+        receiver.scale = 14;
+        sender.isn = s.tcp.seq().wrapping_sub(1);
+        sender.begin(s.tcp.seq());
+        sender.last_ack = s.tcp.seq();
+        sender.next_seq = s.tcp.seq().wrapping_add(s.payload.len() as u32);
+        sender.next_win = sender.last_ack.wrapping_add(u32::from(s.tcp.window()));
+        receiver.isn = s.tcp.ack().wrapping_sub(1);
+        receiver.begin(s.tcp.ack());
+        receiver.next_seq = s.tcp.ack();
+        receiver.last_ack = s.tcp.ack();
+        receiver.announced(s.tcp.window());
+        sender.stamp = s.tcp.options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
+        if let Some((_, echo)) = s.tcp.options.timestamps {
+            receiver.stamp = Some((echo, s.timestamp));
+            self.stamps = true;
+        }
+        self.state = State::Established;
+        self.store(s, s.tcp.seq(), config, memory, handled);
+    }
+
+    fn on_syn_sent(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &mut Memory,
+        handled: &mut Handled,
+    ) -> bool {
+        let tcp = s.tcp;
+        if tcp.has(Tcp::RST) {
+            return self.on_reset(s, config, handled);
+        }
+        if tcp.has(Tcp::FIN) {
+            return true;
+        }
+        if tcp.has(Tcp::SYN | Tcp::ACK) {
+            return match s.dir {
+                ToServer if self.four_way => self.on_four_way_synack(s, handled),
+                ToServer => {
+                    handled.events.set(Event::Whs3SynackInWrongDirection);
+                    false
+                }
+                ToClient => self.on_synack(s, config, handled),
+            };
+        }
+        if tcp.has(Tcp::SYN) {
+            return match s.dir {
+                ToServer => self.on_syn_again(s, config, handled),
+                ToClient => {
+                    self.on_syn_from_server(s);
+                    true
+                }
+            };
+        }
+        if tcp.has(Tcp::ACK) {
+            if config.async_oneside && s.dir == ToServer {
+                let client = &mut self.sides[0];
+                if tcp.seq() != client.next_seq {
+                    handled.events.set(Event::Whs3AsyncWrongSeq);
+                    return false;
+                }
+                self.oneside = true;
+                self.state = State::Established;
+                let server = &mut self.sides[1];
+                server.isn = tcp.ack().wrapping_sub(1);
+                server.next_seq = tcp.ack();
+                server.last_ack = tcp.ack();
+                server.begin(tcp.ack());
+                server.announced(tcp.window());
+                let client = &mut self.sides[0];
+                client.last_ack = tcp.seq();
+                client.sent(tcp.seq().wrapping_add(s.payload.len() as u32));
+                self.store(s, tcp.seq(), config, memory, handled);
+            }
+            return true;
+        }
+        true
+    }
+
+    fn on_synack(&mut self, s: &Segment<'_>, _config: &StreamConfig, handled: &mut Handled) -> bool {
+        let tcp = s.tcp;
+        let [server, client] = self.pair(ToClient);
+        let first = client.isn.wrapping_add(1);
+        let with_data = client.next_seq;
+        if tcp.ack() != first && tcp.ack() != with_data {
+            handled.events.set(Event::Whs3SynackWithWrongAck);
+            return false;
+        }
+        server.isn = tcp.seq();
+        server.next_seq = tcp.seq().wrapping_add(1);
+        server.begin(server.next_seq);
+        server.last_ack = server.next_seq;
+        server.stamp = tcp.options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
+        client.last_ack = tcp.ack();
+        match tcp.options.window_scale {
+            Some(scale) => client.scale = scale.min(14),
+            None => server.scale = 0,
+        }
+        client.window = u32::from(tcp.window());
+        client.next_win = client.last_ack.wrapping_add(client.window);
+        server.next_win = server.last_ack.wrapping_add(server.window);
+        let ignored = tcp.ack() == first && with_data != first;
+        self.stamps &= tcp.options.timestamps.is_some();
+        if ignored {
+            handled.events.set(Event::Whs3SynackTfoDataIgnored);
+        }
+        self.state = State::SynRecv;
+        true
+    }
+
+    fn on_syn_again(&mut self, s: &Segment<'_>, _config: &StreamConfig, _handled: &mut Handled) -> bool {
+        let [client, server] = self.pair(ToServer);
+        if s.tcp.seq() != client.isn {
+            client.isn = s.tcp.seq();
+            client.next_seq = s.tcp.seq().wrapping_add(1);
+            client.begin(client.next_seq);
+            server.window = u32::from(s.tcp.window());
+            server.scale = s.tcp.options.window_scale.unwrap_or(0).min(14);
+        }
+        true
+    }
+
+    /// The server answers with a SYN of its own: both open at once, or the handshake is split.
+    fn on_syn_from_server(&mut self, s: &Segment<'_>) {
+        self.four_way = true;
+        let [server, client] = self.pair(ToClient);
+        server.isn = s.tcp.seq();
+        server.next_seq = s.tcp.seq().wrapping_add(1);
+        server.begin(server.next_seq);
+        client.window = u32::from(s.tcp.window());
+        client.scale = s.tcp.options.window_scale.unwrap_or(0).min(14);
+    }
+
+    /// The client answers the server's SYN.
+    fn on_four_way_synack(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
+        let [client, server] = self.pair(ToServer);
+        if s.tcp.ack() != server.isn.wrapping_add(1) {
+            handled.events.set(Event::Whs4SynackWithWrongAck);
+            return false;
+        }
+        if s.tcp.seq() != client.isn {
+            handled.events.set(Event::Whs4SynackWithWrongSyn);
+            return false;
+        }
+        server.last_ack = s.tcp.ack();
+        client.last_ack = client.next_seq;
+        client.next_win = client.last_ack.wrapping_add(client.window);
+        server.next_win = server.last_ack.wrapping_add(server.window);
+        self.state = State::SynRecv;
+        true
+    }
+
+    fn on_syn_recv(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &mut Memory,
+        handled: &mut Handled,
+    ) -> bool {
+        let tcp = s.tcp;
+        if tcp.has(Tcp::RST) {
+            return self.on_reset(s, config, handled);
+        }
+        if tcp.has(Tcp::SYN | Tcp::ACK) {
+            return self.on_synack_again(s, config, handled);
+        }
+        if tcp.has(Tcp::SYN) {
+            if s.dir == ToClient {
+                handled.events.set(Event::Whs3SynToclientOnSynRecv);
+                return false;
+            }
+            if tcp.seq() != self.sides[0].isn {
+                handled.events.set(Event::Whs3SynResendDiffSeqOnSynRecv);
+                return false;
+            }
+            return true;
+        }
+        if tcp.has(Tcp::FIN) || tcp.has(Tcp::ACK) {
+            let expected = if self.four_way { ToClient } else { ToServer };
+            let side = &self.sides[s.dir.index()];
+            let other = &self.sides[s.dir.opposite().index()];
+            if s.dir != expected {
+                if s.payload.is_empty() && !self.fast_open {
+                    handled.events.set(Event::Whs3AckInWrongDir);
+                    return false;
+                }
+                if config.inline && !self.fast_open {
+                    handled.events.set(Event::Whs3AckDataInject);
+                    return false;
+                }
+            }
+            if tcp.has(Tcp::ACK) && tcp.ack() != other.next_seq && !self.is_loose() {
+                handled.events.set(if tcp.seq() == side.next_seq {
+                    Event::Whs3RightSeqWrongAckEvasion
+                } else {
+                    Event::Whs3WrongSeqWrongAck
+                });
+                return false;
+            }
+            if s.dir == expected {
+                self.state = State::Established;
+            }
+            return self.on_open(s, config, memory, handled);
+        }
+        true
+    }
+
+    fn on_synack_again(&mut self, s: &Segment<'_>, config: &StreamConfig, handled: &mut Handled) -> bool {
+        if s.dir == ToServer {
+            handled.events.set(Event::Whs3SynackToserverOnSynRecv);
+            return false;
+        }
+        let [server, client] = self.pair(ToClient);
+        if s.tcp.ack() != client.last_ack {
+            handled.events.set(Event::Whs3SynackResendWithDifferentAck);
+            return false;
+        }
+        if s.tcp.seq() != server.isn {
+            let opening = Opening {
+                seq: s.tcp.seq(),
+                ack: s.tcp.ack(),
+                window: s.tcp.window(),
+                scale: s.tcp.options.window_scale,
+                stamp: s.tcp.options.timestamps.map(|(stamp, _)| stamp),
+            };
+            if !self.openings.contains(&opening) {
+                if self.openings.len() >= usize::from(config.max_synack_queued) {
+                    handled.events.set(Event::Whs3SynackFlood);
+                    return false;
+                }
+                self.openings.push(opening);
+            }
+        }
+        true
+    }
+
+    /// A segment of an open session, or of one that is closing.
+    fn on_open(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
+        let tcp = s.tcp;
+        if tcp.has(Tcp::RST) {
+            return self.on_reset(s, config, handled);
+        }
+        if tcp.has(Tcp::SYN) {
+            return self.on_syn_in_session(s, handled);
+        }
+        if !self.stamp_is_current(s, handled) {
+            return false;
+        }
+        if !self.in_window(s) {
+            handled.events.set(match self.state {
+                State::CloseWait => Event::ClosewaitAckOutOfWindow,
+                State::FinWait1 => Event::Fin1AckWrongSeq,
+                State::FinWait2 => Event::Fin2AckWrongSeq,
+                State::LastAck => Event::LastackAckWrongSeq,
+                State::Closing => Event::ClosingAckWrongSeq,
+                State::TimeWait => Event::TimewaitAckWrongSeq,
+                _ if tcp.has(Tcp::FIN) => Event::FinOutOfWindow,
+                _ => Event::EstPacketOutOfWindow,
+            });
+            return false;
+        }
+        let end = tcp.seq().wrapping_add(s.payload.len() as u32);
+        let side = &mut self.sides[s.dir.index()];
+        side.sent(end);
+        if tcp.has(Tcp::FIN) && side.fin.is_none() {
+            side.fin = Some(end);
+        }
+        if tcp.has(Tcp::ACK) {
+            let other = &mut self.sides[s.dir.opposite().index()];
+            other.acknowledged(tcp.ack(), tcp.window());
+        }
+        self.store(s, tcp.seq(), config, memory, handled);
+        self.advance(s);
+        true
+    }
+
+    /// FIN and its acknowledgement move the session on.
+    fn advance(&mut self, s: &Segment<'_>) {
+        let tcp = s.tcp;
+        let fin = tcp.has(Tcp::FIN);
+        let fin_acked = |dir: Direction| {
+            let side = &self.sides[dir.index()];
+            side.fin.is_some_and(|fin| before(fin, side.last_ack))
+        };
+        let acks_fin = tcp.has(Tcp::ACK) && fin_acked(s.dir.opposite());
+        self.state = match (self.state, s.dir) {
+            (State::Established, ToServer) if fin => State::CloseWait,
+            (State::Established, ToClient) if fin => State::FinWait1,
+            (State::FinWait1, ToServer) if fin && acks_fin => State::TimeWait,
+            (State::FinWait1, ToServer) if fin => State::Closing,
+            (State::FinWait1, ToServer) if acks_fin => State::FinWait2,
+            (State::FinWait2, ToServer) if fin => State::TimeWait,
+            (State::CloseWait, ToClient) if fin => State::LastAck,
+            (State::LastAck, ToServer) if acks_fin => State::Closed,
+            (State::Closing, ToServer) if acks_fin => State::TimeWait,
+            (State::TimeWait, ToClient) if acks_fin => State::Closed,
+            (state, _) => state,
+        };
+    }
+
+    fn on_syn_in_session(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
+        let tcp = s.tcp;
+        if self.state != State::Established {
+            handled.events.set(Event::ShutdownSynResend);
+            return false;
+        }
+        let side = &self.sides[s.dir.index()];
+        let other = &self.sides[s.dir.opposite().index()];
+        let event = match (tcp.has(Tcp::ACK), s.dir) {
+            (true, ToServer) => Event::EstSynackToserver,
+            (true, ToClient) if tcp.ack() != other.last_ack => Event::EstSynackResendWithDifferentAck,
+            (true, ToClient) if tcp.seq() != side.isn => Event::EstSynackResendWithDiffSeq,
+            (true, ToClient) if self.confirmed => Event::EstSynackResend,
+            (true, ToClient) => return true,
+            (false, ToClient) => Event::EstSynToclient,
+            (false, ToServer) if tcp.seq() != side.isn => Event::EstSynResendDiffSeq,
+            (false, ToServer) => Event::EstSynResend,
+        };
+        handled.events.set(event);
+        false
+    }
+
+    fn on_reset(&mut self, s: &Segment<'_>, config: &StreamConfig, handled: &mut Handled) -> bool {
+        if !self.reset_is_believed(s, config, handled) {
+            return false;
+        }
+        self.sides[s.dir.index()].reset = Some(s.tcp.seq());
+        if s.tcp.has(Tcp::ACK) && self.state >= State::SynRecv {
+            let other = &mut self.sides[s.dir.opposite().index()];
+            other.last_ack = later(other.last_ack, s.tcp.ack());
+        }
+        self.state = State::Closed;
+        true
+    }
+
+    /// The sender's side and the other.
+    fn pair(&mut self, dir: Direction) -> [&mut super::session::Side; 2] {
+        let [a, b] = &mut self.sides;
+        if dir == ToServer { [a, b] } else { [b, a] }
+    }
+}
