@@ -155,30 +155,19 @@ impl Segments {
         outcome
     }
 
-    /// Moves what no longer waits to the settled bytes: what lies next to them, and everything that begins before `limit`,
+    /// Moves what no longer waits to the settled bytes: what lies next to them, and everything that begins up to `limit`,
     /// for the holes before it will not be filled any more. Returns how many bytes of holes were given up.
     pub(super) fn settle(&mut self, limit: u64) -> u64 {
         let mut lost = 0;
         while let Some((&start, _)) = self.waiting.first_key_value() {
             let tail = self.tail();
-            if start > tail && start >= limit {
+            if start > tail && start > limit {
                 break;
             }
             let Some((start, bytes)) = self.waiting.pop_first() else { break };
             self.cost = self.cost.saturating_sub(bytes.len() as u64 + PIECE_COST);
             lost += start.saturating_sub(tail);
             self.append(start, &bytes);
-        }
-        lost
-    }
-
-    /// Gives up the hole behind the settled bytes up to `offset`: nothing that comes later fills it. Returns its length.
-    pub(super) fn give_up(&mut self, offset: u64) -> u64 {
-        let mut lost = self.settle(offset);
-        let tail = self.tail();
-        if offset > tail {
-            lost += offset - tail;
-            self.runs.push_back(Run { start: offset, ..Run::default() });
         }
         lost
     }
