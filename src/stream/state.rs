@@ -75,18 +75,16 @@ impl Session {
         if !s.tcp.has(Tcp::ACK) && s.tcp.ack() != 0 {
             handled.events.set(Event::PktBrokenAck);
         }
+        if self.is_spurious(s) {
+            handled.events.set(Event::PktSpuriousRetransmission);
+        }
         if self.state == State::None {
             self.on_none(s, config, memory, handled);
         } else if flags & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN && self.is_reusable(s) {
             handled.new_session = true;
             return;
-        } else if self.is_keep_alive(s) {
-        } else if self.is_spurious(s) {
-            handled.events.set(Event::PktSpuriousRetransmission);
-            if self.state == State::CloseWait {
-                handled.events.set(Event::ClosewaitPktBeforeLastAck);
-                handled.events.set(Event::PktRetransmission);
-            }
+        } else if self.is_keep_alive(s) || self.is_probe(s) {
+            // Nothing new, and nothing to say about it.
         } else if !self.echo_is_right(s, handled) || !self.ack_is_possible(s, handled) {
             handled.valid = false;
         } else {
@@ -486,28 +484,23 @@ impl Session {
         let end = tcp.seq().wrapping_add(s.payload.len() as u32);
         let (state, dir) = (self.state, s.dir);
         let side = &mut self.sides[dir.index()];
-        if before(tcp.seq(), side.last_ack) && s.payload.is_empty() && !fin && !self.midstream {
-            let event = match state {
+        if !fin && before(end, side.last_ack) && !self.midstream {
+            handled.events.set(match state {
                 State::Established => Event::EstPktBeforeLastAck,
                 State::CloseWait => Event::ClosewaitPktBeforeLastAck,
                 _ => Event::PktRetransmission,
-            };
-            handled.events.set(event);
+            });
+            return false;
+        }
+        let side = &mut self.sides[dir.index()];
+        if state == State::Established && fin && before(tcp.seq(), side.last_ack) {
+            handled.events.set(Event::FinOutOfWindow);
             return false;
         }
         if state == State::Established && !fin {
-            if side.window == 0 && s.payload.len() == 1 && tcp.seq() == side.next_seq {
-                // A zero-window probe: the byte comes again when there is room for it.
-                side.probe = Some(end);
-            } else {
-                side.sent(end);
-            }
+            side.sent(end);
         }
         if !self.in_window(s) {
-            if self.is_probe(s) {
-                self.acknowledge(s, true);
-                return true;
-            }
             handled.events.set(match state {
                 State::CloseWait if fin => Event::ClosewaitFinOutOfWindow,
                 State::CloseWait => Event::ClosewaitAckOutOfWindow,

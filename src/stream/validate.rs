@@ -77,10 +77,18 @@ impl Session {
         }
     }
 
-    /// Whether a segment is, or acknowledges, a byte sent against a closed window.
-    pub(super) fn is_probe(&self, s: &Segment<'_>) -> bool {
-        let side = &self.sides[s.dir.index()];
-        s.payload.len() == 1 && side.window == 0 && side.probe == Some(s.tcp.seq().wrapping_add(1))
+    /// Whether a segment is a byte sent against a closed window: it comes again when there is room for it (RFC 9293 §3.8.6.1).
+    pub(super) fn is_probe(&mut self, s: &Segment<'_>) -> bool {
+        let side = &mut self.sides[s.dir.index()];
+        let probe = self.state >= State::Established
+            && s.payload.len() == 1
+            && side.window == 0
+            && s.tcp.flags() & (Tcp::SYN | Tcp::FIN | Tcp::RST) == 0
+            && s.tcp.seq() == side.next_seq;
+        if probe {
+            side.probe = Some(s.tcp.seq().wrapping_add(1));
+        }
+        probe
     }
 
     /// Whether the segment only asks whether the other end is still there: the byte before the next, and nothing new.
