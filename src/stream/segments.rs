@@ -146,7 +146,11 @@ impl Segments {
                     return outcome;
                 }
             }
-            Some(policy) => outcome.differs = self.resolve(start, &mut new, policy, rules.frozen),
+            Some(policy) => {
+                let differs = self.resolve(start, &mut new, policy, rules.frozen);
+                // What has the place and length of an earlier segment passes for its repetition.
+                outcome.differs = differs && !self.is_known(start, bytes.len());
+            }
         }
         self.fill(start, &new, rules, &mut outcome);
         if outcome.accepted {
@@ -291,6 +295,12 @@ impl Segments {
         }
         let at = self.spans.partition_point(|span| span.start <= start);
         self.spans.insert(at, Span { start, len });
+    }
+
+    /// Whether a segment with that place and length was seen before.
+    fn is_known(&self, start: u64, len: usize) -> bool {
+        let first = self.spans.partition_point(|span| span.start < start);
+        self.spans.iter().skip(first).take_while(|span| span.start == start).any(|span| span.len as usize == len)
     }
 
     /// Decides byte for byte who wins: changes what is stored, or what is new. Says whether there was a difference.

@@ -75,7 +75,9 @@ impl Session {
         if !s.tcp.has(Tcp::ACK) && s.tcp.ack() != 0 {
             handled.events.set(Event::PktBrokenAck);
         }
-        if self.is_spurious(s) {
+        let keep_alive = self.is_keep_alive(s);
+        let spurious = self.state != State::None && !keep_alive && self.is_spurious(s);
+        if spurious {
             handled.events.set(Event::PktSpuriousRetransmission);
         }
         if self.state == State::None {
@@ -83,8 +85,13 @@ impl Session {
         } else if flags & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN && self.is_reusable(s) {
             handled.new_session = true;
             return;
-        } else if self.is_keep_alive(s) || self.is_probe(s) {
-            // Nothing new, and nothing to say about it.
+        } else if flags & (Tcp::SYN | Tcp::FIN) == Tcp::SYN | Tcp::FIN {
+            handled.events.set(Event::FinSyn);
+            handled.valid = false;
+        } else if self.is_probe(s) {
+            self.store(s, s.tcp.seq(), config, memory, handled);
+        } else if keep_alive || spurious && self.is_before_all(s) {
+            // Nothing new, and nothing more to say about it.
         } else if !self.echo_is_right(s, handled) || !self.ack_is_possible(s, handled) {
             handled.valid = false;
         } else {
@@ -103,13 +110,8 @@ impl Session {
     }
 
     fn is_reusable(&self, s: &Segment<'_>) -> bool {
-        match self.state {
-            State::Closed | State::TimeWait => true,
-            State::LastAck | State::Closing | State::FinWait2 => {
-                s.dir == ToServer && s.tcp.seq() != self.sides[0].isn
-            }
-            _ => false,
-        }
+        let again = s.dir == ToServer && s.tcp.seq() == self.sides[0].isn;
+        !again && matches!(self.state, State::CloseWait | State::LastAck | State::Closed)
     }
 
     /// Whether the session may be kept: its own memory is accounted here.
@@ -139,6 +141,14 @@ impl Session {
             }
         } else if tcp.has(Tcp::SYN) {
             if self.account(config, memory, handled) {
+                // Whoever sends a SYN is the client.
+                let s = &if s.dir == ToClient {
+                    self.swap();
+                    handled.swap = true;
+                    Segment { dir: ToServer, ..*s }
+                } else {
+                    *s
+                };
                 self.open(s, config, memory, handled);
             }
         } else if tcp.has(Tcp::ACK) && self.may_pick_up(config, memory, handled) {
@@ -416,24 +426,28 @@ impl Session {
             handled.verdict = Some(Reason::StreamError);
             return false;
         }
+        if !self.stamp_is_current(s, handled) {
+            return false;
+        }
         self.state = State::Established;
+        let expected = if four_way { ToClient } else { ToServer };
         let [side, other] = self.pair(s.dir);
-        if s.dir == ToServer {
+        if s.dir == expected {
             side.sent(if s.payload.is_empty() { tcp.seq() } else { first });
             other.window = u32::from(tcp.window()) << other.scale;
             other.next_win = other.last_ack.wrapping_add(other.window);
+            self.take(s, config, memory, handled);
         } else {
-            // The client's acknowledgement was lost.
+            // The acknowledgement that should have come was lost.
             side.window = u32::from(tcp.window()) << side.scale;
             side.next_win = side.last_ack.wrapping_add(side.window);
             let window = other.window;
-            let taken = self.on_open(s, config, memory, handled);
-            let other = &mut self.sides[0];
+            self.take(s, config, memory, handled);
+            let [_, other] = self.pair(s.dir);
             other.window = window;
             other.next_win = other.last_ack.wrapping_add(window);
-            return taken;
         }
-        self.on_open(s, config, memory, handled)
+        true
     }
 
     fn on_synack_again(&mut self, s: &Segment<'_>, config: &StreamConfig, handled: &mut Handled) -> bool {
@@ -468,6 +482,9 @@ impl Session {
     /// A segment of an open session, or of one that is closing.
     fn on_open(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
         let tcp = s.tcp;
+        if self.state == State::Closed {
+            return true;
+        }
         if tcp.has(Tcp::RST) {
             return self.on_reset(s);
         }
@@ -477,14 +494,12 @@ impl Session {
         if !self.stamp_is_current(s, handled) {
             return false;
         }
-        if self.state == State::Closed {
-            return true;
-        }
         let fin = tcp.has(Tcp::FIN);
         let end = tcp.seq().wrapping_add(s.payload.len() as u32);
         let (state, dir) = (self.state, s.dir);
         let side = &mut self.sides[dir.index()];
-        if !fin && before(end, side.last_ack) && !self.midstream {
+        let old = before(end, side.last_ack) && before(tcp.seq().wrapping_add(1), side.next_seq);
+        if !fin && old && !self.midstream {
             handled.events.set(match state {
                 State::Established => Event::EstPktBeforeLastAck,
                 State::CloseWait => Event::ClosewaitPktBeforeLastAck,
@@ -497,10 +512,10 @@ impl Session {
             handled.events.set(Event::FinOutOfWindow);
             return false;
         }
-        if state == State::Established && !fin {
-            side.sent(end);
-        }
         if !self.in_window(s) {
+            if state == State::Established && !fin {
+                self.sides[dir.index()].sent(end);
+            }
             handled.events.set(match state {
                 State::CloseWait if fin => Event::ClosewaitFinOutOfWindow,
                 State::CloseWait => Event::ClosewaitAckOutOfWindow,
@@ -516,11 +531,22 @@ impl Session {
             });
             return false;
         }
+        self.take(s, config, memory, handled);
+        true
+    }
+
+    /// Takes a segment that is good.
+    fn take(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &Memory, handled: &mut Handled) {
+        let tcp = s.tcp;
+        let fin = tcp.has(Tcp::FIN);
+        let end = tcp.seq().wrapping_add(s.payload.len() as u32);
+        let (state, dir) = (self.state, s.dir);
         let side = &mut self.sides[dir.index()];
         if fin {
             side.fin = side.fin.or(Some(end));
         }
         match (state, dir) {
+            (State::Established, _) if !fin => side.sent(end),
             (State::Established, ToServer) if fin => side.next_seq = end,
             (State::Established, ToClient) if fin => side.next_seq = end.wrapping_add(1),
             (State::FinWait1, ToClient) => {}
@@ -529,21 +555,27 @@ impl Session {
             }
             _ => {}
         }
+        let acks_fin = self.acks_fin(s);
         if tcp.has(Tcp::ACK) {
             let widens = !fin && matches!(state, State::Established | State::FinWait1 | State::FinWait2);
-            self.acknowledge(s, widens);
+            self.acknowledge(s, widens, acks_fin);
         }
         self.store(s, tcp.seq(), config, memory, handled);
-        self.advance(s);
-        true
+        self.advance(s, acks_fin);
+    }
+
+    /// Whether a segment acknowledges the FIN of the other end, and nothing beyond.
+    fn acks_fin(&self, s: &Segment<'_>) -> bool {
+        let other = &self.sides[s.dir.opposite().index()];
+        s.tcp.has(Tcp::ACK) && other.fin.is_some_and(|fin| s.tcp.ack() == fin.wrapping_add(1))
     }
 
     /// Takes a segment's acknowledgement and window. `widens`: what the other end may send grows with it.
-    fn acknowledge(&mut self, s: &Segment<'_>, widens: bool) {
+    fn acknowledge(&mut self, s: &Segment<'_>, widens: bool, acks_fin: bool) {
         let settled = self.state == State::Established && !s.tcp.has(Tcp::FIN);
         let other = &mut self.sides[s.dir.opposite().index()];
         other.last_ack = later(other.last_ack, s.tcp.ack());
-        if !(self.state == State::FinWait1 && s.dir == ToServer) {
+        if acks_fin || self.state != State::FinWait1 || s.dir == ToClient {
             other.window = u32::from(s.tcp.window()) << other.scale;
         }
         if widens {
@@ -555,19 +587,12 @@ impl Session {
     }
 
     /// FIN and its acknowledgement move the session on.
-    fn advance(&mut self, s: &Segment<'_>) {
-        let tcp = s.tcp;
-        let fin = tcp.has(Tcp::FIN);
-        let fin_acked = |dir: Direction| {
-            let side = &self.sides[dir.index()];
-            side.fin.is_some_and(|fin| before(fin, side.last_ack))
-        };
-        let other = &self.sides[s.dir.opposite().index()];
-        let acks_fin = tcp.has(Tcp::ACK) && tcp.ack() == other.next_seq && fin_acked(s.dir.opposite());
+    fn advance(&mut self, s: &Segment<'_>, acks_fin: bool) {
+        let fin = s.tcp.has(Tcp::FIN);
         self.state = match (self.state, s.dir) {
             (State::Established, ToServer) if fin => State::CloseWait,
             (State::Established, ToClient) if fin => State::FinWait1,
-            (State::FinWait1, ToServer) if fin && acks_fin => State::TimeWait,
+            (State::FinWait1, ToServer) if fin && s.tcp.has(Tcp::ACK) => State::TimeWait,
             (State::FinWait1, ToServer) if fin => State::Closing,
             (State::FinWait1, ToServer) if acks_fin => State::FinWait2,
             (State::FinWait2, ToServer) if fin => State::TimeWait,

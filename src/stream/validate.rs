@@ -29,7 +29,8 @@ impl Session {
         }
         let other = &self.sides[s.dir.opposite().index()];
         let ack = s.tcp.ack();
-        if self.is_loose() || !before(other.next_win, ack) {
+        let stale = !s.payload.is_empty() && before(ack, other.last_ack.wrapping_sub(other.window));
+        if self.is_loose() || !before(other.next_win, ack) && !stale {
             return true;
         }
         if let Some(probe) = other.probe
@@ -68,7 +69,7 @@ impl Session {
         }
         let [client, _] = &self.sides;
         match (client.stamp, s.tcp.options.timestamps) {
-            (Some((sent, _)), Some((_, echo))) if echo == sent || !s.tcp.has(Tcp::ACK) => true,
+            (Some((sent, _)), Some((_, echo))) if echo == sent => true,
             (_, None) => true,
             _ => {
                 handled.events.set(StreamEvent::PktInvalidTimestamp);
@@ -107,6 +108,13 @@ impl Session {
         !s.payload.is_empty()
             && s.tcp.flags() & (Tcp::SYN | Tcp::RST) == 0
             && !before(side.last_ack, s.tcp.seq().wrapping_add(s.payload.len() as u32))
+    }
+
+    /// Whether the segment, spurious, lies before the first byte of a direction of which nothing was acknowledged yet.
+    pub(super) fn is_before_all(&self, s: &Segment<'_>) -> bool {
+        let side = &self.sides[s.dir.index()];
+        self.state == State::SynSent || side.last_ack == side.isn.wrapping_add(1) && !before(side.next_seq, side.last_ack)
+            && before(s.tcp.seq(), side.last_ack)
     }
 
     /// Whether the data lies within what the other end allowed.
