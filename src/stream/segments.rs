@@ -146,7 +146,11 @@ impl Segments {
                     return outcome;
                 }
             }
-            Some(policy) => outcome.differs = self.resolve(start, &mut new, policy, rules.frozen),
+            Some(policy) => {
+                let differs = self.resolve(start, &mut new, policy, rules.frozen);
+                // What has the place and length of an earlier segment passes for its repetition.
+                outcome.differs = differs && !self.is_known(start, bytes.len());
+            }
         }
         self.fill(start, &new, rules, &mut outcome);
         if outcome.accepted {
@@ -155,30 +159,19 @@ impl Segments {
         outcome
     }
 
-    /// Moves what no longer waits to the settled bytes: what lies next to them, and everything that begins before `limit`,
+    /// Moves what no longer waits to the settled bytes: what lies next to them, and everything that begins up to `limit`,
     /// for the holes before it will not be filled any more. Returns how many bytes of holes were given up.
     pub(super) fn settle(&mut self, limit: u64) -> u64 {
         let mut lost = 0;
         while let Some((&start, _)) = self.waiting.first_key_value() {
             let tail = self.tail();
-            if start > tail && start >= limit {
+            if start > tail && start > limit {
                 break;
             }
             let Some((start, bytes)) = self.waiting.pop_first() else { break };
             self.cost = self.cost.saturating_sub(bytes.len() as u64 + PIECE_COST);
             lost += start.saturating_sub(tail);
             self.append(start, &bytes);
-        }
-        lost
-    }
-
-    /// Gives up the hole behind the settled bytes up to `offset`: nothing that comes later fills it. Returns its length.
-    pub(super) fn give_up(&mut self, offset: u64) -> u64 {
-        let mut lost = self.settle(offset);
-        let tail = self.tail();
-        if offset > tail {
-            lost += offset - tail;
-            self.runs.push_back(Run { start: offset, ..Run::default() });
         }
         lost
     }
@@ -261,8 +254,7 @@ impl Segments {
     fn fits(&self, len: usize, rules: Rules) -> bool {
         let spare = self.runs.back().map_or(0, |run| run.bytes.capacity() - run.bytes.len());
         // A vector that grows doubles.
-        let grow =
-            if len <= spare { 0 } else { self.runs.back().map_or(0, |run| run.bytes.capacity()).max(len) };
+        let grow = if len <= spare { 0 } else { self.runs.back().map_or(0, |run| run.bytes.capacity()).max(len) };
         grow as u64 <= rules.budget
     }
 
@@ -303,6 +295,12 @@ impl Segments {
         }
         let at = self.spans.partition_point(|span| span.start <= start);
         self.spans.insert(at, Span { start, len });
+    }
+
+    /// Whether a segment with that place and length was seen before.
+    fn is_known(&self, start: u64, len: usize) -> bool {
+        let first = self.spans.partition_point(|span| span.start < start);
+        self.spans.iter().skip(first).take_while(|span| span.start == start).any(|span| span.len as usize == len)
     }
 
     /// Decides byte for byte who wins: changes what is stored, or what is new. Says whether there was a difference.

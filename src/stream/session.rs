@@ -95,6 +95,8 @@ pub(super) struct Side {
     pub(super) flags: u8,
     /// The sequence number after the last data byte: where the FIN stood.
     pub(super) fin: Option<u32>,
+    /// End of a byte sent against a closed window.
+    pub(super) probe: Option<u32>,
     /// The sender said RST, and it was believed.
     pub(super) reset: Option<u32>,
     /// A sequence number and its offset in the stream, near the present; `None` before the first byte can be placed.
@@ -117,7 +119,7 @@ pub struct Session {
     /// By direction of their data: `[to_server, to_client]`.
     pub(super) sides: [Side; 2],
     /// How the receiver of each direction resolves overlaps.
-    policies: [OsPolicy; 2],
+    pub(super) policies: [OsPolicy; 2],
     pub(super) midstream: bool,
     pub(super) oneside: bool,
     /// Both ends were heard after the handshake.
@@ -130,6 +132,8 @@ pub struct Session {
     pub(super) fast_open: bool,
     pub(super) openings: SmallVec<[Opening; 1]>,
     pub(super) accounted: bool,
+    /// What `Memory` counts as this session's reassembly.
+    reassembly_accounted: u64,
     inline: bool,
     over: bool,
 }
@@ -149,6 +153,7 @@ impl Session {
             fast_open: false,
             openings: SmallVec::new(),
             accounted: false,
+            reassembly_accounted: 0,
             inline: config.inline,
             over: false,
         }
@@ -161,11 +166,8 @@ impl Session {
             handled.valid = false;
             return handled;
         }
-        let before = self.sides.each_ref().map(|side| side.segments.cost());
         self.step(s, config, memory, &mut handled);
-        for (side, before) in self.sides.iter().zip(before) {
-            memory.reassembly_used = (memory.reassembly_used + side.segments.cost()).saturating_sub(before);
-        }
+        self.settle_account(memory);
         if config.inline && config.drop_invalid && !handled.valid {
             handled.verdict = handled.verdict.or(Some(Reason::StreamError));
         }
@@ -224,10 +226,8 @@ impl Session {
 
     /// Bytes of one direction below stream offset `upto` are not needed any more.
     pub fn release(&mut self, dir: Direction, upto: u64, memory: &mut Memory) {
-        let side = &mut self.sides[dir.index()];
-        let before = side.segments.cost();
-        side.segments.release(upto);
-        memory.reassembly_used = (memory.reassembly_used + side.segments.cost()).saturating_sub(before);
+        self.sides[dir.index()].segments.release(upto);
+        self.settle_account(memory);
     }
 
     /// The flow is over (time-out, end of the capture): everything becomes readable, holes become gaps.
@@ -269,9 +269,9 @@ impl Session {
     /// One direction is not reassembled any more; what was is given back.
     pub fn stop(&mut self, dir: Direction, memory: &mut Memory) {
         let side = &mut self.sides[dir.index()];
-        memory.reassembly_used = memory.reassembly_used.saturating_sub(side.segments.cost());
         side.segments.clear();
         side.stopped = true;
+        self.settle_account(memory);
     }
 
     /// Whether a direction is not reassembled any more.
@@ -315,12 +315,19 @@ impl Session {
         }
     }
 
+    /// Tells the worker's memory what this session takes now.
+    fn settle_account(&mut self, memory: &mut Memory) {
+        let cost: u64 = self.sides.iter().map(|side| side.segments.cost()).sum();
+        memory.reassembly_used = (memory.reassembly_used + cost).saturating_sub(self.reassembly_accounted);
+        self.reassembly_accounted = cost;
+    }
+
     pub(super) fn is_reset(&self) -> bool {
         self.sides.iter().any(|side| side.reset.is_some())
     }
 
     /// Both ends change places.
-    pub fn swap(&mut self) {
+    pub(super) fn swap(&mut self) {
         self.sides.swap(0, 1);
         self.policies.swap(0, 1);
     }
@@ -409,18 +416,14 @@ impl Session {
         if side.stopped {
             return;
         }
+        if side.anchor.is_none() || self.state <= State::SynRecv {
+            return;
+        }
         let mut limit = side.acked();
         if let Some(fin) = side.fin.and_then(|fin| side.offset(fin)) {
             limit = limit.min(fin);
         }
-        if side.depth_reached {
-            limit = limit.min(side.segments.right_edge());
-        }
-        let lost = if limit > side.segments.tail() && !reset {
-            side.segments.give_up(limit)
-        } else {
-            side.segments.settle(limit)
-        };
+        let lost = if reset { 0 } else { side.segments.settle(limit) };
         if lost > 0 {
             side.gap = true;
             handled.events.set(StreamEvent::ReassemblySeqGap);

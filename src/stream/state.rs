@@ -51,7 +51,8 @@ use Direction::{ToClient, ToServer};
 
 use super::config::{Memory, StreamConfig};
 use super::events::StreamEvent as Event;
-use super::session::{Handled, Segment, Session};
+use super::segments::Segments;
+use super::session::{Handled, Segment, Session, Side};
 use super::validate::{before, later};
 use crate::decode::Tcp;
 use crate::types::Direction;
@@ -69,23 +70,29 @@ pub(super) struct Opening {
 
 impl Session {
     /// Moves the session by one segment.
-    pub(super) fn step(
-        &mut self,
-        s: &Segment<'_>,
-        config: &StreamConfig,
-        memory: &mut Memory,
-        handled: &mut Handled,
-    ) {
+    pub(super) fn step(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) {
         let flags = s.tcp.flags();
         if !s.tcp.has(Tcp::ACK) && s.tcp.ack() != 0 {
             handled.events.set(Event::PktBrokenAck);
+        }
+        let keep_alive = self.is_keep_alive(s);
+        let spurious = self.state != State::None && !keep_alive && self.is_spurious(s);
+        if spurious {
+            handled.events.set(Event::PktSpuriousRetransmission);
         }
         if self.state == State::None {
             self.on_none(s, config, memory, handled);
         } else if flags & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN && self.is_reusable(s) {
             handled.new_session = true;
             return;
-        } else if !self.ack_is_possible(s, handled) {
+        } else if flags & (Tcp::SYN | Tcp::FIN) == Tcp::SYN | Tcp::FIN {
+            handled.events.set(Event::FinSyn);
+            handled.valid = false;
+        } else if self.is_probe(s) {
+            self.store(s, s.tcp.seq(), config, memory, handled);
+        } else if keep_alive || spurious && self.is_before_all(s) {
+            // Nothing new, and nothing more to say about it.
+        } else if !self.echo_is_right(s, handled) || !self.ack_is_possible(s, handled) {
             handled.valid = false;
         } else {
             handled.valid = match self.state {
@@ -103,13 +110,8 @@ impl Session {
     }
 
     fn is_reusable(&self, s: &Segment<'_>) -> bool {
-        match self.state {
-            State::Closed | State::TimeWait => true,
-            State::LastAck | State::Closing | State::FinWait2 => {
-                s.dir == ToServer && s.tcp.seq() != self.sides[0].isn
-            }
-            _ => false,
-        }
+        let again = s.dir == ToServer && s.tcp.seq() == self.sides[0].isn;
+        !again && matches!(self.state, State::CloseWait | State::LastAck | State::Closed)
     }
 
     /// Whether the session may be kept: its own memory is accounted here.
@@ -127,13 +129,7 @@ impl Session {
         true
     }
 
-    fn on_none(
-        &mut self,
-        s: &Segment<'_>,
-        config: &StreamConfig,
-        memory: &mut Memory,
-        handled: &mut Handled,
-    ) {
+    fn on_none(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) {
         let tcp = s.tcp;
         if tcp.has(Tcp::RST) {
             handled.events.set(Event::RstButNoSession);
@@ -145,6 +141,14 @@ impl Session {
             }
         } else if tcp.has(Tcp::SYN) {
             if self.account(config, memory, handled) {
+                // Whoever sends a SYN is the client.
+                let s = &if s.dir == ToClient {
+                    self.swap();
+                    handled.swap = true;
+                    Segment { dir: ToServer, ..*s }
+                } else {
+                    *s
+                };
                 self.open(s, config, memory, handled);
             }
         } else if tcp.has(Tcp::ACK) && self.may_pick_up(config, memory, handled) {
@@ -239,7 +243,7 @@ impl Session {
     ) -> bool {
         let tcp = s.tcp;
         if tcp.has(Tcp::RST) {
-            return self.on_reset(s, config, handled);
+            return self.on_reset(s);
         }
         if tcp.has(Tcp::FIN) {
             return true;
@@ -305,12 +309,17 @@ impl Session {
         client.last_ack = tcp.ack();
         match tcp.options.window_scale {
             Some(scale) => client.scale = scale.min(14),
-            None => server.scale = 0,
+            None => client.scale = 0,
         }
         client.window = u32::from(tcp.window());
         client.next_win = client.last_ack.wrapping_add(client.window);
         server.next_win = server.last_ack.wrapping_add(server.window);
         let ignored = tcp.ack() == first && with_data != first;
+        if ignored {
+            client.next_seq = client.isn;
+            client.segments = Segments::default();
+        }
+        self.four_way = false;
         self.stamps &= tcp.options.timestamps.is_some();
         if ignored {
             handled.events.set(Event::Whs3SynackTfoDataIgnored);
@@ -321,13 +330,9 @@ impl Session {
 
     fn on_syn_again(&mut self, s: &Segment<'_>, _config: &StreamConfig, _handled: &mut Handled) -> bool {
         let [client, server] = self.pair(ToServer);
-        if s.tcp.seq() != client.isn {
-            client.isn = s.tcp.seq();
-            client.next_seq = s.tcp.seq().wrapping_add(1);
-            client.begin(client.next_seq);
-            server.window = u32::from(s.tcp.window());
-            server.scale = s.tcp.options.window_scale.unwrap_or(0).min(14);
-        }
+        client.stamp = s.tcp.options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
+        server.window = u32::from(s.tcp.window());
+        server.scale = s.tcp.options.window_scale.unwrap_or(0).min(14);
         true
     }
 
@@ -338,8 +343,8 @@ impl Session {
         server.isn = s.tcp.seq();
         server.next_seq = s.tcp.seq().wrapping_add(1);
         server.begin(server.next_seq);
-        client.window = u32::from(s.tcp.window());
-        client.scale = s.tcp.options.window_scale.unwrap_or(0).min(14);
+        let _ = client;
+        server.window = u32::from(s.tcp.window());
     }
 
     /// The client answers the server's SYN.
@@ -354,6 +359,7 @@ impl Session {
             return false;
         }
         server.last_ack = s.tcp.ack();
+        server.window = u32::from(s.tcp.window());
         client.last_ack = client.next_seq;
         client.next_win = client.last_ack.wrapping_add(client.window);
         server.next_win = server.last_ack.wrapping_add(server.window);
@@ -370,7 +376,7 @@ impl Session {
     ) -> bool {
         let tcp = s.tcp;
         if tcp.has(Tcp::RST) {
-            return self.on_reset(s, config, handled);
+            return self.on_reset(s);
         }
         if tcp.has(Tcp::SYN | Tcp::ACK) {
             return self.on_synack_again(s, config, handled);
@@ -387,31 +393,59 @@ impl Session {
             return true;
         }
         if tcp.has(Tcp::FIN) || tcp.has(Tcp::ACK) {
-            let expected = if self.four_way { ToClient } else { ToServer };
-            let side = &self.sides[s.dir.index()];
-            let other = &self.sides[s.dir.opposite().index()];
-            if s.dir != expected {
-                if s.payload.is_empty() && !self.fast_open {
-                    handled.events.set(Event::Whs3AckInWrongDir);
-                    return false;
-                }
-                if config.inline && !self.fast_open {
-                    handled.events.set(Event::Whs3AckDataInject);
-                    return false;
-                }
-            }
-            if tcp.has(Tcp::ACK) && tcp.ack() != other.next_seq && !self.is_loose() {
-                handled.events.set(if tcp.seq() == side.next_seq {
-                    Event::Whs3RightSeqWrongAckEvasion
-                } else {
-                    Event::Whs3WrongSeqWrongAck
-                });
-                return false;
-            }
-            if s.dir == expected {
-                self.state = State::Established;
-            }
-            return self.on_open(s, config, memory, handled);
+            return self.on_third(s, config, memory, handled);
+        }
+        true
+    }
+
+    /// The acknowledgement that completes the handshake, or what stands for it.
+    fn on_third(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
+        let tcp = s.tcp;
+        let four_way = self.four_way;
+        let loose = self.is_loose();
+        let [side, other] = self.pair(s.dir);
+        let first = side.isn.wrapping_add(1);
+        let within = |number: u32, side: &Side| {
+            !before(number, side.next_seq) && !before(side.next_win, number)
+        };
+        let right_seq = tcp.seq() == side.next_seq || tcp.seq() == first;
+        let right_ack = tcp.ack() == other.next_seq;
+        let right_ack = right_ack || s.dir == ToClient && within(tcp.ack(), other);
+        if !loose && !((right_seq || within(tcp.seq(), side)) && right_ack) {
+            handled.events.set(match (four_way, right_seq, s.dir) {
+                (true, false, _) => Event::Whs4WrongSeq,
+                (true, true, _) => Event::Whs4InvalidAck,
+                (false, true, ToServer) => Event::Whs3RightSeqWrongAckEvasion,
+                (false, ..) => Event::Whs3WrongSeqWrongAck,
+            });
+            return false;
+        }
+        let data = !s.payload.is_empty();
+        if s.dir == ToClient && data && config.inline && !self.fast_open {
+            handled.events.set(Event::Whs3AckDataInject);
+            handled.verdict = Some(Reason::StreamError);
+            return false;
+        }
+        if !self.stamp_is_current(s, handled) {
+            return false;
+        }
+        self.state = State::Established;
+        let expected = if four_way { ToClient } else { ToServer };
+        let [side, other] = self.pair(s.dir);
+        if s.dir == expected {
+            side.sent(if s.payload.is_empty() { tcp.seq() } else { first });
+            other.window = u32::from(tcp.window()) << other.scale;
+            other.next_win = other.last_ack.wrapping_add(other.window);
+            self.take(s, config, memory, handled);
+        } else {
+            // The acknowledgement that should have come was lost.
+            side.window = u32::from(tcp.window()) << side.scale;
+            side.next_win = side.last_ack.wrapping_add(side.window);
+            let window = other.window;
+            self.take(s, config, memory, handled);
+            let [_, other] = self.pair(s.dir);
+            other.window = window;
+            other.next_win = other.last_ack.wrapping_add(window);
         }
         true
     }
@@ -446,16 +480,13 @@ impl Session {
     }
 
     /// A segment of an open session, or of one that is closing.
-    fn on_open(
-        &mut self,
-        s: &Segment<'_>,
-        config: &StreamConfig,
-        memory: &mut Memory,
-        handled: &mut Handled,
-    ) -> bool {
+    fn on_open(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
         let tcp = s.tcp;
+        if self.state == State::Closed {
+            return true;
+        }
         if tcp.has(Tcp::RST) {
-            return self.on_reset(s, config, handled);
+            return self.on_reset(s);
         }
         if tcp.has(Tcp::SYN) {
             return self.on_syn_in_session(s, handled);
@@ -463,47 +494,105 @@ impl Session {
         if !self.stamp_is_current(s, handled) {
             return false;
         }
+        let fin = tcp.has(Tcp::FIN);
+        let end = tcp.seq().wrapping_add(s.payload.len() as u32);
+        let (state, dir) = (self.state, s.dir);
+        let side = &mut self.sides[dir.index()];
+        let old = before(end, side.last_ack) && before(tcp.seq().wrapping_add(1), side.next_seq);
+        if !fin && old && !self.midstream {
+            handled.events.set(match state {
+                State::Established => Event::EstPktBeforeLastAck,
+                State::CloseWait => Event::ClosewaitPktBeforeLastAck,
+                _ => Event::PktRetransmission,
+            });
+            return false;
+        }
+        let side = &mut self.sides[dir.index()];
+        if state == State::Established && fin && before(tcp.seq(), side.last_ack) {
+            handled.events.set(Event::FinOutOfWindow);
+            return false;
+        }
         if !self.in_window(s) {
-            handled.events.set(match self.state {
+            if state == State::Established && !fin {
+                self.sides[dir.index()].sent(end);
+            }
+            handled.events.set(match state {
+                State::CloseWait if fin => Event::ClosewaitFinOutOfWindow,
                 State::CloseWait => Event::ClosewaitAckOutOfWindow,
+                State::FinWait1 if fin => Event::Fin1FinWrongSeq,
                 State::FinWait1 => Event::Fin1AckWrongSeq,
+                State::FinWait2 if fin => Event::Fin2FinWrongSeq,
                 State::FinWait2 => Event::Fin2AckWrongSeq,
                 State::LastAck => Event::LastackAckWrongSeq,
                 State::Closing => Event::ClosingAckWrongSeq,
                 State::TimeWait => Event::TimewaitAckWrongSeq,
-                _ if tcp.has(Tcp::FIN) => Event::FinOutOfWindow,
+                _ if fin => Event::FinOutOfWindow,
                 _ => Event::EstPacketOutOfWindow,
             });
             return false;
         }
-        let end = tcp.seq().wrapping_add(s.payload.len() as u32);
-        let side = &mut self.sides[s.dir.index()];
-        side.sent(end);
-        if tcp.has(Tcp::FIN) && side.fin.is_none() {
-            side.fin = Some(end);
-        }
-        if tcp.has(Tcp::ACK) {
-            let other = &mut self.sides[s.dir.opposite().index()];
-            other.acknowledged(tcp.ack(), tcp.window());
-        }
-        self.store(s, tcp.seq(), config, memory, handled);
-        self.advance(s);
+        self.take(s, config, memory, handled);
         true
     }
 
-    /// FIN and its acknowledgement move the session on.
-    fn advance(&mut self, s: &Segment<'_>) {
+    /// Takes a segment that is good.
+    fn take(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &Memory, handled: &mut Handled) {
         let tcp = s.tcp;
         let fin = tcp.has(Tcp::FIN);
-        let fin_acked = |dir: Direction| {
-            let side = &self.sides[dir.index()];
-            side.fin.is_some_and(|fin| before(fin, side.last_ack))
-        };
-        let acks_fin = tcp.has(Tcp::ACK) && fin_acked(s.dir.opposite());
+        let end = tcp.seq().wrapping_add(s.payload.len() as u32);
+        let (state, dir) = (self.state, s.dir);
+        let side = &mut self.sides[dir.index()];
+        if fin {
+            side.fin = side.fin.or(Some(end));
+        }
+        match (state, dir) {
+            (State::Established, _) if !fin => side.sent(end),
+            (State::Established, ToServer) if fin => side.next_seq = end,
+            (State::Established, ToClient) if fin => side.next_seq = end.wrapping_add(1),
+            (State::FinWait1, ToClient) => {}
+            (State::FinWait1 | State::FinWait2 | State::CloseWait, _) if tcp.seq() == side.next_seq => {
+                side.sent(end);
+            }
+            _ => {}
+        }
+        let acks_fin = self.acks_fin(s);
+        if tcp.has(Tcp::ACK) {
+            let widens = !fin && matches!(state, State::Established | State::FinWait1 | State::FinWait2);
+            self.acknowledge(s, widens, acks_fin);
+        }
+        self.store(s, tcp.seq(), config, memory, handled);
+        self.advance(s, acks_fin);
+    }
+
+    /// Whether a segment acknowledges the FIN of the other end, and nothing beyond.
+    fn acks_fin(&self, s: &Segment<'_>) -> bool {
+        let other = &self.sides[s.dir.opposite().index()];
+        s.tcp.has(Tcp::ACK) && other.fin.is_some_and(|fin| s.tcp.ack() == fin.wrapping_add(1))
+    }
+
+    /// Takes a segment's acknowledgement and window. `widens`: what the other end may send grows with it.
+    fn acknowledge(&mut self, s: &Segment<'_>, widens: bool, acks_fin: bool) {
+        let settled = self.state == State::Established && !s.tcp.has(Tcp::FIN);
+        let other = &mut self.sides[s.dir.opposite().index()];
+        other.last_ack = later(other.last_ack, s.tcp.ack());
+        if acks_fin || self.state != State::FinWait1 || s.dir == ToClient {
+            other.window = u32::from(s.tcp.window()) << other.scale;
+        }
+        if widens {
+            other.next_win = later(other.next_win, other.last_ack.wrapping_add(other.window));
+        }
+        if !settled {
+            other.next_seq = later(other.next_seq, other.last_ack);
+        }
+    }
+
+    /// FIN and its acknowledgement move the session on.
+    fn advance(&mut self, s: &Segment<'_>, acks_fin: bool) {
+        let fin = s.tcp.has(Tcp::FIN);
         self.state = match (self.state, s.dir) {
             (State::Established, ToServer) if fin => State::CloseWait,
             (State::Established, ToClient) if fin => State::FinWait1,
-            (State::FinWait1, ToServer) if fin && acks_fin => State::TimeWait,
+            (State::FinWait1, ToServer) if fin && s.tcp.has(Tcp::ACK) => State::TimeWait,
             (State::FinWait1, ToServer) if fin => State::Closing,
             (State::FinWait1, ToServer) if acks_fin => State::FinWait2,
             (State::FinWait2, ToServer) if fin => State::TimeWait,
@@ -537,8 +626,8 @@ impl Session {
         false
     }
 
-    fn on_reset(&mut self, s: &Segment<'_>, config: &StreamConfig, handled: &mut Handled) -> bool {
-        if !self.reset_is_believed(s, config, handled) {
+    fn on_reset(&mut self, s: &Segment<'_>) -> bool {
+        if !self.reset_is_believed(s) {
             return false;
         }
         self.sides[s.dir.index()].reset = Some(s.tcp.seq());
@@ -551,7 +640,7 @@ impl Session {
     }
 
     /// The sender's side and the other.
-    fn pair(&mut self, dir: Direction) -> [&mut super::session::Side; 2] {
+    fn pair(&mut self, dir: Direction) -> [&mut Side; 2] {
         let [a, b] = &mut self.sides;
         if dir == ToServer { [a, b] } else { [b, a] }
     }

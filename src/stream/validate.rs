@@ -1,7 +1,7 @@
 //! Whether a segment makes sense where a session stands: acknowledgement, window, timestamp, reset (RFC 9293 §3.10.7.4, RFC 7323).
 
-use super::config::StreamConfig;
 use super::events::StreamEvent;
+use super::overlap::OsPolicy;
 use super::session::{Handled, Segment, Session, Side};
 use super::state::State;
 use crate::decode::Tcp;
@@ -24,16 +24,97 @@ pub(super) const fn later(a: u32, b: u32) -> u32 {
 impl Session {
     /// Whether the acknowledgement number can be: not beyond what may have been sent.
     pub(super) fn ack_is_possible(&self, s: &Segment<'_>, handled: &mut Handled) -> bool {
-        if !s.tcp.has(Tcp::ACK) {
+        if !s.tcp.has(Tcp::ACK) || self.state < State::SynRecv && !s.tcp.has(Tcp::RST) {
             return true;
         }
         let other = &self.sides[s.dir.opposite().index()];
         let ack = s.tcp.ack();
-        let possible = self.is_loose() || !before(other.next_win, ack) || !before(other.next_seq, ack);
-        if !possible {
-            handled.events.set(StreamEvent::PktInvalidAck);
+        let stale = !s.payload.is_empty() && before(ack, other.last_ack.wrapping_sub(other.window));
+        if self.is_loose() || !before(other.next_win, ack) && !stale {
+            return true;
         }
-        possible
+        if let Some(probe) = other.probe
+            && ack == probe
+        {
+            handled.events.set(StreamEvent::EstAckZwpData);
+            return true;
+        }
+        if s.tcp.has(Tcp::RST) {
+            handled.events.set(StreamEvent::RstInvalidAck);
+        } else {
+            handled.events.set(match self.state {
+                State::SynSent => return true,
+                State::SynRecv if self.four_way => StreamEvent::Whs4InvalidAck,
+                State::SynRecv => return true,
+                _ if s.tcp.has(Tcp::SYN) => return true,
+                State::Established if s.tcp.has(Tcp::FIN) => StreamEvent::FinInvalidAck,
+                State::Established | State::None => StreamEvent::EstInvalidAck,
+                State::FinWait1 => StreamEvent::Fin1InvalidAck,
+                State::FinWait2 => StreamEvent::Fin2InvalidAck,
+                State::TimeWait => StreamEvent::TimewaitInvalidAck,
+                State::LastAck => StreamEvent::LastackInvalidAck,
+                State::CloseWait => StreamEvent::ClosewaitInvalidAck,
+                State::Closing => StreamEvent::ClosingInvalidAck,
+                State::Closed => return true,
+            });
+        }
+        handled.events.set(StreamEvent::PktInvalidAck);
+        false
+    }
+
+    /// Whether an answer to the SYN echoes the SYN's timestamp (RFC 7323 §3.2).
+    pub(super) fn echo_is_right(&self, s: &Segment<'_>, handled: &mut Handled) -> bool {
+        if self.state != State::SynSent || s.dir != crate::types::Direction::ToClient {
+            return true;
+        }
+        let [client, _] = &self.sides;
+        match (client.stamp, s.tcp.options.timestamps) {
+            (Some((sent, _)), Some((_, echo))) if echo == sent => true,
+            (_, None) => true,
+            _ => {
+                handled.events.set(StreamEvent::PktInvalidTimestamp);
+                false
+            }
+        }
+    }
+
+    /// Whether a segment is a byte sent against a closed window: it comes again when there is room for it (RFC 9293 §3.8.6.1).
+    pub(super) fn is_probe(&mut self, s: &Segment<'_>) -> bool {
+        let side = &mut self.sides[s.dir.index()];
+        let probe = self.state >= State::Established
+            && s.payload.len() == 1
+            && side.window == 0
+            && s.tcp.flags() & (Tcp::SYN | Tcp::FIN | Tcp::RST) == 0
+            && s.tcp.seq() == side.next_seq;
+        if probe {
+            side.probe = Some(s.tcp.seq().wrapping_add(1));
+        }
+        probe
+    }
+
+    /// Whether the segment only asks whether the other end is still there: the byte before the next, and nothing new.
+    pub(super) fn is_keep_alive(&self, s: &Segment<'_>) -> bool {
+        let side = &self.sides[s.dir.index()];
+        let other = &self.sides[s.dir.opposite().index()];
+        s.payload.len() <= 1
+            && s.tcp.flags() & (Tcp::SYN | Tcp::FIN | Tcp::RST | Tcp::ACK) == Tcp::ACK
+            && s.tcp.seq() == side.next_seq.wrapping_sub(1)
+            && s.tcp.ack() == other.last_ack
+    }
+
+    /// Whether the segment brings only what was acknowledged before.
+    pub(super) fn is_spurious(&self, s: &Segment<'_>) -> bool {
+        let side = &self.sides[s.dir.index()];
+        !s.payload.is_empty()
+            && s.tcp.flags() & (Tcp::SYN | Tcp::RST) == 0
+            && !before(side.last_ack, s.tcp.seq().wrapping_add(s.payload.len() as u32))
+    }
+
+    /// Whether the segment, spurious, lies before the first byte of a direction of which nothing was acknowledged yet.
+    pub(super) fn is_before_all(&self, s: &Segment<'_>) -> bool {
+        let side = &self.sides[s.dir.index()];
+        self.state == State::SynSent || side.last_ack == side.isn.wrapping_add(1) && !before(side.next_seq, side.last_ack)
+            && before(s.tcp.seq(), side.last_ack)
     }
 
     /// Whether the data lies within what the other end allowed.
@@ -67,35 +148,24 @@ impl Session {
         true
     }
 
-    /// Whether a reset is to be believed (RFC 5961 §3).
-    pub(super) fn reset_is_believed(
-        &self,
-        s: &Segment<'_>,
-        _config: &StreamConfig,
-        handled: &mut Handled,
-    ) -> bool {
+    /// Whether a reset is believed by the system that receives it (RFC 9293 §3.10.7.4, RFC 5961 §3).
+    pub(super) fn reset_is_believed(&self, s: &Segment<'_>) -> bool {
         let side = &self.sides[s.dir.index()];
         let seq = s.tcp.seq();
-        let close = if self.state <= State::SynRecv {
-            true
-        } else {
-            !before(seq, side.last_ack) && !before(side.next_win, seq) || seq == side.next_seq
-        };
-        if !close {
-            handled.events.set(StreamEvent::RstInvalidAck);
+        if self.is_loose() {
+            return true;
         }
-        close
+        match self.policies[s.dir.index()] {
+            OsPolicy::Linux | OsPolicy::OldLinux | OsPolicy::Solaris | OsPolicy::OldSolaris => {
+                !before(seq, side.last_ack) && !before(side.next_seq.wrapping_add(side.window), seq)
+            }
+            OsPolicy::Hpux11 => !before(seq, side.next_seq),
+            _ => seq == side.next_seq,
+        }
     }
 }
 
 impl Side {
-    /// The other end acknowledged up to `ack` and announced a window.
-    pub(super) fn acknowledged(&mut self, ack: u32, window: u16) {
-        self.last_ack = later(self.last_ack, ack);
-        self.next_seq = later(self.next_seq, self.last_ack);
-        self.announced(window);
-    }
-
     /// The other end announced a window.
     pub(super) fn announced(&mut self, window: u16) {
         self.window = u32::from(window) << self.scale;
