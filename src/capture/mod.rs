@@ -2,7 +2,18 @@
 //!
 //! May name only `types` and `verdict`: a backend knows nothing of what is inside a frame.
 
+mod error;
+pub mod files;
+pub mod memory;
+mod pcap_blocks;
+pub mod pcap_file;
+mod source;
+
 use std::io;
+
+pub use error::CaptureError;
+pub use memory::Memory;
+pub use pcap_file::PcapFile;
 
 use crate::types::{IfaceId, Timestamp};
 use crate::verdict::Verdict;

@@ -126,6 +126,8 @@ pub enum Net<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Ipv4<'a> {
     header: &'a [u8],
+    /// The header checksum is right, or was not computed.
+    pub checksum_ok: bool,
 }
 
 impl<'a> Ipv4<'a> {
@@ -133,7 +135,13 @@ impl<'a> Ipv4<'a> {
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let len = usize::from(bytes.first()? & 15) * 4;
         (len >= 20).then_some(())?;
-        Some(Ipv4 { header: bytes.get(..len)? })
+        Some(Ipv4 { header: bytes.get(..len)?, checksum_ok: true })
+    }
+
+    /// The same, with what is known of its checksum.
+    #[must_use]
+    pub fn with_checksum(self, checksum_ok: bool) -> Self {
+        Ipv4 { checksum_ok, ..self }
     }
 
     /// The header's bytes, options included.
@@ -193,6 +201,23 @@ impl<'a> Ipv4<'a> {
     /// Option bytes.
     pub fn options(&self) -> &'a [u8] {
         &self.header[20..]
+    }
+
+    /// The kinds of its options in order, the end of the list and no-operations included, up to the first malformed one.
+    pub fn option_kinds(&self) -> impl Iterator<Item = u8> + use<'a> {
+        let mut rest = self.options();
+        std::iter::from_fn(move || {
+            let (&kind, after) = rest.split_first()?;
+            rest = match kind {
+                0 => &[],
+                1 => after,
+                _ => match after.first().map(|&len| usize::from(len)) {
+                    Some(len) if len >= 2 => rest.get(len..)?,
+                    _ => return None,
+                },
+            };
+            Some(kind)
+        })
     }
 }
 

@@ -1,0 +1,194 @@
+//! The decoder: one frame in, its packets out.
+
+use super::config::DecodeConfig;
+use super::counters::{Counter, DecodeCounters};
+use super::defrag::{Datagram, Defrag};
+use super::events::DecodeEvent;
+use super::packet::{Origin, Packet, Tunnel, TunnelKind};
+use crate::capture::{Frame, LinkType};
+use crate::types::Proto;
+use crate::verdict::Verdict;
+
+/// Takes frames apart. Holds the defragmenter and the counters; one for each worker.
+#[derive(Debug)]
+pub struct Decoder {
+    pub(super) config: DecodeConfig,
+    pub(super) counters: DecodeCounters,
+    pub(super) defrag: Defrag,
+    /// Layers seen in this frame so far.
+    layers: u8,
+    /// The packet at hand is malformed.
+    invalid: bool,
+    /// What the limits of the defragmenter made of this frame.
+    pub(super) limited: Verdict,
+    unsupported: Option<LinkType>,
+}
+
+/// What is to be decoded after a packet was handed over.
+pub(super) enum Next<'a> {
+    /// Nothing.
+    None,
+    /// What a tunnel carries.
+    Carried(TunnelKind, Inner, &'a [u8]),
+    /// A datagram of which this packet brought the last fragment.
+    Datagram(Box<Datagram>),
+}
+
+/// What the bytes in a tunnel begin with.
+#[derive(Clone, Copy)]
+pub(super) enum Inner {
+    /// What this Ethernet type says; 0x6558 is Ethernet itself.
+    EtherType(u16),
+    /// PPP.
+    Ppp,
+}
+
+impl Decoder {
+    /// A decoder with nothing seen.
+    pub fn new(config: &DecodeConfig) -> Self {
+        Decoder {
+            defrag: Defrag::new(&config.defrag, config.vlan_tracking),
+            config: config.clone(),
+            counters: DecodeCounters::default(),
+            layers: 0,
+            invalid: false,
+            limited: Verdict::Forward,
+            unsupported: None,
+        }
+    }
+
+    /// Decodes a frame and hands each packet in it to `each`: the outer one first, then what its tunnels carry, then the
+    /// datagram that it completes. Returns the strictest verdict.
+    pub fn decode(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(&Packet<'_>) -> Verdict) -> Verdict {
+        self.layers = 0;
+        self.invalid = false;
+        self.limited = Verdict::Forward;
+        let len = frame.bytes.len() as u64;
+        self.counters.bump(Counter::Pkts);
+        self.counters.grow(Counter::Bytes, len);
+        self.counters.raise(Counter::MaxPktSize, len);
+        let mut packet = Packet::new(frame.number, frame.timestamp, frame.iface, frame.bytes);
+        let next = self.link(&mut packet, frame.link, frame.bytes);
+        let verdict = self.hand_over(&packet, next, each);
+        verdict.stricter(self.limited)
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &DecodeCounters {
+        &self.counters
+    }
+
+    /// Turns the computing of checksums on or off from the next frame on: captures taken on the sending host hold checksums
+    /// that the network card had yet to fill in.
+    pub fn set_checksums(&mut self, checksums: bool) {
+        self.config.checksums = checksums;
+    }
+
+    /// A link type that a frame had and that is not known here; such frames are handed over without a network layer.
+    pub fn unsupported_link(&self) -> Option<LinkType> {
+        self.unsupported
+    }
+
+    pub(super) fn unsupported(&mut self, link: LinkType) {
+        self.counters.bump(Counter::UnsupportedLink);
+        self.unsupported = Some(link);
+        self.invalid = true;
+    }
+
+    fn hand_over<'a>(
+        &mut self,
+        packet: &Packet<'a>,
+        next: Next<'a>,
+        each: &mut dyn FnMut(&Packet<'_>) -> Verdict,
+    ) -> Verdict {
+        if self.invalid {
+            self.invalid = false;
+            self.counters.bump(Counter::Invalid);
+        }
+        if !packet.events.is_empty() {
+            for event in packet.events.iter() {
+                self.counters.bump_event(event);
+            }
+        }
+        let verdict = each(packet);
+        match next {
+            Next::None => verdict,
+            Next::Carried(kind, inner, bytes) => {
+                verdict.stricter(self.carried(packet, kind, inner, bytes, each))
+            }
+            Next::Datagram(datagram) => {
+                let mut whole = Packet::new(packet.number, packet.timestamp, packet.iface, datagram.bytes());
+                whole.origin = Origin::Defragmented;
+                whole.ethernet = packet.ethernet;
+                whole.vlans = packet.vlans;
+                whole.tunnel = packet.tunnel;
+                let next = self.datagram(&mut whole, &datagram);
+                let verdict = verdict.stricter(self.hand_over(&whole, next, each));
+                self.defrag.recycle(datagram);
+                verdict
+            }
+        }
+    }
+
+    fn carried<'a>(
+        &mut self,
+        outer: &Packet<'a>,
+        kind: TunnelKind,
+        inner: Inner,
+        bytes: &'a [u8],
+        each: &mut dyn FnMut(&Packet<'_>) -> Verdict,
+    ) -> Verdict {
+        let mut packet = Packet::new(outer.number, outer.timestamp, outer.iface, bytes);
+        packet.origin = Origin::Tunnel(kind);
+        packet.vlans = outer.vlans;
+        if let Some((source, destination)) = outer.ends() {
+            let depth = outer.tunnel.map_or(0, |tunnel| tunnel.depth).saturating_add(1);
+            let proto = outer.proto().unwrap_or(Proto(0));
+            packet.tunnel = Some(Tunnel { kind, source, destination, proto, depth });
+        }
+        let next = match inner {
+            Inner::EtherType(kind) => self.ether_type(&mut packet, kind, bytes).unwrap_or(Next::None),
+            Inner::Ppp => self.ppp(&mut packet, bytes),
+        };
+        self.hand_over(&packet, next, each)
+    }
+
+    /// Counts a layer; false, and an event, when there are too many.
+    #[inline]
+    pub(super) fn enter(&mut self, packet: &mut Packet<'_>) -> bool {
+        self.layers = self.layers.saturating_add(1);
+        if self.layers <= self.config.recursion_max {
+            return true;
+        }
+        self.counters.bump(Counter::TooManyLayers);
+        self.invalid = true;
+        packet.events.set(DecodeEvent::TooManyLayers);
+        false
+    }
+
+    /// The packet cannot be decoded further.
+    #[cold]
+    pub(super) fn fail<'a>(&mut self, packet: &mut Packet<'_>, event: DecodeEvent) -> Next<'a> {
+        packet.events.set(event);
+        self.invalid = true;
+        Next::None
+    }
+}
+
+/// The 16 bits at an offset, network byte order.
+#[inline]
+pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair))
+}
+
+/// The 32 bits at an offset, network byte order.
+#[inline]
+pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|four| u32::from_be_bytes(*four))
+}
+
+/// What is there from an offset on; empty when the bytes end before.
+#[inline]
+pub(super) fn from(bytes: &[u8], at: usize) -> &[u8] {
+    bytes.get(at..).unwrap_or(&[])
+}
