@@ -39,6 +39,14 @@ impl Settings {
         }
     }
 
+    /// A list of texts; one text alone is a list of one. `None` when absent.
+    pub fn list(&self, key: &str) -> Option<Vec<&str>> {
+        match self.find(key)? {
+            Value::Sequence(items) => Some(items.iter().filter_map(Value::as_str).collect()),
+            value => value.as_str().map(|text| vec![text]),
+        }
+    }
+
     /// Text.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.find(key)?.as_str()

@@ -64,6 +64,13 @@ pub trait Transaction {
         &[]
     }
 
+    /// Whether rules of that direction look at it at all: a protocol whose messages are transactions of their own (DNS)
+    /// answers only for the direction the message went.
+    fn concerns(&self, dir: Direction) -> bool {
+        let _ = dir;
+        true
+    }
+
     /// Writes its EVE object, key included (`"http":{…}`).
     fn log(&self, out: &mut JsonWriter);
 
@@ -75,6 +82,17 @@ pub trait Transaction {
     /// Whether it deserves a record of its own once done.
     fn logs(&self) -> bool {
         true
+    }
+
+    /// How many records of its own it makes once done; 0 when it does not log. A DNS request makes one a question.
+    fn records(&self) -> usize {
+        usize::from(self.logs())
+    }
+
+    /// Writes the EVE object of its `nth` record, `nth < records()`.
+    fn log_record(&self, nth: usize, out: &mut JsonWriter) {
+        let _ = nth;
+        self.log(out);
     }
 }
 

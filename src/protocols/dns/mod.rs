@@ -1,0 +1,66 @@
+//! DNS over UDP and TCP (RFC 1035; types of later RFCs by name).
+//!
+//! Every message is a transaction of its own, done at once, and concerns only the direction it went. What cannot be read
+//! is passed over. Bounds: one message (65,535 bytes) at a time; a name is followed for 255 steps and kept up to
+//! [`name::NAME_MAX`] bytes, all names of a message up to 4 MiB.
+//!
+//! Settings: `eve.requests`, `eve.responses` (switches), `eve.types` (list of record types), `eve.formats`
+//! (`detailed`, `grouped`): which records are written, as under `outputs.eve-log.types.dns`.
+
+mod codes;
+mod log;
+mod message;
+pub mod name;
+mod parser;
+mod probe;
+pub mod slots;
+mod transaction;
+
+use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
+use crate::types::{Direction, Proto};
+
+/// The registry's entry.
+pub static DNS: Dns = Dns;
+
+/// The protocol.
+#[derive(Debug)]
+pub struct Dns;
+
+impl Protocol for Dns {
+    fn name(&self) -> &'static str {
+        "dns"
+    }
+
+    fn transports(&self) -> &'static [Proto] {
+        &[Proto::UDP, Proto::TCP]
+    }
+
+    fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
+        probe::probe(transport, dir, port, bytes)
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        &[
+            "malformed_data",
+            "not_request",
+            "not_response",
+            "z_flag_set",
+            "invalid_opcode",
+            "name_too_long",
+            "infinite_loop",
+            "too_many_labels",
+        ]
+    }
+
+    fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
+        Box::new(Factory(log::Wanted::new(settings)))
+    }
+}
+
+struct Factory(log::Wanted);
+
+impl ParserFactory for Factory {
+    fn parser(&self, transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
+        Box::new(parser::DnsParser::new(transport, self.0.clone()))
+    }
+}

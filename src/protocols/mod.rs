@@ -1,0 +1,10 @@
+//! The protocols, one folder each: recognition, parser, transactions, buffers, EVE record.
+//!
+//! A protocol knows nothing of flows, rules or outputs; it answers through [`crate::app`]'s traits.
+
+pub mod dns;
+
+use crate::app::Protocol;
+
+/// Every protocol, in the order they are asked.
+pub static LIST: &[&dyn Protocol] = &[&dns::DNS];
