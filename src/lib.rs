@@ -8,11 +8,7 @@ pub mod detect;
 pub mod engine;
 pub mod flow;
 pub mod json;
-pub mod output;
-<<<<<<< HEAD
 pub mod protocols;
-=======
->>>>>>> output
 pub mod rules;
 pub mod stream;
 pub mod types;
