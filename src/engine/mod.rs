@@ -7,7 +7,9 @@
 pub mod collector;
 pub mod counters;
 pub mod flow_end;
+pub mod load;
 pub mod records;
+pub mod replay;
 
 pub mod settings;
 pub mod worker;

@@ -32,18 +32,10 @@ impl fmt::Display for FastLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_time(self.timestamp, f)?;
         let (gid, sid, rev) = self.rule;
-<<<<<<< HEAD
-        let null = |text| if text == "" { "(null)" } else { text };
-        write!(f, "  {}[**] [{gid}:{sid}:{rev}] ", if self.dropped { "[Drop] " } else { "" })?;
-        // a rule may hold a line end; a line of this log may not
-        null(self.signature).chars().filter(|c| !c.is_control()).try_for_each(|c| f.write_char(c))?;
-        write!(f, " [**] [Classification: {}] [Priority: {}]", null(self.category), self.severity)?;
-=======
         write!(f, "  {}[**] [{gid}:{sid}:{rev}] ", if self.dropped { "[Drop] " } else { "" })?;
         // a rule may hold a line end; a line of this log may not
         or_null(self.signature).chars().filter(|c| !c.is_control()).try_for_each(|c| f.write_char(c))?;
         write!(f, " [**] [Classification: {}] [Priority: {}]", or_null(self.category), self.severity)?;
->>>>>>> output
         if let Some(proto) = self.proto {
             match proto.name() {
                 Some(name) => write!(f, " {{{name}}}")?,
@@ -62,13 +54,10 @@ impl fmt::Display for FastLine<'_> {
     }
 }
 
-<<<<<<< HEAD
-=======
 fn or_null(text: &str) -> &str {
     if text.is_empty() { "(null)" } else { text }
 }
 
->>>>>>> output
 /// `03/26/2020-15:02:06.031551`, from EVE's spelling of the same time.
 fn write_time(time: Timestamp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let text = time.to_string();

@@ -174,6 +174,13 @@ impl Session {
         handled
     }
 
+    /// Whether such a segment opens a new session on the ports of this one, which is over.
+    pub fn is_reuse(&self, tcp: &Tcp<'_>, dir: Direction) -> bool {
+        tcp.flags() & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN
+            && self.state != State::None
+            && self.is_reusable(dir, tcp.seq())
+    }
+
     /// Where the session stands.
     pub fn state(&self) -> State {
         self.state
@@ -327,7 +334,7 @@ impl Session {
     }
 
     /// Both ends change places.
-    pub(super) fn swap(&mut self) {
+    pub fn swap(&mut self) {
         self.sides.swap(0, 1);
         self.policies.swap(0, 1);
     }

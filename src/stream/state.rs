@@ -82,7 +82,7 @@ impl Session {
         }
         if self.state == State::None {
             self.on_none(s, config, memory, handled);
-        } else if flags & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN && self.is_reusable(s) {
+        } else if flags & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN && self.is_reusable(s.dir, s.tcp.seq()) {
             handled.new_session = true;
             return;
         } else if flags & (Tcp::SYN | Tcp::FIN) == Tcp::SYN | Tcp::FIN {
@@ -109,8 +109,8 @@ impl Session {
         }
     }
 
-    fn is_reusable(&self, s: &Segment<'_>) -> bool {
-        let again = s.dir == ToServer && s.tcp.seq() == self.sides[0].isn;
+    pub(super) fn is_reusable(&self, dir: Direction, seq: u32) -> bool {
+        let again = dir == ToServer && seq == self.sides[0].isn;
         !again && matches!(self.state, State::CloseWait | State::LastAck | State::Closed)
     }
 

@@ -320,11 +320,7 @@ mod tests {
             server: Some(Endpoint { ip: server.parse().unwrap(), port: 2375 }),
             proto: Some(Proto::TCP),
             app_proto: Some("http"),
-<<<<<<< HEAD
-            dropped: sid % 2 == 0,
-=======
             dropped: sid.is_multiple_of(2),
->>>>>>> output
         }
     }
 

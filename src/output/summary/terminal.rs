@@ -358,8 +358,6 @@ logs/eve.json (82 records) · next: jq 'select(.event_type==\"alert\")' logs/eve
     }
 
     #[test]
-<<<<<<< HEAD
-=======
     fn hostile_texts_neither_steer_the_terminal_nor_break_the_table() {
         const ALPHABET: [&str; 16] = [
             "a",
@@ -407,7 +405,6 @@ logs/eve.json (82 records) · next: jq 'select(.event_type==\"alert\")' logs/eve
     }
 
     #[test]
->>>>>>> output
     fn silence_is_told_too() {
         let mut summary = Summary { rules: Some((124, 0)), ..Summary::default() };
         let text = summary.render_terminal(80, false);

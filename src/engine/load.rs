@@ -1,0 +1,163 @@
+//! Rules from text: files in, a rule set out, and everything that was wrong with them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::detect::compile::CompileNumber;
+use crate::detect::prefilter::Build;
+use crate::detect::{Compiler, Environment, Refused, Registry, Rule, RuleSet};
+use crate::rules::classification::Classifications;
+use crate::rules::{Action, RuleError, RuleFile, Vars, parse_rule};
+
+/// A file of rules.
+pub struct Source {
+    /// Its name, for messages.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A mistake in a rule, ready to be shown.
+#[derive(Clone, Debug)]
+pub struct Complaint {
+    /// Where: file, line and column.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+    /// What, without place.
+    pub error: RuleError,
+    /// The text with a marker under the place, for people.
+    pub shown: String,
+    /// A warning: the rule is in use all the same.
+    pub warning: bool,
+}
+
+/// What came of loading.
+pub struct Loaded {
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+    /// How many are in use.
+    pub used: usize,
+    /// How many were refused.
+    pub refused: usize,
+    /// How many `requires` left out.
+    pub skipped: usize,
+    /// How many stand behind a `#`.
+    pub disabled: usize,
+    /// What was wrong.
+    pub complaints: Vec<Complaint>,
+}
+
+/// What rules are loaded with.
+pub struct LoadOptions<'o> {
+    /// Keywords, buffers and protocols.
+    pub registry: Arc<Registry>,
+    /// Number keywords.
+    pub number: CompileNumber,
+    /// Address and port variables.
+    pub vars: &'o Vars,
+    /// Classes.
+    pub classes: &'o Classifications,
+    /// Order in which actions are looked at.
+    pub action_order: [Action; 4],
+    /// pcre match limit and recursion limit.
+    pub pcre_limits: (u32, u32),
+    /// What makes prefilters.
+    pub prefilter: Build,
+}
+
+/// The version of the rule language that `requires` is held against: that of Suricata's user guide.
+pub const LANGUAGE_VERSION: (u16, u16, u16) = (7, 0, 10);
+
+/// Complaints kept; more are only counted.
+const COMPLAINTS_MAX: usize = 100_000;
+
+/// Parses and compiles all files.
+pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
+    let classes: HashMap<String, (String, u8)> = options
+        .classes
+        .names()
+        .filter_map(|name| {
+            let class = options.classes.get(name)?;
+            Some((name.to_owned(), (class.description.clone(), class.priority)))
+        })
+        .collect();
+    let environment = Environment {
+        classes: &classes,
+        pcre_limits: options.pcre_limits,
+        version: LANGUAGE_VERSION,
+    };
+    let mut compiler = Compiler::new(&options.registry, options.vars, &environment, options.number);
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut known: HashMap<(u32, u32), usize> = HashMap::new();
+    let (mut refused, mut skipped, mut disabled) = (0, 0, 0);
+    let mut complaints = Vec::new();
+    for source in sources {
+        let file = RuleFile::new(&source.bytes);
+        disabled += file.disabled;
+        for fault in &file.faults {
+            refused += 1;
+            let report = fault.report(&source.name);
+            keep(&mut complaints, &report, false);
+        }
+        for text in &file.rules {
+            let errors = match parse_rule(&text.text) {
+                Err(errors) => errors,
+                Ok(ast) => match compiler.compile(&ast, text.line) {
+                    Ok(rule) => {
+                        let id = (rule.meta.gid, rule.meta.sid);
+                        match known.get(&id) {
+                            None => {
+                                known.insert(id, rules.len());
+                                rules.push(rule);
+                            }
+                            Some(&at) => {
+                                let newer = rule.meta.rev > rules[at].meta.rev;
+                                let error = RuleError::new(
+                                    0..text.text.len().min(1),
+                                    format!("duplicate of rule {}:{}", id.0, id.1),
+                                )
+                                .hint("the one with the higher rev is used; give this one a sid of its own");
+                                refused += 1;
+                                keep(&mut complaints, &text.report(&source.name, &error), false);
+                                if newer {
+                                    rules[at] = rule;
+                                }
+                            }
+                        }
+                        continue;
+                    }
+                    Err(Refused::Skipped(_)) => {
+                        skipped += 1;
+                        continue;
+                    }
+                    Err(Refused::Errors(errors)) => errors,
+                },
+            };
+            refused += 1;
+            for error in &errors {
+                keep(&mut complaints, &text.report(&source.name, error), false);
+            }
+        }
+    }
+    let names = std::mem::take(&mut compiler.names);
+    let used = rules.len();
+    let rules =
+        RuleSet::new(rules, options.registry.clone(), &names, options.action_order, options.prefilter);
+    Loaded { rules: Arc::new(rules), used, refused, skipped, disabled, complaints }
+}
+
+fn keep(complaints: &mut Vec<Complaint>, report: &crate::rules::Report<'_>, warning: bool) {
+    if complaints.len() < COMPLAINTS_MAX {
+        complaints.push(Complaint {
+            file: report.file.to_owned(),
+            line: report.line,
+            column: report.column,
+            error: report.error.clone(),
+            shown: report.to_string(),
+            warning,
+        });
+    }
+}
