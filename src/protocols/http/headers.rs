@@ -241,7 +241,8 @@ impl Reader {
             };
             match c {
                 b':' => return Some(Ok(i)),
-                0 => return Some(Err(())),
+                // a request's name ends at a NUL, a response's goes on behind it
+                0 if !self.response => return Some(Err(())),
                 b'\n' | b'\r' => match self.line_end(data, i) {
                     None => return None,
                     Some(0) => i += 1,
@@ -282,9 +283,13 @@ impl Reader {
                         return Some(next);
                     }
                     let after = data.get(next + 1..).unwrap_or_default();
-                    // " \n\n" and the like: an empty continuation in front of the empty line
+                    // a line of one blank is the empty line, unless that follows by itself
                     if end == 1 && after.first() == Some(&b'\n') {
-                        return Some(next + 1);
+                        return match after.get(1) {
+                            Some(b'\n') => Some(next + 2),
+                            Some(_) => Some(next + 1),
+                            None => self.complete.then_some(next + 1),
+                        };
                     }
                     if self.response {
                         match looks_like_header(after) {
@@ -418,7 +423,7 @@ mod tests {
             check(response, "\r\nxy", &[], Some("xy"));
             check(response, "A: b\r\n", &[], None);
             check(response, "A: b\r\nC", &[("A", "b")], None);
-            check(response, "A: b\r\n\r", &[("A", "b")], None);
+            check(response, "A: b\r\n\r", if response { &[] } else { &[("A", "b")] }, None);
         }
     }
 
@@ -445,6 +450,9 @@ mod tests {
         check(true, "A: b\rC: d\r\rbody", &[("A", "b"), ("C", "d")], Some("body"));
         check(true, "A: b\n\rC: d\n\r\nbody", &[("A", "b"), ("C", "d")], Some("body"));
         check(true, "A: b\r\n\r \nC: d\r\n\r\nbody", &[("A", "b"), ("C", "d")], Some("body"));
+        check(true, "A: 88\n\t\n\nbody", &[("A", "88")], Some("body"));
+        check(true, "A: 88\n\t\nbody", &[("A", "88")], Some("body"));
+        check(true, "A\0b: c\0d\r\n\r\n", &[("A\0b", "c\0d")], Some(""));
         check(true, "Transfer-Encoding\r\n : chunked\r\n\r\n", &[("Transfer-Encoding", "chunked")], Some(""));
     }
 

@@ -11,6 +11,8 @@ use super::events;
 
 /// Bytes taken out of a layer at a time.
 const STEP: usize = 16 << 10;
+/// Bytes that have to come out of a guess without an error, or its end, before it is believed: text decompresses for a while.
+const GUESS_MAX: usize = 512;
 /// Output over input from which output beyond the limit is a bomb; deflate cannot reach it.
 const BOMB_RATIO: u64 = 2048;
 /// Bytes of a gzip header that are waited for (name and comment have no length of their own).
@@ -30,8 +32,9 @@ enum Coding {
 enum Engine {
     /// The header is not complete: what came so far.
     Gzip(Vec<u8>),
-    /// Raw deflate; bytes to skip before it (a zlib header).
-    Raw(Box<Decompress>, usize),
+    ZlibHeader(Vec<u8>),
+    /// Raw deflate.
+    Raw(Box<Decompress>),
     Lzma(Box<Stream>),
     LzmaHeader(Vec<u8>),
     /// Bytes go through as they are.
@@ -48,6 +51,8 @@ struct Layer {
     /// Input kept while nothing came out, to begin again with another coding.
     first: Vec<u8>,
     tries: u8,
+    /// What came out of a guess that is not yet believed.
+    guess: Vec<u8>,
 }
 
 /// The layers of one body, the outermost first.
@@ -204,6 +209,7 @@ impl Inflate {
                     return true;
                 }
                 Step::Broken => {
+                    layer.guess = Vec::new();
                     input = std::mem::take(&mut layer.first);
                     layer.tries += 1;
                     if layer.tries > 3 {
@@ -239,10 +245,23 @@ impl Inflate {
                 match gzip_header(header) {
                     Ok(Some(len)) => {
                         let rest = header.get(len..).unwrap_or_default().to_vec();
-                        layer.engine = Engine::Raw(Box::new(Decompress::new(false)), 0);
+                        layer.engine = Engine::Raw(Box::new(Decompress::new(false)));
                         self.step(layer, at, &rest, out)
                     }
                     Ok(None) if header.len() <= GZIP_HEADER_MAX => Step::Done(true),
+                    _ => Step::Broken,
+                }
+            }
+            Engine::ZlibHeader(header) => {
+                header.extend_from_slice(input);
+                match header.as_slice() {
+                    // RFC 1950 section 2.2
+                    &[cmf, flg, ref rest @ ..] if cmf & 15 == 8 && (u16::from(cmf) << 8 | u16::from(flg)) % 31 == 0 => {
+                        let rest = rest.to_vec();
+                        layer.engine = Engine::Raw(Box::new(Decompress::new(false)));
+                        self.step(layer, at, &rest, out)
+                    }
+                    [] | [_] => Step::Done(true),
                     _ => Step::Broken,
                 }
             }
@@ -258,7 +277,7 @@ impl Inflate {
                 layer.engine = Engine::Lzma(Box::new(stream));
                 self.step(layer, at, &rest, out)
             }
-            Engine::Raw(..) | Engine::Lzma(_) => self.pump(layer, at, input, out),
+            Engine::Raw(_) | Engine::Lzma(_) => self.pump(layer, at, input, out),
         }
     }
 
@@ -273,10 +292,7 @@ impl Inflate {
         scratch.resize(STEP, 0);
         let step = loop {
             let (used, made, end, broken) = match &mut layer.engine {
-                Engine::Raw(state, skip) => {
-                    let cut = (*skip).min(input.len());
-                    *skip -= cut;
-                    input = input.get(cut..).unwrap_or_default();
+                Engine::Raw(state) => {
                     let (before_in, before_out) = (state.total_in(), state.total_out());
                     let status = state.decompress(input, &mut scratch, FlushDecompress::None);
                     let used = (state.total_in() - before_in) as usize;
@@ -297,9 +313,20 @@ impl Inflate {
                 _ => break Step::Done(true),
             };
             input = input.get(used..).unwrap_or_default();
-            if made > 0 {
-                layer.produced = true;
-                let going = self.run(at + 1, scratch.get(..made).unwrap_or_default(), out);
+            if made > 0 || end {
+                let mut plain = scratch.get(..made).unwrap_or_default();
+                let guess;
+                // a zlib or gzip header speaks for itself, raw deflate does not
+                if !layer.produced && layer.tries > 0 && layer.coding == Coding::Deflate {
+                    layer.guess.extend_from_slice(plain);
+                    plain = b"";
+                    if !broken && (end || layer.guess.len() >= GUESS_MAX) {
+                        guess = std::mem::take(&mut layer.guess);
+                        plain = &guess;
+                    }
+                }
+                layer.produced |= !plain.is_empty();
+                let going = self.run(at + 1, plain, out);
                 let dead = self.layers.get(at).is_some_and(|place| matches!(place.engine, Engine::Ended));
                 if !going || dead {
                     layer.engine = Engine::Ended;
@@ -334,8 +361,8 @@ impl Coding {
     fn engine(self) -> Engine {
         match self {
             Coding::Gzip => Engine::Gzip(Vec::new()),
-            Coding::Deflate => Engine::Raw(Box::new(Decompress::new(false)), 0),
-            Coding::Zlib => Engine::Raw(Box::new(Decompress::new(false)), 2),
+            Coding::Deflate => Engine::Raw(Box::new(Decompress::new(false))),
+            Coding::Zlib => Engine::ZlibHeader(Vec::new()),
             Coding::Lzma => Engine::LzmaHeader(Vec::new()),
         }
     }
@@ -343,7 +370,7 @@ impl Coding {
 
 impl Layer {
     fn new(coding: Coding) -> Self {
-        Layer { coding, engine: coding.engine(), produced: false, first: Vec::new(), tries: 0 }
+        Layer { coding, engine: coding.engine(), produced: false, first: Vec::new(), tries: 0, guess: Vec::new() }
     }
 }
 

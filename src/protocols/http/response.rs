@@ -102,6 +102,12 @@ impl HttpParser {
                     lane.state = State::Headers;
                 }
                 State::Headers => {
+                    // the status line ended with LF CR
+                    if let ([b'\r', next, ..], true) = (rest, tx.response.headers.is_empty())
+                        && *next != b'\n'
+                    {
+                        at += 1;
+                    }
                     match read_headers(ToClient, config, tx, &mut lane.header, data, &mut at, eof)? {
                         Block::More => break,
                         Block::End => {}
