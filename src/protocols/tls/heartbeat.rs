@@ -31,10 +31,8 @@ impl Heartbeats {
         }
         let &[kind, high, low] = body.first_chunk::<HEADER_LEN>()?;
         let payload = usize::from(u16::from_be_bytes([high, low]));
-        let in_flight = self.asked;
-        if kind == REQUEST && in_flight.is_none() {
-            self.asked = Some((dir, body.len()));
-        } else if response {
+        let in_flight = self.asked.is_some_and(|(asked, _)| asked == dir);
+        if response {
             self.asked = None;
         }
         if kind != REQUEST && kind != RESPONSE {
@@ -49,8 +47,11 @@ impl Heartbeats {
         if kind == REQUEST && HEADER_LEN + payload + PADDING_MIN > body.len() {
             return Some("invalid_heartbeat_message");
         }
+        if kind == RESPONSE {
+            return None;
+        }
+        self.asked = Some((dir, body.len()));
         // A second question before the answer to the first.
-        (kind == REQUEST && in_flight.is_some_and(|(asked, _)| asked == dir))
-            .then_some("invalid_heartbeat_message")
+        in_flight.then_some("invalid_heartbeat_message")
     }
 }

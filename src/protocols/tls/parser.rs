@@ -49,7 +49,7 @@ struct Side {
     changed: bool,
     /// Application data was seen.
     data: bool,
-    /// Bytes were lost: where records begin is not known.
+    /// Where records begin is not known (any more): what comes is passed over.
     lost: bool,
     eof: bool,
 }
@@ -115,8 +115,12 @@ impl TlsParser {
                         };
                         tx.reach(dir, slots::HELLO);
                     }
-                    // The server may answer with records: only an SSLv2 server goes on in SSLv2.
-                    self.sides[dir.index()].begun = dir == Direction::ToServer;
+                    self.sides[dir.index()].begun = true;
+                    if dir == Direction::ToClient {
+                        // A server that answers so goes on so; one that speaks TLS answers with records.
+                        self.finish();
+                        self.sides.iter_mut().for_each(|side| side.lost = true);
+                    }
                     return Ok(Step::Taken(len));
                 }
                 Sslv2::Broken => return Err(self.fail(dir, "invalid_sslv2_header")),
@@ -127,12 +131,12 @@ impl TlsParser {
         };
         let version = Version(u16::from_be_bytes([major, minor]));
         let len = usize::from(u16::from_be_bytes([high, low]));
+        if !(CHANGE_CIPHER_SPEC..=HEARTBEAT).contains(&kind) {
+            return Err(self.fail(dir, "invalid_record_type"));
+        }
         // Drafts of TLS 1.3 put their number here.
         if major != 3 && !version.is_tls13() {
             return Err(self.fail(dir, "invalid_ssl_record"));
-        }
-        if !(CHANGE_CIPHER_SPEC..=HEARTBEAT).contains(&kind) {
-            return Err(self.fail(dir, "invalid_record_type"));
         }
         if len == 0 || len >= RECORD_END {
             return Err(self.fail(dir, "invalid_record_length"));
@@ -350,10 +354,11 @@ impl Parser for TlsParser {
         let dir = input.dir;
         let mut at = 0;
         let mut needs = 0;
-        if self.sides[dir.index()].lost {
-            at = input.bytes.len();
-        }
         while at < input.bytes.len() {
+            if self.sides[dir.index()].lost {
+                at = input.bytes.len();
+                break;
+            }
             let rest = &input.bytes[at..];
             let side = &mut self.sides[dir.index()];
             let skipped = side.skip_record.min(rest.len());
