@@ -3,8 +3,9 @@
 //! A protocol knows nothing of flows, rules or outputs; it answers through [`crate::app`]'s traits.
 
 pub mod dns;
+pub mod tls;
 
 use crate::app::Protocol;
 
 /// Every protocol, in the order they are asked.
-pub static LIST: &[&dyn Protocol] = &[&dns::DNS];
+pub static LIST: &[&dyn Protocol] = &[&tls::TLS, &dns::DNS];

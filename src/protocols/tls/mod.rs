@@ -1,0 +1,107 @@
+//! TLS from SSLv3 to 1.3, and SSLv2 hellos: the handshake as far as it is in the clear.
+//!
+//! One transaction a flow, id 0: hellos, certificates, fingerprints. Once both sides are encrypted the handshake is done
+//! and the parser says that the rest is opaque. Bounds: a handshake message is kept up to 64 KiB a direction, a chain up
+//! to 32 certificates; a record is asked for whole, at most 18,431 bytes.
+//!
+//! Settings: `ja3-fingerprints`, `ja4-fingerprints` (`yes`, `no`, `auto`: computed, shown when `used.ja3`, `used.ja4`
+//! say that rules look at them), `encryption-handling` (`default`, `bypass`, `full`: with `full` the flow never becomes
+//! opaque), `eve.extended`, `eve.session-resumption`, `eve.ja4` (as under `outputs.eve-log.types.tls`).
+
+mod certificate;
+mod fingerprint;
+mod heartbeat;
+mod hello;
+mod log;
+mod parser;
+mod probe;
+pub mod slots;
+mod transaction;
+mod version;
+
+use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
+use crate::types::{Direction, Proto};
+
+/// The registry's entry.
+pub static TLS: Tls = Tls;
+
+/// The protocol.
+#[derive(Debug)]
+pub struct Tls;
+
+impl Protocol for Tls {
+    fn name(&self) -> &'static str {
+        "tls"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["ssl"]
+    }
+
+    fn transports(&self) -> &'static [Proto] {
+        &[Proto::TCP]
+    }
+
+    fn probe(&self, _transport: Proto, dir: Direction, _port: u16, bytes: &[u8]) -> Probe {
+        probe::probe(dir, bytes)
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        EVENTS
+    }
+
+    fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
+        Box::new(Options {
+            wanted: log::Wanted::new(settings),
+            opaque: settings.text("encryption-handling") != Some("full"),
+        })
+    }
+}
+
+/// What the settings say, once.
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    wanted: log::Wanted,
+    /// The parser lets go of the flow when both sides are encrypted.
+    opaque: bool,
+}
+
+impl ParserFactory for Options {
+    fn parser(&self, _transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
+        Box::new(parser::TlsParser::new(*self))
+    }
+}
+
+const EVENTS: &[&str] = &[
+    "invalid_sslv2_header",
+    "invalid_tls_header",
+    "invalid_record_version",
+    "invalid_record_type",
+    "invalid_record_length",
+    "invalid_handshake_message",
+    "invalid_certificate",
+    "certificate_missing_element",
+    "certificate_unknown_element",
+    "certificate_invalid_length",
+    "certificate_invalid_version",
+    "certificate_invalid_serial",
+    "certificate_invalid_algorithmidentifier",
+    "certificate_invalid_x509name",
+    "certificate_invalid_date",
+    "certificate_invalid_extensions",
+    "certificate_invalid_der",
+    "certificate_invalid_subject",
+    "certificate_invalid_issuer",
+    "certificate_invalid_validity",
+    "error_message_encountered",
+    "invalid_ssl_record",
+    "heartbeat_message",
+    "overflow_heartbeat_message",
+    "invalid_heartbeat_message",
+    "dataleak_heartbeat_mismatch",
+    "multiple_sni_extensions",
+    "invalid_sni_type",
+    "invalid_sni_length",
+    "handshake_invalid_length",
+    "too_many_records_in_packet",
+];

@@ -1,0 +1,416 @@
+//! The record layer (RFC 8446 section 5) and, above it, handshake messages: cut by records, several in one, in the clear
+//! until a side changes to encryption. SSLv2 hellos are read as far as their lengths go.
+
+use super::Options;
+use super::heartbeat::Heartbeats;
+use super::hello::{ClientHello, Cursor, Malformed, ServerHello};
+use super::slots;
+use super::transaction::TlsTx;
+use super::version::Version;
+use crate::app::{Input, ParseError, Parsed, Parser, Transactions, TxList};
+use crate::types::Direction;
+
+/// The longest handshake message put together, bytes; longer ones are passed over.
+const MESSAGE_MAX: usize = 64 << 10;
+
+/// Records must be shorter: 2^14 and what encryption may add, RFC 5246 section 6.2.3.
+const RECORD_END: usize = (1 << 14) + 2048;
+
+const HEADER_LEN: usize = 5;
+
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+const APPLICATION_DATA: u8 = 23;
+const HEARTBEAT: u8 = 24;
+
+/// The parser of one flow.
+pub(super) struct TlsParser {
+    options: Options,
+    transactions: TxList<TlsTx>,
+    sides: [Side; 2],
+    heartbeats: Heartbeats,
+    /// The server asked for another client hello.
+    retried: bool,
+    done: bool,
+}
+
+/// What is remembered of one direction.
+#[derive(Default)]
+struct Side {
+    /// The beginning of a handshake message that records cut.
+    message: Vec<u8>,
+    /// Bytes of the record, and of the handshake message, that are passed over.
+    skip_record: usize,
+    skip_message: usize,
+    /// A record was seen: it is no SSLv2 any more.
+    begun: bool,
+    /// It changed its cipher: what follows cannot be read.
+    changed: bool,
+    /// Application data was seen.
+    data: bool,
+    /// Where records begin is not known (any more): what comes is passed over.
+    lost: bool,
+    eof: bool,
+}
+
+impl Side {
+    fn is_encrypted(&self) -> bool {
+        self.changed || self.data
+    }
+}
+
+impl TlsParser {
+    pub(super) fn new(options: Options) -> Self {
+        let mut transactions = TxList::default();
+        transactions.push_with(|id| TlsTx::new(id, options.wanted));
+        TlsParser {
+            options,
+            transactions,
+            sides: [Side::default(), Side::default()],
+            heartbeats: Heartbeats::default(),
+            retried: false,
+            done: false,
+        }
+    }
+
+    /// The handshake, unless it was logged and removed.
+    fn tx(&mut self) -> Option<&mut TlsTx> {
+        self.transactions.by_id_mut(0)
+    }
+
+    fn event(&mut self, dir: Direction, name: &'static str) {
+        if let Some(tx) = self.tx() {
+            tx.event(dir, name);
+        }
+    }
+
+    fn fail(&mut self, dir: Direction, name: &'static str) -> ParseError {
+        self.event(dir, name);
+        self.finish();
+        ParseError(name)
+    }
+
+    fn finish(&mut self) {
+        self.done = true;
+        if let Some(tx) = self.tx() {
+            tx.finish();
+        }
+    }
+
+    /// Takes one record, or says how many bytes it needs.
+    fn record(&mut self, dir: Direction, rest: &[u8]) -> Result<Step, ParseError> {
+        let side = &mut self.sides[dir.index()];
+        if !side.begun {
+            match sslv2(dir, rest) {
+                Sslv2::No => {}
+                Sslv2::More(needs) => return Ok(Step::Needs(needs)),
+                Sslv2::Hello { version, len } => {
+                    if let Some(tx) = self.tx() {
+                        tx.versions[dir.index()] = version;
+                        tx.state = if dir == Direction::ToServer {
+                            slots::STATE_CLIENT_HELLO
+                        } else {
+                            slots::STATE_SERVER_HELLO
+                        };
+                        tx.reach(dir, slots::HELLO);
+                    }
+                    self.sides[dir.index()].begun = true;
+                    if dir == Direction::ToClient {
+                        // A server that answers so goes on so; one that speaks TLS answers with records.
+                        self.finish();
+                        self.sides.iter_mut().for_each(|side| side.lost = true);
+                    }
+                    return Ok(Step::Taken(len));
+                }
+                Sslv2::Broken => return Err(self.fail(dir, "invalid_sslv2_header")),
+            }
+        }
+        let Some((&[kind, major, minor, high, low], body)) = rest.split_first_chunk::<HEADER_LEN>() else {
+            return Ok(Step::Needs(HEADER_LEN));
+        };
+        let version = Version(u16::from_be_bytes([major, minor]));
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        if !(CHANGE_CIPHER_SPEC..=HEARTBEAT).contains(&kind) {
+            return Err(self.fail(dir, "invalid_record_type"));
+        }
+        // Drafts of TLS 1.3 put their number here.
+        if major != 3 && !version.is_tls13() {
+            return Err(self.fail(dir, "invalid_ssl_record"));
+        }
+        if len == 0 || len >= RECORD_END {
+            return Err(self.fail(dir, "invalid_record_length"));
+        }
+        let side = &mut self.sides[dir.index()];
+        if !side.begun {
+            side.begun = true;
+            if let Some(tx) = self.tx() {
+                tx.versions[dir.index()] = version;
+            }
+        }
+        if kind == APPLICATION_DATA {
+            let side = &mut self.sides[dir.index()];
+            side.data = true;
+            side.skip_record = len;
+            self.encrypted(dir);
+            return Ok(Step::Taken(HEADER_LEN));
+        }
+        let Some(body) = body.get(..len) else { return Ok(Step::Needs(HEADER_LEN + len)) };
+        match kind {
+            CHANGE_CIPHER_SPEC => {
+                let side = &mut self.sides[dir.index()];
+                side.changed = true;
+                side.message = Vec::new();
+                side.skip_message = 0;
+                self.encrypted(dir);
+            }
+            HANDSHAKE if !self.sides[dir.index()].is_encrypted() || self.repeats_hello(dir, body) => {
+                self.handshake(dir, body);
+            }
+            HEARTBEAT => {
+                let encrypted = self.sides[dir.index()].is_encrypted();
+                if let Some(event) = self.heartbeats.record(dir, body, encrypted) {
+                    self.event(dir, event);
+                }
+            }
+            // An alert tells nothing that is kept; what is encrypted cannot be read.
+            ALERT | HANDSHAKE => {}
+            _ => {}
+        }
+        Ok(Step::Taken(HEADER_LEN + len))
+    }
+
+    /// After a retry request the client's second hello is in the clear, behind a change of cipher that changes nothing.
+    fn repeats_hello(&self, dir: Direction, body: &[u8]) -> bool {
+        dir == Direction::ToServer && self.retried && body.first() == Some(&1)
+    }
+
+    /// That side speaks in secret from here on; once both do, the handshake is over.
+    fn encrypted(&mut self, dir: Direction) {
+        let over = self.sides.iter().all(Side::is_encrypted);
+        if let Some(tx) = self.tx() {
+            tx.reach(dir, slots::CERTIFICATE);
+        }
+        if over && !self.done {
+            self.finish();
+        }
+    }
+
+    /// Handshake messages out of one record.
+    fn handshake(&mut self, dir: Direction, mut body: &[u8]) {
+        loop {
+            let side = &mut self.sides[dir.index()];
+            let skipped = side.skip_message.min(body.len());
+            side.skip_message -= skipped;
+            body = &body[skipped..];
+            if body.is_empty() {
+                return;
+            }
+            if side.message.is_empty() {
+                // Nearly every message is whole in its record: no copy.
+                match split(body) {
+                    Split::Whole(message, rest) => {
+                        body = rest;
+                        self.message(dir, message);
+                    }
+                    Split::Long(len) => side.skip_message = len,
+                    Split::Part(_) => {
+                        side.message.extend_from_slice(body);
+                        return;
+                    }
+                }
+                continue;
+            }
+            let wanted = match split(&side.message) {
+                Split::Part(missing) => missing,
+                Split::Whole(..) | Split::Long(_) => 0,
+            };
+            let (more, rest) = body.split_at(wanted.min(body.len()));
+            side.message.extend_from_slice(more);
+            body = rest;
+            match split(&side.message) {
+                Split::Whole(..) => {
+                    let message = std::mem::take(&mut side.message);
+                    self.message(dir, &message);
+                }
+                Split::Long(len) => {
+                    side.skip_message = len - side.message.len();
+                    side.message = Vec::new();
+                }
+                Split::Part(_) => {}
+            }
+        }
+    }
+
+    /// One whole handshake message, its header included.
+    fn message(&mut self, dir: Direction, message: &[u8]) {
+        let (Some(&kind), Some(body)) = (message.first(), message.get(4..)) else { return };
+        if kind == 2 && dir == Direction::ToClient {
+            match ServerHello::read(body) {
+                Ok(hello) => {
+                    self.retried |= hello.is_retry();
+                    if let Some(tx) = self.tx() {
+                        tx.server_hello(hello);
+                    }
+                }
+                Err(Malformed) => {
+                    // The version at least is told.
+                    if let (Ok(version), Some(tx)) = (Cursor(body).u16(), self.tx()) {
+                        tx.versions[1] = Version(version);
+                        tx.reach(dir, slots::HELLO);
+                    }
+                    self.event(dir, "handshake_invalid_length");
+                }
+            }
+            return;
+        }
+        let Some(tx) = self.transactions.by_id_mut(0) else { return };
+        match kind {
+            1 if dir == Direction::ToServer => tx.client_hello(ClientHello::read(body)),
+            11 => tx.certificates(dir, body),
+            12 => {
+                tx.state = slots::STATE_SERVER_KEYX;
+                tx.reach(dir, slots::CERTIFICATE);
+            }
+            16 => {
+                tx.state = slots::STATE_CLIENT_KEYX;
+                tx.reach(dir, slots::CERTIFICATE);
+            }
+            14 => tx.reach(dir, slots::CERTIFICATE),
+            // Known and of no interest (IANA "TLS HandshakeType").
+            0..=6 | 8..=10 | 13 | 15 | 17 | 18 | 20..=26 | 67 => {}
+            _ => {
+                tx.state = slots::STATE_UNKNOWN;
+                tx.event(dir, "invalid_handshake_message");
+            }
+        }
+    }
+}
+
+enum Step {
+    Taken(usize),
+    Needs(usize),
+}
+
+/// The front of some handshake bytes.
+enum Split<'a> {
+    /// A whole message and what follows.
+    Whole(&'a [u8], &'a [u8]),
+    /// Too long to keep: its length, header included.
+    Long(usize),
+    /// A beginning: how many bytes to add before asking again.
+    Part(usize),
+}
+
+fn split(bytes: &[u8]) -> Split<'_> {
+    let Some(&[_, high, middle, low]) = bytes.first_chunk::<4>() else { return Split::Part(4 - bytes.len()) };
+    let len = 4 + (usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low));
+    match bytes.split_at_checked(len) {
+        Some((message, rest)) => Split::Whole(message, rest),
+        None if len > MESSAGE_MAX => Split::Long(len),
+        None => Split::Part(len - bytes.len()),
+    }
+}
+
+enum Sslv2 {
+    No,
+    More(usize),
+    Hello { version: Version, len: usize },
+    Broken,
+}
+
+/// An SSLv2 hello at the very beginning of a side (RFC 5246 appendix E.2): two length bytes with the high bit set, the
+/// message type, the version.
+fn sslv2(dir: Direction, bytes: &[u8]) -> Sslv2 {
+    let Some(&first) = bytes.first() else { return Sslv2::More(1) };
+    if first & 0x80 == 0 {
+        return Sslv2::No;
+    }
+    let Some(&[high, low, kind]) = bytes.first_chunk::<3>() else { return Sslv2::More(3) };
+    let len = 2 + (usize::from(high & 0x7f) << 8 | usize::from(low));
+    let (wanted, least, at) = match dir {
+        Direction::ToServer => (1, 9, 3),
+        Direction::ToClient => (4, 11, 5),
+    };
+    if kind != wanted || len < 2 + least {
+        return Sslv2::Broken;
+    }
+    if bytes.len() < len {
+        return Sslv2::More(len);
+    }
+    let version = match bytes.get(at..at + 2) {
+        Some(&[high, low]) => Version(u16::from_be_bytes([high, low])),
+        _ => return Sslv2::Broken,
+    };
+    if version == Version::SSL2 || version.0 >> 8 == 3 {
+        Sslv2::Hello { version, len }
+    } else {
+        Sslv2::Broken
+    }
+}
+
+impl Parser for TlsParser {
+    fn parse(&mut self, input: Input<'_>) -> Result<Parsed, ParseError> {
+        let dir = input.dir;
+        let mut at = 0;
+        let mut needs = 0;
+        while at < input.bytes.len() {
+            if self.sides[dir.index()].lost {
+                at = input.bytes.len();
+                break;
+            }
+            let rest = &input.bytes[at..];
+            let side = &mut self.sides[dir.index()];
+            let skipped = side.skip_record.min(rest.len());
+            if skipped > 0 {
+                side.skip_record -= skipped;
+                at += skipped;
+                continue;
+            }
+            match self.record(dir, rest)? {
+                Step::Taken(len) => at += len,
+                Step::Needs(len) => {
+                    needs = len;
+                    break;
+                }
+            }
+        }
+        if input.eof {
+            self.sides[dir.index()].eof = true;
+            if self.sides.iter().all(|side| side.eof) {
+                self.finish();
+            }
+        }
+        Ok(Parsed { consumed: at, needs, opaque: self.done && self.options.opaque, ..Parsed::default() })
+    }
+
+    fn gap(&mut self, dir: Direction, len: u64) -> Result<(), ParseError> {
+        let side = &mut self.sides[dir.index()];
+        match usize::try_from(len) {
+            // Lost inside application data: the next record's place is known.
+            Ok(len) if len <= side.skip_record => side.skip_record -= len,
+            _ => {
+                side.lost = true;
+                side.message = Vec::new();
+                // It is not known what was lost: nothing is waited for.
+                if let Some(tx) = self.tx() {
+                    tx.reach(dir, slots::CERTIFICATE);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn transactions(&self) -> &dyn Transactions {
+        &self.transactions
+    }
+
+    fn transactions_mut(&mut self) -> &mut dyn Transactions {
+        &mut self.transactions
+    }
+
+    fn memory(&self) -> usize {
+        let pending: usize = self.sides.iter().map(|side| side.message.capacity()).sum();
+        size_of::<Self>() + pending + self.transactions.iter().map(TlsTx::memory).sum::<usize>()
+    }
+}
