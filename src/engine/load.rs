@@ -156,7 +156,7 @@ fn keep(complaints: &mut Vec<Complaint>, report: &crate::rules::Report<'_>, warn
             line: report.line,
             column: report.column,
             error: report.error.clone(),
-            shown: report.to_string(),
+            shown: report.render(),
             warning,
         });
     }

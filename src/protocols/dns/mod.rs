@@ -13,11 +13,20 @@ mod message;
 pub mod name;
 mod parser;
 mod probe;
+pub mod keywords;
 pub mod slots;
 mod transaction;
 
 use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
 use crate::types::{Direction, Proto};
+
+/// What the list of protocols holds.
+pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
+    protocol: &DNS,
+    buffers: keywords::BUFFERS,
+    numbers: keywords::NUMBERS,
+    keywords: &[],
+};
 
 /// The registry's entry.
 pub static DNS: Dns = Dns;

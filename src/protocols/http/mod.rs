@@ -30,6 +30,7 @@ mod multipart;
 mod parser;
 mod request;
 mod response;
+pub mod keywords;
 pub mod slots;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,14 @@ use crate::types::{Direction, Proto};
 
 /// Bytes of all headers of one message together.
 pub const HEADER_BYTES_MAX: usize = 1 << 20;
+
+/// What the list of protocols holds.
+pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
+    protocol: &Http,
+    buffers: keywords::BUFFERS,
+    numbers: &[],
+    keywords: keywords::KEYWORDS,
+};
 
 /// The protocol as the registry lists it.
 #[derive(Clone, Copy, Debug)]

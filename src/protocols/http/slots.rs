@@ -1,9 +1,10 @@
-//! The buffers and numbers of an HTTP/1 transaction, the steps of a message, and which rule keyword asks for which.
+//! The buffers and numbers of an HTTP/1 transaction, and the steps of a message.
+//!
+//! Which keyword asks for which slot is in `keywords.rs`.
 //!
 //! A slot belongs to one direction: a keyword that exists in both (`http.header`) has a row for each.
 
-use crate::app::{DONE, Slot};
-use crate::types::Direction;
+use crate::app::Slot;
 
 /// The request or status line was read.
 pub const LINE: u8 = 1;
@@ -117,120 +118,4 @@ slots! {
     FILE_SIZE_REQUEST = 45;
     /// Length of the file in the response so far, bytes.
     FILE_SIZE_RESPONSE = 46;
-}
-
-/// How a slot is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// [`crate::app::Transaction::bytes`] with `nth` 0.
-    Bytes,
-    /// [`crate::app::Transaction::bytes`] with `nth` 0, 1, … until there is none.
-    Multi,
-    /// [`crate::app::Transaction::number`].
-    Number,
-    /// [`crate::app::Transaction::body`] with `nth` 0.
-    Body,
-    /// [`crate::app::Transaction::body`] with `nth` 0, 1, … until there is none.
-    MultiBody,
-}
-
-/// A keyword in one direction.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// The sticky buffer's (or number's) name.
-    pub keyword: &'static str,
-    /// Old names: content modifiers, or earlier names of the sticky buffer.
-    pub aliases: &'static [&'static str],
-    /// What it asks for.
-    pub slot: Slot,
-    /// Whose message.
-    pub dir: Direction,
-    /// The step from which the slot answers. Header rows answer again, with trailing headers, from [`TRAILER`].
-    pub progress: u8,
-    /// How it is asked for.
-    pub kind: Kind,
-}
-
-const fn row(
-    keyword: &'static str,
-    aliases: &'static [&'static str],
-    slot: Slot,
-    dir: Direction,
-    progress: u8,
-    kind: Kind,
-) -> Row {
-    Row { keyword, aliases, slot, dir, progress, kind }
-}
-
-use Direction::{ToClient, ToServer};
-use Kind::{Body, Bytes, Multi, MultiBody, Number};
-
-/// Every keyword of the protocol, a row for each direction it exists in.
-pub const ROWS: &[Row] = &[
-    row("http.method", &["http_method"], METHOD, ToServer, LINE, Bytes),
-    row("http.uri", &["http_uri"], URI, ToServer, LINE, Bytes),
-    row("http.uri.raw", &["http_raw_uri"], URI_RAW, ToServer, LINE, Bytes),
-    row("urilen", &[], URI_LEN, ToServer, LINE, Number),
-    row("urilen,raw", &[], URI_RAW_LEN, ToServer, LINE, Number),
-    row("http.protocol", &["http_protocol"], PROTOCOL_REQUEST, ToServer, LINE, Bytes),
-    row("http.protocol", &["http_protocol"], PROTOCOL_RESPONSE, ToClient, LINE, Bytes),
-    row("http.request_line", &["http_request_line"], REQUEST_LINE, ToServer, LINE, Bytes),
-    row("http.response_line", &["http_response_line"], RESPONSE_LINE, ToClient, LINE, Bytes),
-    row("http.stat_code", &["http_stat_code"], STAT_CODE, ToClient, LINE, Bytes),
-    row("http.stat_msg", &["http_stat_msg"], STAT_MSG, ToClient, LINE, Bytes),
-    row("http.request_header", &[], REQUEST_HEADER, ToServer, HEADERS, Multi),
-    row("http.response_header", &[], RESPONSE_HEADER, ToClient, HEADERS, Multi),
-    row("http.header", &["http_header"], HEADER_REQUEST, ToServer, HEADERS, Bytes),
-    row("http.header", &["http_header"], HEADER_RESPONSE, ToClient, HEADERS, Bytes),
-    row("http.header.raw", &["http_raw_header"], HEADER_RAW_REQUEST, ToServer, HEADERS, Bytes),
-    row("http.header.raw", &["http_raw_header"], HEADER_RAW_RESPONSE, ToClient, HEADERS, Bytes),
-    row("http.header_names", &["http_header_names"], HEADER_NAMES_REQUEST, ToServer, HEADERS, Bytes),
-    row("http.header_names", &["http_header_names"], HEADER_NAMES_RESPONSE, ToClient, HEADERS, Bytes),
-    row("http.cookie", &["http_cookie"], COOKIE_REQUEST, ToServer, HEADERS, Bytes),
-    row("http.cookie", &["http_cookie"], COOKIE_RESPONSE, ToClient, HEADERS, Bytes),
-    row("http.user_agent", &["http_user_agent"], USER_AGENT, ToServer, HEADERS, Bytes),
-    row("http.host", &["http_host"], HOST, ToServer, HEADERS, Bytes),
-    row("http.host.raw", &["http_raw_host"], HOST_RAW, ToServer, HEADERS, Bytes),
-    row("http.accept", &["http_accept"], ACCEPT, ToServer, HEADERS, Bytes),
-    row("http.accept_enc", &["http_accept_enc"], ACCEPT_ENC, ToServer, HEADERS, Bytes),
-    row("http.accept_lang", &["http_accept_lang"], ACCEPT_LANG, ToServer, HEADERS, Bytes),
-    row("http.connection", &["http_connection"], CONNECTION_REQUEST, ToServer, HEADERS, Bytes),
-    row("http.connection", &["http_connection"], CONNECTION_RESPONSE, ToClient, HEADERS, Bytes),
-    row("http.content_len", &["http_content_len"], CONTENT_LEN_REQUEST, ToServer, HEADERS, Bytes),
-    row("http.content_len", &["http_content_len"], CONTENT_LEN_RESPONSE, ToClient, HEADERS, Bytes),
-    row("http.content_type", &["http_content_type"], CONTENT_TYPE_REQUEST, ToServer, HEADERS, Bytes),
-    row("http.content_type", &["http_content_type"], CONTENT_TYPE_RESPONSE, ToClient, HEADERS, Bytes),
-    row("http.location", &[], LOCATION, ToClient, HEADERS, Bytes),
-    row("http.referer", &["http_referer"], REFERER, ToServer, HEADERS, Bytes),
-    row("http.server", &[], SERVER, ToClient, HEADERS, Bytes),
-    row("http.start", &["http_start"], START_REQUEST, ToServer, HEADERS, Bytes),
-    row("http.start", &["http_start"], START_RESPONSE, ToClient, HEADERS, Bytes),
-    row("http.request_body", &["http_client_body"], REQUEST_BODY, ToServer, BODY, Body),
-    row("http.response_body", &["http_server_body"], RESPONSE_BODY, ToClient, BODY, Body),
-    row("file.data", &["file_data"], FILE_DATA_REQUEST, ToServer, BODY, MultiBody),
-    row("file.data", &["file_data"], FILE_DATA_RESPONSE, ToClient, BODY, Body),
-    row("file.name", &["filename", "fileext"], FILE_NAME_REQUEST, ToServer, BODY, Multi),
-    row("file.name", &["filename", "fileext"], FILE_NAME_RESPONSE, ToClient, BODY, Bytes),
-    row("filesize", &[], FILE_SIZE_REQUEST, ToServer, DONE, Number),
-    row("filesize", &[], FILE_SIZE_RESPONSE, ToClient, DONE, Number),
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_slot_but_the_bare_status_has_one_row() {
-        for n in 0..COUNT {
-            let rows = ROWS.iter().filter(|row| usize::from(row.slot.0) == n).count();
-            assert_eq!(rows, usize::from(Slot(n as u16) != STATUS), "slot {n}");
-        }
-    }
-
-    #[test]
-    fn a_keyword_has_at_most_one_row_in_a_direction() {
-        for (i, a) in ROWS.iter().enumerate() {
-            assert!(ROWS[..i].iter().all(|b| a.keyword != b.keyword || a.dir != b.dir), "{}", a.keyword);
-        }
-    }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::slots::{self as slot, Kind, ROWS};
+use super::keywords::BUFFERS;
+use super::slots as slot;
+use crate::detect::Kind;
 use super::*;
 use crate::app::{Change, DONE, Input, ParseError, Transaction};
 use crate::json::JsonWriter;
@@ -40,13 +42,12 @@ fn collect(parser: &dyn Parser, seen: &mut Seen) {
 }
 
 fn collect_tx(tx: &dyn Transaction, seen: &mut Seen) {
-    for row in ROWS {
+    for (spec, place) in BUFFERS.iter().flat_map(|spec| spec.places.iter().map(move |place| (spec, place))) {
         let mut values = Vec::new();
         for nth in 0..64 {
-            let value = match row.kind {
-                Kind::Bytes | Kind::Multi => tx.bytes(row.slot, nth).map(<[u8]>::to_vec),
-                Kind::Body | Kind::MultiBody => tx.body(row.slot, nth).map(|body| body.bytes.to_vec()),
-                Kind::Number => tx.number(row.slot, nth).map(|n| n.to_string().into_bytes()),
+            let value = match place.kind {
+                Kind::Bytes | Kind::Multi => tx.bytes(place.slot, nth).map(<[u8]>::to_vec),
+                Kind::Body => tx.body(place.slot, nth).map(|body| body.bytes.to_vec()),
             };
             match value {
                 Some(value) => values.push(value),
@@ -54,7 +55,7 @@ fn collect_tx(tx: &dyn Transaction, seen: &mut Seen) {
             }
         }
         if !values.is_empty() {
-            seen.buffers.insert((tx.id(), row.dir.name(), row.keyword), values);
+            seen.buffers.insert((tx.id(), place.dir.name(), spec.name), values);
         }
     }
     seen.events.extend(tx.events().iter().map(|(_, name)| (tx.id(), *name)));

@@ -15,12 +15,21 @@ mod hello;
 mod log;
 mod parser;
 mod probe;
+pub mod keywords;
 pub mod slots;
 mod transaction;
 mod version;
 
 use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
 use crate::types::{Direction, Proto};
+
+/// What the list of protocols holds.
+pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
+    protocol: &TLS,
+    buffers: keywords::BUFFERS,
+    numbers: keywords::NUMBERS,
+    keywords: keywords::KEYWORDS,
+};
 
 /// The registry's entry.
 pub static TLS: Tls = Tls;
