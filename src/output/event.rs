@@ -195,14 +195,13 @@ pub const fn pkt_src(origin: Origin) -> &'static str {
         Origin::Defragmented => "defrag",
         Origin::StreamEnd => "stream (flow timeout)",
         Origin::Tunnel(kind) => match kind {
-            TunnelKind::Gre => "gre tunnel",
-            TunnelKind::Erspan => "erspan tunnel",
+            // named for what carries it, as the peer does: ERSPAN comes over GRE
+            TunnelKind::Gre | TunnelKind::Erspan => "gre tunnel",
             TunnelKind::Vxlan => "vxlan encapsulation",
             TunnelKind::Geneve => "geneve encapsulation",
             TunnelKind::Teredo => "teredo tunnel",
-            // named for what carries, or for what is carried, as the peer does
-            TunnelKind::Ipv4InIpv4 | TunnelKind::Ipv4InIpv6 => "ipv4 tunnel",
-            TunnelKind::Ipv6InIpv4 | TunnelKind::Ipv6InIpv6 => "ipv6 tunnel",
+            TunnelKind::Ipv4InIpv4 | TunnelKind::Ipv6InIpv4 => "ipv4 tunnel",
+            TunnelKind::Ipv4InIpv6 | TunnelKind::Ipv6InIpv6 => "ipv6 tunnel",
         },
     }
 }
