@@ -142,7 +142,9 @@ fn apply(
     option: &crate::rules::OptionAst<'_>,
     rule: &mut RuleBuilder<'_>,
 ) -> Result<(), RuleError> {
-    let name = option.name.node;
+    // keywords are written in any case
+    let folded = option.name.node.to_ascii_lowercase();
+    let name = folded.as_str();
     let span = option.name.span.clone();
     match registry.find(name) {
         Some(Word::Keyword(keyword)) => keyword.compile(option, rule),

@@ -5,6 +5,7 @@
 //! nothing names it.
 
 pub mod collector;
+pub mod configure;
 pub mod counters;
 pub mod flow_end;
 pub mod load;

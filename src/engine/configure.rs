@@ -1,0 +1,214 @@
+//! The configuration, section by section, in the words of the stages.
+
+use ipnet::IpNet;
+
+use super::settings::{AlertFields, AnomalyTypes, EngineConfig, RecordConfig};
+use crate::app::Settings;
+use crate::config::{Config, Enabled, Timeouts, UrgentWord};
+use crate::decode::{DecodeConfig, DefragConfig, OverlapPolicy, PrefixMap, TeredoPorts};
+use crate::detect::DetectConfig;
+use crate::flow::{FlowConfig, Protocols, table};
+use crate::rules::address::AddressRange;
+use crate::rules::{Action, RejectKind};
+use crate::stream::{HostPolicies, OsPolicy, StreamConfig, UrgentPolicy};
+use serde_yaml::Value;
+
+/// What every worker is told. `inline`: we stand in the way of packets; `checksums`: wrong ones count.
+pub fn engine_config(config: &Config, inline: bool, checksums: bool) -> EngineConfig {
+    let policies = config.policies(inline);
+    let stream = &config.stream;
+    let stream_inline = stream.inline.unwrap_or(inline);
+    let mut host_policies = HostPolicies::default();
+    let mut overlaps = PrefixMap::new(OverlapPolicy::Bsd);
+    for (range, os) in &config.host_os_policy {
+        for prefix in prefixes(range) {
+            let name = os.name();
+            if let Some(policy) = OsPolicy::from_name(name) {
+                host_policies.add(prefix, policy);
+            }
+            if let Some(policy) = OverlapPolicy::from_os(name) {
+                overlaps.insert(prefix, policy);
+            }
+        }
+    }
+    EngineConfig {
+        decode: decode_config(config, checksums, policies.defrag_memcap, overlaps),
+        flow: FlowConfig {
+            memcap: config.flow.memcap,
+            memcap_policy: policies.flow_memcap,
+            use_vlans: config.vlan_tracking,
+            tcp: timeouts(&config.flow_timeouts.tcp),
+            udp: timeouts(&config.flow_timeouts.udp),
+            icmp: timeouts(&config.flow_timeouts.icmp),
+            other: timeouts(&config.flow_timeouts.other),
+        },
+        stream: StreamConfig {
+            memcap: stream.memcap,
+            memcap_policy: policies.stream_memcap,
+            reassembly_memcap: stream.reassembly.memcap,
+            reassembly_memcap_policy: policies.reassembly_memcap,
+            depth: stream.reassembly.depth,
+            midstream: stream.midstream,
+            midstream_policy: policies.midstream,
+            async_oneside: stream.async_oneside,
+            inline: stream_inline,
+            checksum_validation: stream.checksum_validation && checksums,
+            drop_invalid: stream.drop_invalid,
+            bypass: stream.bypass,
+            max_synack_queued: stream.max_synack_queued,
+            chunk_to_server: stream.reassembly.toserver_chunk_size,
+            chunk_to_client: stream.reassembly.toclient_chunk_size,
+            urgent: urgent(stream.reassembly.urgent_policy),
+            urgent_oob_limit: urgent(stream.reassembly.urgent_oob_limit_policy),
+            host_policies,
+            ..StreamConfig::default()
+        },
+        detect: DetectConfig {
+            recursion_max: match config.detect.inspection_recursion_limit {
+                // "no limit" is a limit that no rule of good faith reaches
+                0 => 1 << 20,
+                limit => limit,
+            },
+            chunk: [
+                u64::from(stream.reassembly.toserver_chunk_size),
+                u64::from(stream.reassembly.toclient_chunk_size),
+            ],
+            inline: stream_inline,
+            alerts_max: usize::from(config.packet_alert_max),
+        },
+        inline,
+        app_error_policy: policies.app_layer_error,
+        records: records(config),
+    }
+}
+
+fn decode_config(
+    config: &Config,
+    checksums: bool,
+    memcap_policy: crate::verdict::ExceptionPolicy,
+    policies: PrefixMap<OverlapPolicy>,
+) -> DecodeConfig {
+    let decoder = &config.decoder;
+    let ports = |section: &crate::config::TunnelSection| -> Vec<u16> {
+        if !section.enabled {
+            return Vec::new();
+        }
+        match config.vars.parse_ports(&section.ports) {
+            Ok(ports) if ports.is_any() => Vec::new(),
+            Ok(ports) => ports.ranges().iter().flat_map(|(low, high)| *low..=*high).take(64).collect(),
+            Err(_) => Vec::new(),
+        }
+    };
+    DecodeConfig {
+        checksums,
+        vxlan_ports: ports(&decoder.vxlan),
+        geneve_ports: ports(&decoder.geneve),
+        teredo: match (decoder.teredo.enabled, config.vars.parse_ports(&decoder.teredo.ports)) {
+            (false, _) | (_, Err(_)) => TeredoPorts::Off,
+            (true, Ok(ports)) if ports.is_any() => TeredoPorts::Any,
+            (true, Ok(_)) => TeredoPorts::Only(ports(&decoder.teredo)),
+        },
+        erspan_type1: decoder.erspan_type1,
+        recursion_max: decoder.max_layers,
+        vlan_tracking: config.vlan_tracking,
+        defrag: DefragConfig {
+            memcap: usize::try_from(config.defrag.memcap).unwrap_or(usize::MAX),
+            memcap_policy,
+            trackers_max: config.defrag.trackers as usize,
+            fragments_max: config.defrag.max_frags as usize,
+            timeout: config.defrag.timeout,
+            policies,
+        },
+    }
+}
+
+fn records(config: &Config) -> RecordConfig {
+    let Some(eve) = config.outputs.eve.first() else { return RecordConfig::default() };
+    let types = &eve.types;
+    RecordConfig {
+        alert: types.alert.as_ref().map(|alert| AlertFields {
+            payload: alert.payload,
+            payload_printable: alert.payload_printable,
+            packet: alert.packet,
+            app_layer: alert.metadata.app_layer,
+            flow: alert.metadata.flow,
+            rule_metadata: alert.metadata.rule_metadata,
+            references: alert.metadata.rule_reference,
+            verdict: alert.verdict,
+            tagged: alert.tagged_packets,
+        }),
+        anomaly: types.anomaly.as_ref().map(|anomaly| AnomalyTypes {
+            decode: anomaly.decode,
+            stream: anomaly.stream,
+            app_layer: anomaly.applayer,
+        }),
+        drop: types.drop.as_ref().map(|drop| drop.all_packets),
+        drop_alerts: types.drop.as_ref().is_some_and(|drop| drop.alerts),
+        flow: types.flow,
+        files: types.files.is_some(),
+        stats: types.stats.is_some(),
+        transactions: types.protocols.iter().map(|protocol| protocol.name.clone()).collect(),
+        community_id: eve.community_id,
+        metadata: eve.metadata,
+    }
+}
+
+fn timeouts(from: &Timeouts) -> table::Timeouts {
+    table::Timeouts {
+        new: u64::from(from.new),
+        established: u64::from(from.established),
+        closed: u64::from(from.closed),
+        bypassed: u64::from(from.bypassed),
+    }
+}
+
+fn urgent(word: UrgentWord) -> UrgentPolicy {
+    UrgentPolicy::from_name(word.name()).unwrap_or_default()
+}
+
+/// A range of addresses as prefixes.
+fn prefixes(range: &AddressRange) -> Vec<IpNet> {
+    match *range {
+        AddressRange::V4(low, high) => {
+            ipnet::Ipv4Subnets::new(low.into(), high.into(), 0).map(IpNet::V4).collect()
+        }
+        AddressRange::V6(low, high) => {
+            ipnet::Ipv6Subnets::new(low.into(), high.into(), 0).map(IpNet::V6).collect()
+        }
+    }
+}
+
+/// The protocols that are switched on, each with its own section and, under `eve`, that of its records.
+pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol]) -> Protocols {
+    Protocols::new(all, |name| {
+        let section = config.protocol(name);
+        if section.is_some_and(|section| section.enabled == Some(Enabled::No)) {
+            return None;
+        }
+        let mut value = section.map_or(Value::Null, |section| section.settings.clone());
+        let eve = config.outputs.eve.first();
+        if let Some(records) = eve.and_then(|eve| eve.types.protocol(name)) {
+            if !value.is_mapping() {
+                value = Value::Mapping(Default::default());
+            }
+            if let Some(map) = value.as_mapping_mut() {
+                map.insert(Value::from("eve"), records.settings.clone());
+            }
+        }
+        if let (Some(files), Some(map)) = (eve.and_then(|eve| eve.types.files.as_ref()), value.as_mapping_mut()) {
+            for hash in &files.force_hash {
+                map.insert(Value::from(format!("hash-{hash}")), Value::from(true));
+            }
+        }
+        Some(Settings::new(Some(value)))
+    })
+}
+
+/// The order in which actions are looked at.
+pub fn action_order(config: &Config) -> [Action; 4] {
+    let mut order = [Action::Pass, Action::Drop, Action::Reject(RejectKind::Source), Action::Alert];
+    for (slot, action) in order.iter_mut().zip(&config.action_order) {
+        *slot = *action;
+    }
+    order
+}
