@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod capture;
+pub mod config;
 pub mod decode;
 pub mod json;
 pub mod rules;

@@ -141,7 +141,7 @@ pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str
     if word.len() > 64 {
         return None;
     }
-    let max = (word.chars().count() / 3).clamp(1, 3);
+    let max = (word.chars().count() / 3).min(3);
     candidates
         .into_iter()
         .filter_map(|candidate| distance(word, candidate, max).map(|distance| (distance, candidate)))
@@ -220,6 +220,7 @@ mod tests {
             ("no_case", Some("nocase")),
             ("distence", Some("distance")),
             ("xyz", None),
+            ("ab", None),
             ("", None),
         ] {
             assert_eq!(did_you_mean(word, words), expected, "{word}");

@@ -381,4 +381,42 @@ mod tests {
             "log is unknown here",
         );
     }
+
+    #[test]
+    fn mutated_files_never_panic() {
+        let text = "\u{feff}config classification: a-b,Some text,3\r\nconfig reference: cve http://x\n# alert tcp any any -> any any (sid:1;)\nsuppress gen_id 1, sig_id 2, track by_either, ip [10.0.0.0/8,!$X]\nrate_filter gen_id 1, \\\n sig_id 1, track by_src, count 1, seconds 1m, new_action drop, timeout 30\n".as_bytes();
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = move |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed % below as u64) as usize
+        };
+        let run = |bytes: &[u8]| {
+            let (_, mut errors) = parse(bytes, &Vars::default());
+            errors.extend(super::super::classification::Classifications::parse(bytes).1);
+            errors.extend(super::super::reference::References::parse(bytes).1);
+            for error in &errors {
+                assert!(error.line >= 1 && error.text.get(error.error.span.clone()).is_some(), "{error:?}");
+                assert!(error.report("f").render().starts_with("f:"));
+            }
+            for rule in &RuleFile::new(bytes).rules {
+                for at in 0..=rule.text.len() {
+                    assert!(rule.position(at).0 >= rule.line);
+                }
+            }
+        };
+        for cut in 0..text.len() {
+            run(&text[..cut]);
+            run(&text[cut..]);
+        }
+        for _ in 0..3000 {
+            let mut mutant = text.to_vec();
+            for _ in 0..=random(4) {
+                let at = random(mutant.len());
+                mutant[at] = b"\\\n\r#,:[]! \xff0x\""[random(14)];
+            }
+            run(&mutant);
+        }
+    }
 }

@@ -73,7 +73,7 @@ impl Vars {
 pub struct Resolver<'v> {
     vars: &'v Vars,
     address_vars: HashMap<String, Result<Parts<AddressRanges>, RuleError>>,
-    port_vars: HashMap<String, Result<Parts<Vec<(u16, u16)>>, RuleError>>,
+    port_vars: HashMap<String, Result<Parts<PortRanges>, RuleError>>,
     address_sets: HashMap<String, Arc<AddressSet>>,
     port_sets: HashMap<String, Arc<PortSet>>,
     shared_addresses: HashMap<Arc<AddressSet>, Arc<AddressSet>>,
@@ -220,7 +220,7 @@ impl<'v> Resolver<'v> {
         &mut self,
         group: &Spanned<GroupExpr<'_>>,
         negated: bool,
-        parts: &mut Parts<Vec<(u16, u16)>>,
+        parts: &mut Parts<PortRanges>,
         within: &mut Vec<String>,
     ) -> Result<(), RuleError> {
         let range = match &group.node {
@@ -262,7 +262,7 @@ impl<'v> Resolver<'v> {
         &mut self,
         name: &str,
         within: &mut Vec<String>,
-    ) -> Result<Parts<Vec<(u16, u16)>>, RuleError> {
+    ) -> Result<Parts<PortRanges>, RuleError> {
         if let Some(known) = self.port_vars.get(name) {
             return known.clone();
         }
@@ -289,6 +289,8 @@ struct Parts<R> {
     /// Something is added: not only negations.
     some: bool,
 }
+
+type PortRanges = Vec<(u16, u16)>;
 
 #[derive(Clone, Debug, Default)]
 struct AddressRanges {
