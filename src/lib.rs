@@ -22,12 +22,7 @@
 //! 7. What was inspected is what the receiver sees: inline, a segment that contradicts bytes already forwarded is
 //!    dropped, and counted.
 
-pub mod app;
-pub mod capture;
-pub mod config;
-pub mod decode;
-pub mod json;
-pub mod rules;
+/// Timestamps, directions, endpoints: the words of all stages.
 pub mod types;
 /// A writer of JSON over a reused buffer.
 pub mod json;

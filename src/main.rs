@@ -1,2 +1,5 @@
-//! The binary.
-fn main() {}
+//! The `mamparo` binary: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    mamparo::cli::main()
+}

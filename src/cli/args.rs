@@ -1,0 +1,162 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Mamparo: intrusion prevention for container hosts, in the Suricata rule language.
+#[derive(Parser, Debug)]
+#[command(name = "mamparo", version, about, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// List all rule keywords with what they do, and end.
+    #[arg(long)]
+    list_keywords: bool,
+    /// List all application protocols, and end.
+    #[arg(long)]
+    list_protocols: bool,
+    /// Print the configuration in force as `key = value`, and end.
+    #[arg(long)]
+    dump_config: bool,
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What is to be done.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Analyse captures: alerts and records go to eve.json, a summary to the terminal.
+    Replay(Replay),
+    /// Check rules and configuration: every mistake with its place and a hint.
+    Check(Check),
+    #[command(skip)]
+    ListKeywords,
+    #[command(skip)]
+    ListProtocols,
+    #[command(skip)]
+    DumpConfig(Common),
+}
+
+/// What most commands take.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct Common {
+    /// Configuration: a suricata.yaml as it is.
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set one key of the configuration, dotted: --set stream.midstream=true
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Folder of data that rules name (datasets).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// `mamparo replay`
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Rules to use, instead of those that the configuration names (files; several allowed). Without any, the built-in ones.
+    #[arg(short = 'S', long = "rules", value_name = "FILE", num_args = 1)]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Rules to use beside those of the configuration.
+    #[arg(short = 's', value_name = "FILE", num_args = 1)]
+    pub(crate) more_rules: Vec<PathBuf>,
+    /// Folder for eve.json and other logs.
+    #[arg(short = 'l', long = "log-dir", value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
+    /// Behave as if inline: judge data before it is acknowledged, drop what rules drop.
+    #[arg(long)]
+    pub(crate) simulate_ips: bool,
+    /// Whether wrong checksums count; by default they do until too many are wrong (offloading).
+    #[arg(short = 'k', value_name = "MODE")]
+    pub(crate) checksums: Option<Checksums>,
+    /// Threads that analyse; flows are spread over them. The alerts are the same for any number.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: u16,
+    /// Load rules and configuration, say what is wrong, and end.
+    #[arg(short = 'T', long = "test")]
+    pub(crate) test: bool,
+    /// End with a failure when a rule cannot be loaded.
+    #[arg(long)]
+    pub(crate) init_errors_fatal: bool,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say more; twice for every refused rule in full.
+    #[arg(short = 'v', action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Captures: pcap or pcapng, also gzip, xz or zstd; folders; `-` for standard input.
+    #[arg(value_name = "PCAP")]
+    pub(crate) captures: Vec<PathBuf>,
+    /// Another way to name captures, as Suricata has it.
+    #[arg(short = 'r', value_name = "PCAP", hide = true)]
+    pub(crate) read: Vec<PathBuf>,
+    /// Switch the prefilter off: every rule is evaluated in full. Slow; for the proof that it changes nothing.
+    #[arg(long, hide = true)]
+    pub(crate) no_prefilter: bool,
+    /// Accepted for Suricata's sake, without effect.
+    #[arg(long, hide = true, value_name = "MODE")]
+    pub(crate) runmode: Option<String>,
+    /// Accepted for Suricata's sake, without effect.
+    #[arg(long, hide = true)]
+    pub(crate) no_random: bool,
+}
+
+/// `mamparo check`
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Rules to check (files; several allowed).
+    #[arg(short = 'S', long = "rules", value_name = "FILE", num_args = 1)]
+    pub(crate) rules: Vec<PathBuf>,
+    /// More rules to check.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// One JSON object a mistake on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `-k`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Checksums {
+    /// Wrong ones count.
+    All,
+    /// None is computed.
+    None,
+    /// They count until too many are wrong.
+    Auto,
+}
+
+impl Arguments {
+    /// The command, listings among them.
+    pub(crate) fn command(self) -> Result<Command, clap::Error> {
+        match self {
+            Arguments { list_keywords: true, .. } => Ok(Command::ListKeywords),
+            Arguments { list_protocols: true, .. } => Ok(Command::ListProtocols),
+            Arguments { dump_config: true, common, .. } => Ok(Command::DumpConfig(common)),
+            Arguments { command: Some(command), .. } => Ok(command),
+            Arguments { .. } => Err(Arguments::command_for_errors().error(
+                ErrorKind::MissingSubcommand,
+                "no command given; try 'mamparo replay CAPTURE' or 'mamparo --help'",
+            )),
+        }
+    }
+
+    fn command_for_errors() -> clap::Command {
+        <Arguments as clap::CommandFactory>::command()
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("expected KEY=VALUE, such as stream.midstream=true".to_owned()),
+    }
+}

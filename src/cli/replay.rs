@@ -1,0 +1,245 @@
+//! `mamparo replay`: captures in, eve.json and a summary out.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::{Checksums, Replay as Arguments};
+use super::progress::Progress;
+use super::{complain, print, setup};
+use crate::capture::files::expand;
+use crate::config::Config;
+use crate::detect::prefilter::{Automaton, Everything};
+use crate::engine::records::Recorder;
+use crate::engine::replay::Replay;
+use crate::engine::{Collector, Counters, configure};
+use crate::output::{LineWriter, WriterOptions};
+use crate::types::Timestamp;
+
+/// Refused rules that are shown in full without `-v -v`.
+const SHOWN_MAX: usize = 10;
+
+/// Analyses the captures; the answer is 1 when a capture could not be read to its end.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    #[expect(clippy::disallowed_methods, reason = "how long it took is for the person; no stage sees it")]
+    let begun = std::time::Instant::now();
+    let (config, warnings) = setup::config(&arguments.common)?;
+    if arguments.verbose > 0 || arguments.test {
+        for warning in &warnings {
+            complain(&format!("warning: {warning}"));
+        }
+    } else if !warnings.is_empty() {
+        complain(&format!("warning: {} keys of the configuration have no effect here (-v names them)", warnings.len()));
+    }
+    let companions = setup::companions(&config);
+    for fault in &companions.faults {
+        complain(fault.trim_end());
+    }
+    let sources = setup::sources(&config, &arguments.rules, &arguments.more_rules)?;
+    let registry = setup::registry();
+    let prefilter = if arguments.no_prefilter { Everything::build } else { Automaton::build };
+    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter);
+    tell_refused(&loaded, arguments);
+    let failed = loaded.refused > 0 || !companions.faults.is_empty();
+    if arguments.test {
+        complain(&format!("{} rules good, {} refused", loaded.used, loaded.refused));
+        return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    }
+    if arguments.init_errors_fatal && failed {
+        return Err("rules could not be loaded, and --init-errors-fatal is given".to_owned());
+    }
+    let named: Vec<PathBuf> = arguments.captures.iter().chain(&arguments.read).cloned().collect();
+    if named.is_empty() {
+        return Err("no capture given; name files, folders, or - for standard input".to_owned());
+    }
+    let captures = expand(&named).map_err(|error| error.to_string())?;
+
+    let checksums = match arguments.checksums {
+        Some(Checksums::None) => false,
+        Some(Checksums::All) => true,
+        Some(Checksums::Auto) | None => config.checksum_checks.unwrap_or(true),
+    };
+    let engine = Arc::new(configure::engine_config(&config, arguments.simulate_ips, checksums));
+    let outputs = Outputs::open(&config, arguments)?;
+    let mut collector = Collector::new(
+        loaded.rules.clone(),
+        outputs.eve.as_ref().map(LineWriter::sender),
+        outputs.fast.as_ref().map(LineWriter::sender),
+    );
+    let workers = match (arguments.simulate_ips, usize::from(arguments.workers)) {
+        (true, several) if several > 1 => {
+            complain("--simulate-ips judges packets in their order: one worker is used");
+            1
+        }
+        (_, workers) => workers,
+    };
+    let mut replay = Replay {
+        config: engine.clone(),
+        protocols: Arc::new(configure::protocols(&config, registry.protocols())),
+        rules: loaded.rules.clone(),
+        thresholds: companions.thresholds,
+        workers,
+        counters: Counters::default(),
+        decoded: Default::default(),
+    };
+    let faults = replay_all(&mut replay, &captures, &mut collector);
+    write_stats(&replay, &mut collector, &engine);
+    finish(arguments, &captures, replay, collector, outputs, faults, (loaded.used, loaded.refused), begun.elapsed())
+}
+
+/// All captures, one after the other; returns what was wrong with them.
+fn replay_all(replay: &mut Replay, captures: &[PathBuf], collector: &mut Collector) -> Vec<(PathBuf, String)> {
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let total: u64 = captures.iter().map(size).sum();
+    let progress = Progress::new((total > 0).then_some(total), std::io::stderr().is_terminal());
+    let (mut bytes_before, mut frames_before) = (0, 0);
+    let mut faults = Vec::new();
+    for path in captures {
+        let mut frames = 0;
+        let result = replay.run(path, collector, &mut |position| {
+            frames = position.frames;
+            progress.update(bytes_before + position.bytes, frames_before + position.frames, position.alerts);
+        });
+        if let Err(error) = result {
+            let mut message = error.to_string();
+            let shown = path.display().to_string();
+            if !message.contains(&shown) {
+                message = format!("{shown}: {message}");
+            }
+            if progress.is_shown() {
+                progress.println(&format!("mamparo: {message}"));
+            } else {
+                complain(&message);
+            }
+            faults.push((path.clone(), message));
+        }
+        bytes_before += size(path);
+        frames_before += frames;
+        if collector.output_failed() {
+            break;
+        }
+    }
+    progress.finish();
+    faults
+}
+
+fn write_stats(replay: &Replay, collector: &mut Collector, engine: &crate::engine::EngineConfig) {
+    if !engine.records.stats {
+        return;
+    }
+    let mut recorder = Recorder::new(engine.records.clone(), None, Vec::new());
+    let last = Timestamp(replay.counters.span.map_or(0, |(_, last)| last));
+    let line = recorder.stats(last, &replay.counters.named(&replay.decoded)).to_vec();
+    collector.line(&line);
+}
+
+#[expect(clippy::too_many_arguments, reason = "all that is known at the end")]
+fn finish(
+    arguments: &Arguments,
+    captures: &[PathBuf],
+    replay: Replay,
+    collector: Collector,
+    outputs: Outputs,
+    faults: Vec<(PathBuf, String)>,
+    rules: (usize, usize),
+    took: std::time::Duration,
+) -> Result<ExitCode, String> {
+    let counters = &replay.counters;
+    let Collector { mut summary, .. } = collector.close();
+    let records = outputs.close()?;
+    for (path, message) in &faults {
+        summary.fault(path.display().to_string(), message.clone());
+    }
+    let (first, last) = counters.span.unwrap_or_default();
+    if counters.frames > 0 {
+        summary.packets(counters.frames, counters.bytes, Timestamp(first), Timestamp(last));
+    }
+    for (flow, proto) in [(0, crate::types::Proto::TCP), (1, crate::types::Proto::UDP)] {
+        let _ = (flow, proto);
+    }
+    for (name, count) in &counters.protocols {
+        summary.flows((*name != "failed").then_some(*name), *count);
+    }
+    summary.flows_total(counters.flows);
+    summary.source = match captures {
+        [only] => only.display().to_string(),
+        several => format!("{} captures", several.len()),
+    };
+    summary.wall_seconds = took.as_secs_f64();
+    summary.rules = Some(rules);
+    summary.eve = records;
+    if arguments.json {
+        print(&(summary.render_json() + "\n"));
+    } else if std::io::stdout().is_terminal() {
+        let width = terminal_width();
+        let color = std::env::var_os("NO_COLOR").is_none();
+        print(&summary.render_terminal(width, color));
+    }
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Columns of the terminal, as it says itself (`COLUMNS`), else 100.
+fn terminal_width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
+}
+
+fn tell_refused(loaded: &crate::engine::load::Loaded, arguments: &Arguments) {
+    if loaded.complaints.is_empty() {
+        return;
+    }
+    let shown = if arguments.verbose > 1 || arguments.test { usize::MAX } else { SHOWN_MAX };
+    for complaint in loaded.complaints.iter().take(shown) {
+        complain(complaint.shown.trim_end());
+    }
+    let rest = loaded.complaints.len().saturating_sub(shown);
+    if rest > 0 {
+        complain(&format!("… and {rest} more mistakes in rules; 'mamparo check -S FILE' shows them all"));
+    }
+}
+
+/// The files that are written.
+struct Outputs {
+    eve: Option<LineWriter>,
+    fast: Option<LineWriter>,
+    eve_path: String,
+}
+
+impl Outputs {
+    fn open(config: &Config, arguments: &Arguments) -> Result<Self, String> {
+        let folder = arguments
+            .log_dir
+            .clone()
+            .or_else(|| config.default_log_dir.clone().filter(|_| arguments.common.config.is_some()))
+            .unwrap_or_else(|| PathBuf::from("."));
+        let open = |name: &str| -> Result<LineWriter, String> {
+            let mut options = WriterOptions::new(folder.join(name));
+            options.append = false;
+            LineWriter::open(options).map_err(|error| error.to_string())
+        };
+        // without a configuration records are wanted all the same: it is what a replay is for
+        let eve_name = match (config.outputs.eve.first(), &arguments.common.config) {
+            (Some(eve), _) => Some(eve.file.filename.clone()),
+            (None, None) => Some("eve.json".to_owned()),
+            (None, Some(_)) => None,
+        };
+        let eve = eve_name.as_deref().map(&open).transpose()?;
+        let fast = config.outputs.fast.as_ref().map(|fast| open(&fast.filename)).transpose()?;
+        let eve_path = folder.join(eve_name.as_deref().unwrap_or("eve.json")).display().to_string();
+        Ok(Outputs { eve, fast, eve_path })
+    }
+
+    /// Writes what is left. The answer is where the records are, and how many.
+    fn close(self) -> Result<Option<(String, u64)>, String> {
+        if let Some(fast) = self.fast {
+            fast.close().map_err(|error| error.to_string())?;
+        }
+        match self.eve {
+            Some(eve) => {
+                let written = eve.close().map_err(|error| error.to_string())?;
+                Ok(Some((self.eve_path, written.lines)))
+            }
+            None => Ok(None),
+        }
+    }
+}
