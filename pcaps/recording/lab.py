@@ -253,7 +253,7 @@ class Lab:
         err = open(self.path("tcpdump.log"), "w+b")
         self.out, self.raw = out, self.path("out.pcap")
         self.dump = subprocess.Popen(
-            self.inside(ns or self.switch, ["tcpdump", "-i", interface, "-s", "0", "-B", "16384", "-U", "-Z", "root", "-w", self.raw, what]),
+            self.inside(ns or self.switch, ["tcpdump", "-i", interface, "-s", "0", "-B", "16384", "--immediate-mode", "-U", "-Z", "root", "-w", self.raw, what]),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err, start_new_session=True,
         )
         until = time.time() + 10
