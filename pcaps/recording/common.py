@@ -6,7 +6,7 @@ import time
 from .lab import sh
 
 
-def begin(lab, what="not icmp6"):
+def begin(lab, what="not icmp6 and not (ip6 and ip6[6] = 0)"):
     lab.capture(lab.target, what)
 
 
