@@ -7,7 +7,7 @@ from .common import begin
 from .scenes import scene
 from .web import curl, json, reply, site
 
-NEEDS = dict(__usr__sbin__php_fpm8_2="php8.2-fpm")
+NEEDS = {"/usr/sbin/php-fpm8.2": "php8.2-fpm"}
 JSON = ["Content-Type: application/json"]
 FORM = ["Content-Type: application/x-www-form-urlencoded"]
 

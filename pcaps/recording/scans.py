@@ -8,7 +8,7 @@ from .lab import sh
 from .scenes import scene
 from .web import curl
 
-NEEDS = dict(nmap="nmap", hping3="hping3", __usr__sbin__sshd="openssh-server", ssh="openssh-client", nginx="nginx", ping="iputils-ping")
+NEEDS = dict(nmap="nmap", hping3="hping3", __usr__sbin__sshd="openssh-server", ssh="openssh-client", nginx="nginx", ping="iputils-ping", dig="dnsutils")
 AGENTS = ["Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)", "sqlmap/1.7.2#stable (https://sqlmap.org)", "Nuclei - Open-source project (github.com/projectdiscovery/nuclei)",
           "Mozilla/5.0 zgrab/0.x", "masscan/1.3 (https://github.com/robertdavidgraham/masscan)", "Mozilla/5.00 (Nikto/2.1.6) (Evasions:None) (Test:Port Check)", "gobuster/3.5", "Fuzz Faster U Fool v2.0.0-dev",
           "feroxbuster/2.10.0", "Mozilla/4.0 (Hydra)"]

@@ -17,7 +17,7 @@ def scene(name, **needs):
 
     def register(play):
         assert name not in SCENES, name
-        SCENES[name] = Scene(play, {k.replace("__", "/").replace("_", "-"): v for k, v in needs.items()})
+        SCENES[name] = Scene(play, {k if "/" in k else k.replace("__", "/").replace("_", "-"): v for k, v in needs.items()})
         return play
 
     return register
