@@ -171,7 +171,8 @@ class Lab:
         self.name = name
         self.prefix = f"mam{os.getpid()}-"
         self.switch = f"{self.prefix}sw"
-        self.namespaces, self.processes, self.sockets, self.hosts = [], [], [], {}
+        self.namespaces, self.processes, self.sockets, self.files, self.hosts = [], [], [], [], {}
+        self.closing = False
         self.moving = threading.Lock()
         self.dump = None
 
@@ -191,6 +192,9 @@ class Lab:
 
     def __exit__(self, *_):
         self.stop_capture()
+        self.closing = True
+        for fd in self.files:
+            os.close(fd)
         for s in self.sockets:
             try:
                 s.shutdown(net.SHUT_RDWR)
