@@ -14,6 +14,7 @@ def docker_engine(lab, host, port=2375):
     """A real dockerd with its own folders, one image made from a static busybox, and no networks of its own."""
     for d in ("data", "exec", "bundle/bin", "bundle/etc", "bundle/tmp"):
         os.makedirs(lab.path("docker", d), exist_ok=True)
+    lab.made += [path for path in ("/etc/docker", "/run/docker") if not os.path.exists(path)]
     host.start(
         "dockerd", "-H", f"tcp://0.0.0.0:{port}", "--tls=false", "--data-root", lab.path("docker/data"), "--exec-root", lab.path("docker/exec"),
         "-p", lab.path("docker/pid"), "--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",

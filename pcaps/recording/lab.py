@@ -172,7 +172,7 @@ class Lab:
         self.prefix = f"mam{os.getpid()}-"
         self.switch = f"{self.prefix}sw"
         self.namespaces, self.processes, self.sockets, self.files, self.hosts = [], [], [], [], {}
-        self.closing = False
+        self.made, self.closing = [], False  # folders that a server insists on, to be removed again
         self.moving = threading.Lock()
         self.dump = None
 
@@ -225,7 +225,8 @@ class Lab:
             below = [m.split()[1] for m in mounts if m.split()[1].startswith(self.tmp)]
         for m in sorted(below, key=len, reverse=True):
             sh("umount", "-l", m, check=False)
-        shutil.rmtree(self.tmp, ignore_errors=True)
+        for path in [self.tmp, *self.made]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def quiet(self, ns):
         """No router solicitations and no address detection: they are noise in a capture."""

@@ -16,7 +16,9 @@ AGENTS = ["Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book
 
 def sshd(lab, host):
     sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", lab.path("hostkey"))
-    os.makedirs("/run/sshd", exist_ok=True)
+    if not os.path.exists("/run/sshd"):
+        os.makedirs("/run/sshd", mode=0o755)
+        lab.made.append("/run/sshd")
     conf = lab.write("sshd_config", f"Port 22\nHostKey {lab.path('hostkey')}\nPidFile {lab.path('sshd.pid')}\nUsePAM no\nAuthorizedKeysFile none\nPasswordAuthentication no\nMaxStartups 100\n")
     host.start("/usr/sbin/sshd", "-D", "-e", "-f", conf, port=22)
 
