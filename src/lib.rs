@@ -48,6 +48,8 @@ pub mod output;
 pub mod keywords;
 /// One folder a protocol: parser, transaction, buffers, record.
 pub mod protocols;
+/// The built-in signatures.
+pub mod signatures;
 /// YAML → checked configuration.
 pub mod config;
 /// Threads and the worker loop.

@@ -146,7 +146,7 @@ fn finish(
     took: std::time::Duration,
 ) -> Result<ExitCode, String> {
     let counters = &replay.counters;
-    let Collector { mut summary, .. } = collector.close();
+    let mut summary = collector.close().summary;
     let records = outputs.close()?;
     for (path, message) in &faults {
         summary.fault(path.display().to_string(), message.clone());
@@ -155,13 +155,9 @@ fn finish(
     if counters.frames > 0 {
         summary.packets(counters.frames, counters.bytes, Timestamp(first), Timestamp(last));
     }
-    for (flow, proto) in [(0, crate::types::Proto::TCP), (1, crate::types::Proto::UDP)] {
-        let _ = (flow, proto);
+    for ((app_proto, proto), count) in &counters.ended {
+        summary.flows(*app_proto, *proto, *count);
     }
-    for (name, count) in &counters.protocols {
-        summary.flows((*name != "failed").then_some(*name), *count);
-    }
-    summary.flows_total(counters.flows);
     summary.source = match captures {
         [only] => only.display().to_string(),
         several => format!("{} captures", several.len()),

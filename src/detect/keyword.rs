@@ -113,14 +113,18 @@ pub struct RuleBuilder<'r> {
     pub bypass: bool,
     /// `prefilter`
     pub prefilter: bool,
-    /// Why this rule is not for us (`requires`): it is left out without a mistake.
-    pub skip: Option<String>,
     /// What is asked of buffers so far.
     pub parts: Vec<Part>,
     /// Index into `parts` of the buffer in force; `None` before the first `select` (the payload).
     current: Option<usize>,
-    /// The part and place of the last operation added, for modifiers.
+    /// The part and place of the last literal, for modifiers.
     last: Option<(usize, usize)>,
+    /// The part of the last operation of any kind, for relative options behind a content modifier of old.
+    touched: Option<usize>,
+    /// Keywords that were seen and may stand only once.
+    seen: Vec<&'static str>,
+    /// Why the rule is not for this engine (`requires`): it is left out without being a mistake.
+    pub skip: Option<String>,
     vars: Vec<String>,
     /// `dsize`, `flow:no_stream` and the like: the payload is the packet's.
     pub packet_payload: bool,
@@ -152,10 +156,12 @@ impl<'r> RuleBuilder<'r> {
             noalert: false,
             bypass: false,
             prefilter: false,
-            skip: None,
             parts: Vec::new(),
             current: None,
             last: None,
+            touched: None,
+            seen: Vec::new(),
+            skip: None,
             vars: Vec::new(),
             packet_payload: false,
         }
@@ -170,6 +176,28 @@ impl<'r> RuleBuilder<'r> {
         };
         self.current = Some(found.unwrap_or_else(|| self.add_part(buffer)));
         self.last = None;
+        self.touched = None;
+    }
+
+    /// `pkt_data`: no sticky buffer is in force any more, what follows is asked of the payload.
+    pub fn deselect(&mut self) {
+        self.current = None;
+        self.last = None;
+        self.touched = None;
+    }
+
+    /// Notes a keyword that may stand only once; false when it stood before.
+    pub fn once(&mut self, keyword: &'static str) -> bool {
+        let new = !self.seen.contains(&keyword);
+        if new {
+            self.seen.push(keyword);
+        }
+        new
+    }
+
+    /// Whether [`RuleBuilder::once`] was told of it.
+    pub fn has(&self, keyword: &str) -> bool {
+        self.seen.contains(&keyword)
     }
 
     fn add_part(&mut self, buffer: BufferId) -> usize {
@@ -202,14 +230,32 @@ impl<'r> RuleBuilder<'r> {
 
     /// Adds an operation to the buffer in force.
     pub fn push(&mut self, op: Op) {
-        self.part().ops.push(op);
+        self.part();
         let at = self.current.unwrap_or_else(|| {
             self.parts.iter().position(|p| p.buffer == BufferId::PAYLOAD).unwrap_or_default()
         });
-        self.last = Some((at, self.parts[at].ops.len() - 1));
+        self.push_at(at, op);
     }
 
-    /// The literal that a modifier such as `nocase` is about: the last operation, if it is one.
+    /// Adds an operation that may be relative to the one before: without a sticky buffer in force it is asked of the buffer
+    /// that a content modifier of old moved the last literal to (`content:"a"; http_uri; isdataat:!1,relative;`).
+    pub fn push_relative(&mut self, op: Op) {
+        match self.touched {
+            Some(at) if self.current.is_none() && op.is_relative() => self.push_at(at, op),
+            _ => self.push(op),
+        }
+    }
+
+    fn push_at(&mut self, at: usize, op: Op) {
+        let literal = matches!(op, Op::Content(_));
+        self.parts[at].ops.push(op);
+        self.touched = Some(at);
+        if literal {
+            self.last = Some((at, self.parts[at].ops.len() - 1));
+        }
+    }
+
+    /// The literal that a modifier such as `nocase` is about: the last one, whatever else stands between.
     pub fn last_content(&mut self) -> Option<&mut Content> {
         let (part, op) = self.last?;
         match self.parts.get_mut(part)?.ops.get_mut(op)? {
@@ -234,8 +280,7 @@ impl<'r> RuleBuilder<'r> {
             .iter()
             .position(|p| p.buffer == buffer && p.transforms.is_empty())
             .unwrap_or_else(|| self.add_part(buffer));
-        self.parts[to].ops.push(op);
-        self.last = Some((to, self.parts[to].ops.len() - 1));
+        self.push_at(to, op);
         true
     }
 
@@ -246,8 +291,12 @@ impl<'r> RuleBuilder<'r> {
             .iter()
             .position(|p| p.buffer == buffer && p.transforms.is_empty())
             .unwrap_or_else(|| self.add_part(buffer));
-        self.parts[to].ops.push(op);
-        self.last = Some((to, self.parts[to].ops.len() - 1));
+        self.push_at(to, op);
+    }
+
+    /// Whether anything was asked of that buffer (without transforms) so far.
+    pub fn has_previous_in(&self, buffer: BufferId) -> bool {
+        self.parts.iter().any(|p| p.buffer == buffer && p.transforms.is_empty() && !p.ops.is_empty())
     }
 
     /// A transform of the buffer in force; an error when there is none, or when it has operations already.
@@ -256,7 +305,7 @@ impl<'r> RuleBuilder<'r> {
         if !self.parts[at].ops.is_empty() {
             // the same buffer was used without this transform before: begin another part
             let buffer = self.parts[at].buffer;
-            if self.last.is_some() {
+            if self.touched.is_some() {
                 return Err("a transform stands before the first content of its buffer");
             }
             at = self.add_part(buffer);

@@ -105,6 +105,19 @@ impl Collector {
         self.hosts = hosts;
     }
 
+    /// Whether writing has failed: what is left to do cannot become whole.
+    pub fn output_failed(&self) -> bool {
+        self.eve.as_ref().is_some_and(LineSender::failed)
+    }
+
+    /// Hands over what is held; what was counted stays.
+    #[must_use]
+    pub fn close(mut self) -> Self {
+        self.eve = None;
+        self.fast = None;
+        self
+    }
+
     /// Takes the batches of all workers over the same packets, and empties them.
     pub fn take(&mut self, batches: &mut [Batch]) {
         match &*batches {

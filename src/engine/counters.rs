@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::decode::DecodeCounters;
+use crate::types::Proto;
 
 /// What a worker counted beside decoding.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,8 @@ pub struct Counters {
     pub transactions: BTreeMap<&'static str, u64>,
     /// Flows, by protocol.
     pub protocols: BTreeMap<&'static str, u64>,
+    /// Flows that ended, by application protocol and transport.
+    pub ended: BTreeMap<(Option<&'static str>, Proto), u64>,
     /// Parsers that gave up, by protocol.
     pub parser_errors: BTreeMap<&'static str, u64>,
     /// Stream events, by name.
@@ -67,6 +70,9 @@ impl Counters {
         self.midstream += other.midstream;
         self.stream_invalid += other.stream_invalid;
         self.stream_memory_max += other.stream_memory_max;
+        for (key, count) in &other.ended {
+            *self.ended.entry(*key).or_default() += count;
+        }
         for (sums, more) in [
             (&mut self.transactions, &other.transactions),
             (&mut self.protocols, &other.protocols),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::collector::{AlertFacts, Batch};
 use super::counters::Counters;
 use super::flow_end::EndHeaders;
-use super::records::{AlertEvent, Recorder, app_proto, exception_verdict, icmp_of};
+use super::records::{AlertEvent, Recorder, exception_verdict, icmp_of};
 use super::settings::EngineConfig;
 use crate::app::{DONE, Transaction};
 use crate::capture::Frame;
@@ -816,6 +816,8 @@ impl Lane {
         let headers = EndHeaders::new(&flow, Direction::ToServer);
         let packet = headers.packet(&flow);
         self.transactions(&packet, &mut flow, true);
+        let app = flow.app.protocol().map(|id| self.protocols.name(id));
+        *self.counters.ended.entry((app, flow.proto)).or_default() += 1;
         if self.recorder.config.flow {
             let line = self.recorder.flow(&flow, reason, &self.protocols);
             self.batch.push(self.number, line, None);
@@ -823,7 +825,6 @@ impl Lane {
         if let Some(session) = &mut flow.session {
             session.close(&mut self.memory);
         }
-        let _ = app_proto;
     }
 }
 

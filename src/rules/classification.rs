@@ -40,6 +40,13 @@ impl Classifications {
         (classes, errors)
     }
 
+    /// These and those of `other`; of two classes of one name that of `other` counts.
+    #[must_use]
+    pub fn joined(mut self, other: Classifications) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// The class of that name, in any case.
     pub fn get(&self, name: &str) -> Option<&Classification> {
         self.0.get(name).or_else(|| self.0.get(&name.to_ascii_lowercase()))

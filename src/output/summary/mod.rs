@@ -140,19 +140,19 @@ impl Summary {
         }
     }
 
-    /// One flow that ended, by its application protocol (`failed` and none are told apart from known ones by name only).
-    pub fn flow(&mut self, app_proto: Option<&str>, proto: Proto) {
-        self.flows += 1;
+    /// Flows that ended, by their application protocol (`failed` and none are told apart from known ones by name only).
+    pub fn flows(&mut self, app_proto: Option<&str>, proto: Proto, count: u64) {
+        self.flows += count;
         let name = match app_proto {
             Some(name) if name != "failed" && name != "unknown" => name,
             _ => match proto.name() {
                 Some("TCP") => "tcp (other)",
                 Some("UDP") => "udp (other)",
-                Some(name) => return self.count_protocol(&name.to_ascii_lowercase(), 1),
+                Some(name) => return self.count_protocol(&name.to_ascii_lowercase(), count),
                 None => "other",
             },
         };
-        self.count_protocol(name, 1);
+        self.count_protocol(name, count);
     }
 
     /// Packets that were read, their bytes on the wire, and the time of the first and the last.
