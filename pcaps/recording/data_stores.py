@@ -7,7 +7,7 @@ import time
 from .common import begin
 from .lab import net, sh
 from .scenes import scene
-from .web import curl, json, reply, site
+from .web import curl, json, site
 
 NEEDS = dict(redis_server="redis-server", redis_cli="redis-tools", memcached="memcached", psql="postgresql-client",
              __usr__lib__postgresql__15__bin__initdb="postgresql-15")

@@ -1,6 +1,5 @@
 """DNS tunnelling with the real iodine, a dnscat2-like client, dnsmasq and dig; ICMP with ping; tunnel services by TLS name."""
 
-import os
 import struct
 import time
 

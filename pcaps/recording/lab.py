@@ -66,7 +66,7 @@ class Host:
         try:
             return subprocess.run(
                 self.lab.inside(self.ns, argv), input=stdin if stdin is not None else b"", timeout=timeout,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, start_new_session=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, start_new_session=True, cwd=self.lab.tmp,
             ).stdout
         except subprocess.TimeoutExpired as late:
             return late.output or b""
@@ -76,7 +76,7 @@ class Host:
         log = open(os.path.join(self.lab.tmp, f"{self.name}-{os.path.basename(str(argv[0]))}-{len(self.lab.processes)}.log"), "wb")
         p = subprocess.Popen(
             list(prefix) + self.lab.inside(self.ns, argv), stdin=stdin, stdout=log, stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})}, start_new_session=True,
+            env={**os.environ, **(env or {})}, start_new_session=True, cwd=self.lab.tmp,
         )
         p.log = log.name
         self.lab.processes.append(p)

@@ -1,6 +1,5 @@
 """Known remote code executions: the public request shapes with inert payloads, sent by curl to stand-in servers; php-fpm and php-cgi are real."""
 
-import os
 import struct
 
 from .common import begin
