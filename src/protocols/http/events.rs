@@ -2,7 +2,7 @@
 
 macro_rules! events {
     ($($name:ident = $text:literal;)*) => {
-        $(pub(super) const $name: &str = $text;)*
+        $(#[allow(dead_code, reason = "rules may name what is never found")] pub(super) const $name: &str = $text;)*
         /// All of them.
         pub(super) const ALL: &[&str] = &[$($text),*];
     };

@@ -132,7 +132,7 @@ struct Factory {
 }
 
 impl ParserFactory for Factory {
-    fn parser(&self, _transport: Proto, _client_port: u16, server_port: u16) -> Box<dyn Parser> {
-        Box::new(HttpParser::new(Arc::clone(&self.config), server_port))
+    fn parser(&self, _transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
+        Box::new(HttpParser::new(Arc::clone(&self.config)))
     }
 }
