@@ -14,6 +14,9 @@
 //! | `transaction`, `log`, `slots`, `events` | what others may ask for |
 //! | `config` | settings |
 //!
+//! Bytes behind a complete message that are not another one are taken for more body when they come at once with its end, as
+//! receivers do; then, and only then, it matters how the stream was cut.
+//!
 //! Limits: a line or header has `meta-field-limit` bytes, a header block [`HEADER_BYTES_MAX`], a flow `max-tx` live
 //! transactions, a body `*-body-limit` bytes. The parser knows nothing of rules, of flows and of time.
 

@@ -234,6 +234,10 @@ impl HttpParser {
             State::ChunkData(left) if len == left => State::ChunkEnd,
             _ => return Err(ParseError("bytes of a request were lost")),
         };
+        let len = match lane.state {
+            State::Body(left) => len.min(left),
+            _ => len,
+        };
         lane.state = next;
         if let Some(tx) = store.by_id(lane.tx) {
             // a compressed stream does not survive it
@@ -517,6 +521,10 @@ fn finish(config: &Config, lane: &mut Lane<State>, tx: &mut Tx, rest: &[u8]) -> 
     } else {
         line::METHODS.iter().any(|method| method.as_bytes().starts_with(word))
     };
+    if skip > 0 {
+        tx.request.length += skip as u64;
+        plain(config, tx, rest.get(..skip).unwrap_or_default());
+    }
     if text.is_empty() || is_request {
         tx.request.finish(true);
         lane.state = State::Idle;

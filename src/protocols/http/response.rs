@@ -185,22 +185,24 @@ impl HttpParser {
                     lane.state = State::Finish;
                 }
                 State::Finish => {
+                    // what follows at once and is no status line is more body to browsers, a line end too
                     let skip = rest.iter().take_while(|c| matches!(c, b'\r' | b'\n')).count();
                     let text = rest.get(skip..).unwrap_or_default();
-                    if text.is_empty() || line::may_be_status_line(text) {
+                    let over = text.is_empty() || line::may_be_status_line(text);
+                    let end = match (over, memchr::memchr(b'\n', text)) {
+                        (true, _) => skip,
+                        (false, Some(lf)) => skip + lf + 1,
+                        (false, None) => rest.len(),
+                    };
+                    if inflate.is_none() && !tx.is_head {
+                        body(config, tx, inflate, bombs, rest.get(..end).unwrap_or_default());
+                    }
+                    at += end;
+                    if over {
                         tx.response.finish(true);
                         *inflate = None;
                         lane.tx += 1;
                         lane.state = State::Idle;
-                        at += skip;
-                    } else {
-                        tx.event(ToClient, events::RESPONSE_BODY_UNEXPECTED);
-                        let end = memchr::memchr(b'\n', text).map_or(text.len(), |lf| lf + 1);
-                        let text = text.get(..end).unwrap_or_default();
-                        if inflate.is_none() {
-                            body(config, tx, inflate, bombs, text);
-                        }
-                        at += skip + end;
                     }
                 }
             }
@@ -373,6 +375,10 @@ impl HttpParser {
             State::ChunkData(left) if len < left => State::ChunkData(left - len),
             State::ChunkData(left) if len == left => State::ChunkEnd,
             _ => return Err(ParseError("bytes of a response were lost")),
+        };
+        let len = match lane.state {
+            State::Body(left) => len.min(left),
+            _ => len,
         };
         lane.state = next;
         if let Some(tx) = store.by_id(lane.tx) {
