@@ -2,8 +2,8 @@
 //!
 //! What a message says is read the way the most lenient receivers read it, because an attacker picks the receiver: odd line
 //! ends, folded and repeated headers, wrong lengths, mislabelled compression, junk before and after messages. Which tolerance
-//! exists, and what each message is cut into, follows LibHTP (BSD-3-Clause), the library that Suricata uses; what differs is
-//! said where it differs. RFC 9110 and RFC 9112 are the standard that senders should keep to.
+//! exists, and what each message is cut into, follows LibHTP (BSD-3-Clause, `LICENSE-LibHTP` beside this file), the library that
+//! Suricata uses; what differs is said where it differs. RFC 9110 and RFC 9112 are the standard that senders should keep to.
 //!
 //! | file | purpose |
 //! | --- | --- |
