@@ -1,7 +1,7 @@
 //! Best fit of Unicode to one byte (code page 1252), as Windows servers map `%uXXXX` and UTF-8 in paths.
 
 /// Runs of code points: first, last, byte of the first, whether the byte rises along the run.
-/// Source: the Windows best-fit table of code page 1252 published by the Unicode Consortium.
+/// Taken from the table that LibHTP carries (`LICENSE-LibHTP`), packed into runs.
 const RUNS: &[(u16, u16, u8, bool)] = &[
     (0x0100, 0x0100, 0x41, false),
     (0x0101, 0x0101, 0x61, false),

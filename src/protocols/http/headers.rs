@@ -33,19 +33,15 @@ struct Entry {
 pub(super) enum Added {
     /// It is new.
     New,
-    /// It is the second of its name.
+    /// There was one of its name.
     Repeated,
-    /// It is a further one of its name.
-    Again,
+    /// It is a further one of its name, and there are too many of those to be joined.
+    Excess,
     /// The limits are reached.
     TooMany,
 }
 
 impl Headers {
-    pub(super) fn len(&self) -> usize {
-        self.list.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -126,10 +122,9 @@ impl Headers {
             return Added::New;
         };
         let Some(entry) = self.list.get_mut(at) else { return Added::TooMany };
-        let added = if entry.repeated { Added::Again } else { Added::Repeated };
         if entry.repeated {
             if self.repeats >= REPEATS_MAX {
-                return added;
+                return Added::Excess;
             }
             self.repeats += 1;
         }
@@ -147,7 +142,7 @@ impl Headers {
             self.text.extend_from_slice(value);
             entry.end = self.text.len();
         }
-        added
+        Added::Repeated
     }
 }
 
@@ -462,8 +457,12 @@ mod tests {
         assert_eq!(headers.add(b"A", b"1", true, 9, 999), Added::New);
         assert_eq!(headers.add(b"B", b"2", true, 9, 999), Added::New);
         assert_eq!(headers.add(b"a", b"3", true, 9, 999), Added::Repeated);
-        assert_eq!(headers.add(b"A", b"4", true, 9, 999), Added::Again);
+        assert_eq!(headers.add(b"A", b"4", true, 9, 999), Added::Repeated);
         assert_eq!(headers.whole(0), Some(&b"A: 1, 3, 4"[..]));
+        for _ in 0..REPEATS_MAX {
+            assert_eq!(headers.add(b"B", b"x", false, 9, 999), Added::Repeated);
+        }
+        assert_eq!(headers.add(b"B", b"x", true, 9, 999), Added::Excess);
         assert_eq!(headers.find("b"), Some(&b"2"[..]));
         assert_eq!(headers.add(b"C", b"4", true, 1, 999), Added::TooMany);
         assert_eq!(headers.add(b"C", b"4", true, 9, 9), Added::TooMany);

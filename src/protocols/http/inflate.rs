@@ -256,7 +256,9 @@ impl Inflate {
                 header.extend_from_slice(input);
                 match header.as_slice() {
                     // RFC 1950 section 2.2
-                    &[cmf, flg, ref rest @ ..] if cmf & 15 == 8 && (u16::from(cmf) << 8 | u16::from(flg)) % 31 == 0 => {
+                    &[cmf, flg, ref rest @ ..]
+                        if cmf & 15 == 8 && (u16::from(cmf) << 8 | u16::from(flg)) % 31 == 0 =>
+                    {
                         let rest = rest.to_vec();
                         layer.engine = Engine::Raw(Box::new(Decompress::new(false)));
                         self.step(layer, at, &rest, out)
@@ -370,7 +372,14 @@ impl Coding {
 
 impl Layer {
     fn new(coding: Coding) -> Self {
-        Layer { coding, engine: coding.engine(), produced: false, first: Vec::new(), tries: 0, guess: Vec::new() }
+        Layer {
+            coding,
+            engine: coding.engine(),
+            produced: false,
+            first: Vec::new(),
+            tries: 0,
+            guess: Vec::new(),
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use crate::json::JsonWriter;
 
 /// Writes `"http":{…}`, in Suricata's names and order.
 pub(super) fn write(tx: &Tx, out: &mut JsonWriter) {
-    let (request, response) = (&tx.request.headers, &tx.response.headers);
+    let request = |name| tx.request.headers.find(name).filter(|value| !value.is_empty());
+    let response = |name| tx.response.headers.find(name).filter(|value| !value.is_empty());
     out.open_object("http");
     if let Some(host) = tx.host.as_ref().filter(|host| !host.name.is_empty()) {
         out.bytes("hostname", &host.name);
@@ -18,14 +19,14 @@ pub(super) fn write(tx: &Tx, out: &mut JsonWriter) {
     if !tx.raw_target().is_empty() {
         out.bytes("url", tx.raw_target());
     }
-    if let Some(value) = request.find("user-agent") {
+    if let Some(value) = request("user-agent") {
         out.bytes("http_user_agent", value);
     }
-    if let Some(value) = response.find("content-type") {
+    if let Some(value) = response("content-type") {
         let end = memchr::memchr(b';', value).unwrap_or(value.len());
         out.bytes("http_content_type", value.get(..end).unwrap_or_default());
     }
-    if let Some(raw) = response.find("content-range") {
+    if let Some(raw) = response("content-range") {
         out.open_object("content_range");
         out.bytes("raw", raw);
         if let Some((start, end, size)) = tx.content_range {
@@ -37,7 +38,7 @@ pub(super) fn write(tx: &Tx, out: &mut JsonWriter) {
         }
         out.close();
     }
-    if let Some(value) = request.find("referer") {
+    if let Some(value) = request("referer") {
         out.bytes("http_refer", value);
     }
     let method = tx.request.part(&tx.method);
@@ -51,7 +52,7 @@ pub(super) fn write(tx: &Tx, out: &mut JsonWriter) {
     if !tx.code.is_empty() {
         out.number("status", tx.status);
         if (300..400).contains(&tx.status)
-            && let Some(value) = response.find("location")
+            && let Some(value) = response("location")
         {
             out.bytes("redirect", value);
         }

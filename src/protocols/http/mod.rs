@@ -2,8 +2,8 @@
 //!
 //! What a message says is read the way the most lenient receivers read it, because an attacker picks the receiver: odd line
 //! ends, folded and repeated headers, wrong lengths, mislabelled compression, junk before and after messages. Which tolerance
-//! exists, and what each message is cut into, follows LibHTP (BSD-3-Clause), the library that Suricata uses; what differs is
-//! said where it differs. RFC 9110 and RFC 9112 are the standard that senders should keep to.
+//! exists, and what each message is cut into, follows LibHTP (BSD-3-Clause, `LICENSE-LibHTP` beside this file), the library that
+//! Suricata uses; what differs is said where it differs. RFC 9110 and RFC 9112 are the standard that senders should keep to.
 //!
 //! | file | purpose |
 //! | --- | --- |
@@ -13,6 +13,9 @@
 //! | `body`, `inflate`, `multipart`, `files` | bodies, what is in them, and what is kept of them |
 //! | `transaction`, `log`, `slots`, `events` | what others may ask for |
 //! | `config` | settings |
+//!
+//! Bytes behind a complete message that are not another one are taken for more body when they come at once with its end, as
+//! receivers do; then, and only then, it matters how the stream was cut.
 //!
 //! Limits: a line or header has `meta-field-limit` bytes, a header block [`HEADER_BYTES_MAX`], a flow `max-tx` live
 //! transactions, a body `*-body-limit` bytes. The parser knows nothing of rules, of flows and of time.
@@ -141,7 +144,7 @@ struct Factory {
 }
 
 impl ParserFactory for Factory {
-    fn parser(&self, _transport: Proto, _client_port: u16, server_port: u16) -> Box<dyn Parser> {
-        Box::new(HttpParser::new(Arc::clone(&self.config), server_port))
+    fn parser(&self, _transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
+        Box::new(HttpParser::new(Arc::clone(&self.config)))
     }
 }

@@ -7,9 +7,10 @@ use super::config::Config;
 use super::events;
 use super::headers::{Added, Header, Read, Reader};
 use super::inflate::Inflate;
+use super::slots::BODY;
 use super::transaction::Tx;
 use super::{HEADER_BYTES_MAX, request, response};
-use crate::app::{Change, DONE, Input, ParseError, Parsed, Parser, Transaction, Transactions};
+use crate::app::{Change, Input, ParseError, Parsed, Parser, Transaction, Transactions};
 use crate::types::Direction;
 
 /// One direction of the connection; `S` says where in a message it is.
@@ -31,6 +32,12 @@ impl<S> Lane<S> {
     }
 }
 
+/// Bytes beyond a body that may be lost with it: a line end.
+pub(super) const LOST_BEHIND_MAX: u64 = 4;
+
+/// Bodies that were bombs before nothing is decompressed any more in a flow.
+pub(super) const BOMBS_MAX: u8 = 3;
+
 /// What a run over some bytes did.
 #[derive(Debug, Default)]
 pub(super) struct Ran {
@@ -45,23 +52,23 @@ pub(super) struct Ran {
 #[derive(Debug)]
 pub(super) struct HttpParser {
     pub(super) config: Arc<Config>,
-    pub(super) server_port: u16,
     pub(super) store: Store,
     pub(super) request: Lane<request::State>,
     pub(super) response: Lane<response::State>,
+    pub(super) request_inflate: Option<Inflate>,
     pub(super) inflate: Option<Inflate>,
     /// Bodies of this flow that were bombs.
     pub(super) bombs: u8,
 }
 
 impl HttpParser {
-    pub(super) fn new(config: Arc<Config>, server_port: u16) -> Self {
+    pub(super) fn new(config: Arc<Config>) -> Self {
         HttpParser {
             config,
-            server_port,
             store: Store::default(),
             request: Lane::new(request::State::Idle),
             response: Lane::new(response::State::Idle),
+            request_inflate: None,
             inflate: None,
             bombs: 0,
         }
@@ -166,6 +173,7 @@ impl Parser for HttpParser {
         size_of::<Self>()
             + self.request.pending.capacity()
             + self.response.pending.capacity()
+            + self.request_inflate.as_ref().map_or(0, Inflate::memory)
             + self.inflate.as_ref().map_or(0, Inflate::memory)
             + self.store.live.iter().map(Tx::memory).sum::<usize>()
     }
@@ -283,7 +291,12 @@ pub(super) fn read_headers(
             tx.event(dir, too_long);
             return Err(ParseError(too_long));
         }
-        message.raw.extend_from_slice(rest.get(..used).unwrap_or_default());
+        let trailer = message.progress >= BODY;
+        message.trailers |= trailer && !end;
+        // the empty line behind the last chunk is no header block of its own
+        if !end || message.trailers || !trailer {
+            message.raw.extend_from_slice(rest.get(..used).unwrap_or_default());
+        }
         *at += used;
         if end {
             return Ok(Block::End);
@@ -331,15 +344,10 @@ pub(super) fn read_headers(
                 tx.event(dir, name);
                 return Err(ParseError(name));
             }
-            Added::Again => {
+            Added::Excess => {
                 tx.event(dir, pick(events::REQUEST_HEADER_REPETITION, events::RESPONSE_HEADER_REPETITION));
             }
             Added::New | Added::Repeated => {}
         }
     }
-}
-
-/// Whether that direction of the transaction is over.
-pub(super) fn is_done(tx: &Tx, dir: Direction) -> bool {
-    tx.progress(dir) == DONE
 }

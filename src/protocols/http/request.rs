@@ -2,14 +2,15 @@
 
 use super::config::Config;
 use super::events;
+use super::inflate::Inflate;
 use super::line::{self, Chunk, Version};
 use super::multipart::{Multipart, Piece, boundary};
-use super::parser::{Block, HttpParser, Lane, Ran, is_done, read_headers};
+use super::parser::{BOMBS_MAX, Block, HttpParser, LOST_BEHIND_MAX, Lane, Ran, read_headers};
 use super::slots::{BODY, HEADERS, LINE, TRAILER};
 use super::transaction::Tx;
 use super::uri::{normalise, normalise_path, split};
-use crate::app::ParseError;
-use crate::types::Direction::{self, ToServer};
+use crate::app::{ParseError, Transaction};
+use crate::types::Direction::ToServer;
 
 /// Where in a request the client's stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ const CONNECT_WAITING_MAX: usize = 64 << 10;
 
 impl HttpParser {
     pub(super) fn run_request(&mut self, data: &[u8], eof: bool) -> Result<Ran, ParseError> {
-        let Self { config, store, request: lane, response, .. } = self;
+        let Self { config, store, request: lane, response, request_inflate: inflate, bombs, .. } = self;
         let config: &Config = config;
         let mut at = 0;
         loop {
@@ -49,9 +50,7 @@ impl HttpParser {
                 if at >= data.len() {
                     break;
                 }
-                let full = store.newest().map(|tx| tx.progress_of(ToServer));
                 let Some(tx) = store.make(config.tx_max, |id| Tx::new(id, config)) else {
-                    debug_assert!(full.is_some());
                     if let Some(tx) = store.newest() {
                         tx.event(ToServer, events::TOO_MANY_TX);
                     }
@@ -60,7 +59,8 @@ impl HttpParser {
                 if response.ended {
                     tx.response.finish(false);
                 }
-                lane.tx = tx.progress_id();
+                lane.tx = tx.id();
+                *inflate = None;
                 lane.state = State::Line;
                 continue;
             }
@@ -86,9 +86,7 @@ impl HttpParser {
                         None if eof => rest.len(),
                         None => 0,
                     };
-                    if len.max(rest.len().min(config.field_max + 1)) > config.field_max
-                        && (len == 0 || len > config.field_max)
-                    {
+                    if len > config.field_max || (len == 0 && rest.len() > config.field_max) {
                         tx.event(ToServer, events::REQUEST_FIELD_TOO_LONG);
                         return Err(ParseError(events::REQUEST_FIELD_TOO_LONG));
                     }
@@ -119,7 +117,13 @@ impl HttpParser {
                         Block::More => break,
                         Block::End => {}
                     }
-                    lane.state = headers_read(config, tx)?;
+                    lane.state = headers_read(tx)?;
+                    if matches!(lane.state, State::Body(_) | State::ChunkLength) && *bombs < BOMBS_MAX {
+                        let value = tx.request.headers.find_lenient("content-encoding");
+                        if let Some(value) = value.map(|(value, _)| value.to_vec()) {
+                            *inflate = Inflate::new(&value, config, &mut |event| tx.event(ToServer, event));
+                        }
+                    }
                     tx.request.reach(HEADERS);
                     if matches!(lane.state, State::Body(_) | State::ChunkLength) {
                         tx.request.reach(BODY);
@@ -135,10 +139,10 @@ impl HttpParser {
                 }
                 State::Body(left) => {
                     let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    body(config, tx, rest.get(..take).unwrap_or_default());
+                    body(config, tx, inflate, bombs, rest.get(..take).unwrap_or_default());
                     at += take;
                     let left = left - take as u64;
-                    lane.state = if left == 0 { finish_body(config, tx) } else { State::Body(left) };
+                    lane.state = if left == 0 { finish_body(config, tx, inflate) } else { State::Body(left) };
                     if left > 0 {
                         break;
                     }
@@ -172,7 +176,7 @@ impl HttpParser {
                     if take == 0 {
                         break;
                     }
-                    body(config, tx, rest.get(..take).unwrap_or_default());
+                    body(config, tx, inflate, bombs, rest.get(..take).unwrap_or_default());
                     at += take;
                     let left = left - take as u64;
                     lane.state = if left == 0 { State::ChunkEnd } else { State::ChunkData(left) };
@@ -193,7 +197,7 @@ impl HttpParser {
                         Block::End => {}
                     }
                     tx.request.headers_changed();
-                    lane.state = finish_body(config, tx);
+                    lane.state = finish_body(config, tx, inflate);
                 }
                 State::Finish => {
                     at += finish(config, lane, tx, rest);
@@ -209,10 +213,9 @@ impl HttpParser {
         let state = std::mem::replace(&mut self.request.state, State::Ignore);
         if let Some(tx) = self.store.by_id(self.request.tx) {
             let whole = matches!(state, State::Finish | State::Old | State::Connect | State::Trailers);
+            end_inflate(config, tx, &mut self.request_inflate);
             end_multipart(config, tx);
-            if !is_done(tx, ToServer) {
-                tx.request.finish(whole);
-            }
+            tx.request.finish(whole);
         }
         for tx in self.store.all() {
             tx.request.finish(false);
@@ -220,25 +223,31 @@ impl HttpParser {
     }
 
     pub(super) fn request_gap(&mut self, len: u64) -> Result<(), ParseError> {
-        let lane = &mut self.request;
+        let Self { config, store, request: lane, request_inflate: inflate, .. } = self;
         if lane.ended || lane.state == State::Ignore {
             return Ok(());
         }
         let next = match lane.state {
             State::Body(left) if len < left => State::Body(left - len),
-            State::Body(left) if len == left => State::Finish,
+            State::Body(left) if len - left <= LOST_BEHIND_MAX => State::Finish,
             State::ChunkData(left) if len < left => State::ChunkData(left - len),
             State::ChunkData(left) if len == left => State::ChunkEnd,
             _ => return Err(ParseError("bytes of a request were lost")),
         };
+        let len = match lane.state {
+            State::Body(left) => len.min(left),
+            _ => len,
+        };
         lane.state = next;
-        if let Some(tx) = self.store.by_id(lane.tx) {
-            open_file(&self.config, tx);
+        if let Some(tx) = store.by_id(lane.tx) {
+            // a compressed stream does not survive it
+            end_inflate(config, tx, inflate);
+            open_file(config, tx);
             tx.request.body.gap(len);
             tx.request.files.gap(len);
             tx.request.length += len;
             if next == State::Finish {
-                lane.state = finish_body(&self.config, tx);
+                finish_body(config, tx, inflate);
                 tx.request.finish(true);
                 lane.state = State::Idle;
             }
@@ -306,7 +315,7 @@ fn read_line(config: &Config, tx: &mut Tx, text: &[u8]) -> State {
     if parts.odd_target_end {
         tx.event(ToServer, events::URI_DELIM_NON_COMPLIANT);
     }
-    if !line::is_method(parts.method) && tx.request.version == Version::Invalid {
+    if !line::is_method(parts.method) && parts.target.is_empty() {
         tx.event(ToServer, events::REQUEST_LINE_INVALID);
     }
     if tx.is_connect {
@@ -330,6 +339,7 @@ fn read_line(config: &Config, tx: &mut Tx, text: &[u8]) -> State {
             tx.host = Some(host);
         }
     }
+    tx.host_in_target = tx.host.is_some();
     tx.request.reach(LINE);
     if parts.protocol.is_empty() {
         tx.is_http09 = true;
@@ -339,7 +349,7 @@ fn read_line(config: &Config, tx: &mut Tx, text: &[u8]) -> State {
 }
 
 /// All headers are there: who is asked, and how the body is framed.
-fn headers_read(config: &Config, tx: &mut Tx) -> Result<State, ParseError> {
+fn headers_read(tx: &mut Tx) -> Result<State, ParseError> {
     tx.request_understood = true;
     check_host(tx);
     let unrecognised = |value: &[u8]| {
@@ -373,7 +383,6 @@ fn headers_read(config: &Config, tx: &mut Tx) -> Result<State, ParseError> {
         let boundary = tx.request.headers.find("content-type").and_then(boundary);
         tx.multipart = boundary.map(|boundary| Multipart::new(&boundary));
     }
-    let _ = config;
     Ok(state)
 }
 
@@ -408,13 +417,29 @@ fn open_file(config: &Config, tx: &mut Tx) {
     }
 }
 
-/// Bytes of the body.
-fn body(config: &Config, tx: &mut Tx, bytes: &[u8]) {
+/// Bytes of the body as sent.
+fn body(config: &Config, tx: &mut Tx, inflate: &mut Option<Inflate>, bombs: &mut u8, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
     }
     tx.request.reach(BODY);
     tx.request.length += bytes.len() as u64;
+    let Some(inflate) = inflate else {
+        plain(config, tx, bytes);
+        return;
+    };
+    // what is beyond the limit needs no decompression
+    if !tx.request.body.is_cut() {
+        inflate.feed(bytes, &mut |bytes| plain(config, tx, bytes));
+    }
+    if let Some(event) = inflate.event() {
+        *bombs += u8::from(event == events::COMPRESSION_BOMB);
+        tx.event(ToServer, event);
+    }
+}
+
+/// Plain bytes of the body. False when no more are kept.
+fn plain(config: &Config, tx: &mut Tx, bytes: &[u8]) -> bool {
     open_file(config, tx);
     let within = tx.request.body.add(bytes, &config.request);
     match tx.multipart.take() {
@@ -422,7 +447,6 @@ fn body(config: &Config, tx: &mut Tx, bytes: &[u8]) {
             multipart.feed(within, &mut |piece| take_piece(config, tx, piece));
             if tx.request.body.is_cut() {
                 multipart.finish(&mut |piece| take_last_piece(config, tx, piece));
-                tx.request.files.close(false);
             }
             tx.multipart = Some(multipart);
         }
@@ -430,6 +454,16 @@ fn body(config: &Config, tx: &mut Tx, bytes: &[u8]) {
     }
     if tx.request.body.is_cut() {
         tx.request.files.close(false);
+    }
+    !tx.request.body.is_cut()
+}
+
+fn end_inflate(config: &Config, tx: &mut Tx, inflate: &mut Option<Inflate>) {
+    if let Some(mut inflate) = inflate.take() {
+        inflate.finish(&mut |bytes| plain(config, tx, bytes));
+        if let Some(event) = inflate.event() {
+            tx.event(ToServer, event);
+        }
     }
 }
 
@@ -463,7 +497,8 @@ fn end_multipart(config: &Config, tx: &mut Tx) {
 }
 
 /// The body is whole.
-fn finish_body(config: &Config, tx: &mut Tx) -> State {
+fn finish_body(config: &Config, tx: &mut Tx, inflate: &mut Option<Inflate>) -> State {
+    end_inflate(config, tx, inflate);
     end_multipart(config, tx);
     tx.request.reach(TRAILER);
     State::Finish
@@ -486,6 +521,10 @@ fn finish(config: &Config, lane: &mut Lane<State>, tx: &mut Tx, rest: &[u8]) -> 
     } else {
         line::METHODS.iter().any(|method| method.as_bytes().starts_with(word))
     };
+    if skip > 0 {
+        tx.request.length += skip as u64;
+        plain(config, tx, rest.get(..skip).unwrap_or_default());
+    }
     if text.is_empty() || is_request {
         tx.request.finish(true);
         lane.state = State::Idle;
@@ -493,16 +532,8 @@ fn finish(config: &Config, lane: &mut Lane<State>, tx: &mut Tx, rest: &[u8]) -> 
     }
     tx.event(ToServer, events::REQUEST_BODY_UNEXPECTED);
     let end = memchr::memchr(b'\n', text).map_or(text.len(), |lf| lf + 1);
-    body(config, tx, text.get(..end).unwrap_or_default());
+    let text = text.get(..end).unwrap_or_default();
+    tx.request.length += text.len() as u64;
+    plain(config, tx, text);
     skip + end
-}
-
-impl Tx {
-    fn progress_of(&self, dir: Direction) -> u8 {
-        crate::app::Transaction::progress(self, dir)
-    }
-
-    fn progress_id(&self) -> u64 {
-        crate::app::Transaction::id(self)
-    }
 }

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::events;
 use super::inflate::Inflate;
 use super::line::{self, Chunk, Version};
-use super::parser::{Block, HttpParser, Ran, read_headers};
+use super::parser::{BOMBS_MAX, Block, HttpParser, LOST_BEHIND_MAX, Ran, read_headers};
 use super::slots::{BODY, HEADERS, LINE, TRAILER};
 use super::transaction::Tx;
 use crate::app::{Change, ParseError, Transaction};
@@ -30,9 +30,6 @@ pub(super) enum State {
     /// Nothing that follows is a response.
     Ignore,
 }
-
-/// Bodies that were bombs before nothing is decompressed any more in a flow.
-const BOMBS_MAX: u8 = 3;
 
 impl HttpParser {
     pub(super) fn run_response(&mut self, data: &[u8], eof: bool) -> Result<Ran, ParseError> {
@@ -133,7 +130,8 @@ impl HttpParser {
                 }
                 State::ChunkLength => {
                     let Some(lf) = memchr::memchr(b'\n', rest) else {
-                        if line::may_be_chunk_length(rest) && rest.len() <= config.field_max {
+                        let may_be = line::may_be_chunk_length(rest) && rest.len() <= config.field_max;
+                        if rest.is_empty() || (may_be && !eof) {
                             break;
                         }
                         tx.event(ToClient, events::INVALID_RESPONSE_CHUNK_LEN);
@@ -187,22 +185,24 @@ impl HttpParser {
                     lane.state = State::Finish;
                 }
                 State::Finish => {
+                    // what follows at once and is no status line is more body to browsers, a line end too
                     let skip = rest.iter().take_while(|c| matches!(c, b'\r' | b'\n')).count();
                     let text = rest.get(skip..).unwrap_or_default();
-                    if text.is_empty() || line::may_be_status_line(text) {
+                    let over = text.is_empty() || line::may_be_status_line(text);
+                    let end = match (over, memchr::memchr(b'\n', text)) {
+                        (true, _) => skip,
+                        (false, Some(lf)) => skip + lf + 1,
+                        (false, None) => rest.len(),
+                    };
+                    if inflate.is_none() && !tx.is_head {
+                        body(config, tx, inflate, bombs, rest.get(..end).unwrap_or_default());
+                    }
+                    at += end;
+                    if over {
                         tx.response.finish(true);
                         *inflate = None;
                         lane.tx += 1;
                         lane.state = State::Idle;
-                        at += skip;
-                    } else {
-                        tx.event(ToClient, events::RESPONSE_BODY_UNEXPECTED);
-                        let end = memchr::memchr(b'\n', text).map_or(text.len(), |lf| lf + 1);
-                        let text = text.get(..end).unwrap_or_default();
-                        if inflate.is_none() {
-                            body(config, tx, inflate, bombs, text);
-                        }
-                        at += skip + end;
                     }
                 }
             }
@@ -276,16 +276,14 @@ impl HttpParser {
             }
             tx.continued = true;
             tx.response.headers.clear();
-            lane.state = State::Line;
-            let line = std::mem::take(&mut tx.response.line);
             // the raw headers go on, with the next status line in them
-            tx.response.raw.shrink_to_fit();
-            drop(line);
+            tx.response.line.clear();
+            lane.state = State::Line;
             return Ok(None);
         }
         let bodiless = tx.is_head || (matches!(tx.status, 204 | 304) && unframed);
         let chunked = coding.as_deref().is_some_and(|value| line::holds(value, "chunked"));
-        let mut state = if bodiless {
+        let state = if bodiless {
             State::Finish
         } else if chunked {
             if coding.as_deref().is_some_and(|value| !value.eq_ignore_ascii_case(b"chunked")) {
@@ -332,7 +330,7 @@ impl HttpParser {
         }
         let refused = (400..500).contains(&tx.status);
         let connect = tx.is_connect;
-        std::mem::swap(&mut self.response.state, &mut state);
+        lane.state = state;
         if refused {
             self.refuse_body(id);
         }
@@ -373,10 +371,14 @@ impl HttpParser {
         let next = match lane.state {
             State::UntilClose => State::UntilClose,
             State::Body(left) if len < left => State::Body(left - len),
-            State::Body(left) if len == left => State::Finish,
+            State::Body(left) if len - left <= LOST_BEHIND_MAX => State::Finish,
             State::ChunkData(left) if len < left => State::ChunkData(left - len),
             State::ChunkData(left) if len == left => State::ChunkEnd,
             _ => return Err(ParseError("bytes of a response were lost")),
+        };
+        let len = match lane.state {
+            State::Body(left) => len.min(left),
+            _ => len,
         };
         lane.state = next;
         if let Some(tx) = store.by_id(lane.tx) {

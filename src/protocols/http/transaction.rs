@@ -29,6 +29,8 @@ pub(super) struct Message {
     pub(super) version: Version,
     pub(super) headers: Headers,
     pub(super) raw: Vec<u8>,
+    /// Headers came behind the body.
+    pub(super) trailers: bool,
     pub(super) body: Kept,
     pub(super) files: Files,
     /// Bytes behind the headers as framed on the wire.
@@ -54,13 +56,14 @@ impl Message {
         self.line.get(range.clone()).unwrap_or_default()
     }
 
-    /// The message is over; `whole` when its end was seen.
+    /// The message is over; `whole` when its end was seen. A file that ends with the stream is taken for whole: where it
+    /// should end is not always said, and when it is, often wrongly.
     pub(super) fn finish(&mut self, whole: bool) {
         if self.progress == DONE {
             return;
         }
         let whole = whole && !self.body.has_gaps();
-        self.files.close(whole && !self.body.is_cut());
+        self.files.close(!self.body.is_cut());
         if !self.body.is_complete() {
             self.body.finish(whole);
         }
@@ -109,7 +112,7 @@ impl Message {
             }
             out
         };
-        self.built(&self.derived.start, build)
+        if self.line.is_empty() { None } else { self.built(&self.derived.start, build) }
     }
 
     fn built<'a>(&self, cell: &'a OnceCell<Vec<u8>>, build: impl FnOnce() -> Vec<u8>) -> Option<&'a [u8]> {
@@ -124,7 +127,7 @@ impl Message {
     }
 
     fn find(&self, name: &str) -> Option<&[u8]> {
-        if self.progress < slot::HEADERS { None } else { self.headers.find(name) }
+        if self.progress < slot::HEADERS { None } else { self.headers.find(name).and_then(filled) }
     }
 
     fn whole(&self, nth: usize) -> Option<&[u8]> {
@@ -167,6 +170,8 @@ pub(super) struct Tx {
     /// The path alone, normalised: the name of a file without one.
     pub(super) path: Vec<u8>,
     pub(super) host: Option<Host>,
+    /// The host is the one of an absolute target, not of the header.
+    pub(super) host_in_target: bool,
     pub(super) is_connect: bool,
     pub(super) is_head: bool,
     pub(super) is_http09: bool,
@@ -194,6 +199,7 @@ impl Tx {
             uri: Vec::new(),
             path: Vec::new(),
             host: None,
+            host_in_target: false,
             is_connect: false,
             is_head: false,
             is_http09: false,
@@ -298,9 +304,8 @@ impl Transaction for Tx {
             slot::HOST if request.progress >= slot::HEADERS => {
                 self.host.as_ref().and_then(|host| filled(&host.name))
             }
-            slot::HOST_RAW => {
-                request.find("host").or_else(|| self.host.as_ref().and_then(|host| filled(&host.name)))
-            }
+            slot::HOST_RAW if !self.host_in_target => request.find("host"),
+            slot::HOST_RAW => self.host.as_ref().and_then(|host| filled(&host.name)),
             slot::ACCEPT => request.find("accept"),
             slot::ACCEPT_ENC => request.find("accept-encoding"),
             slot::ACCEPT_LANG => request.find("accept-language"),

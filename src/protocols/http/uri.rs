@@ -328,7 +328,12 @@ fn utf8_best_fit(text: &[u8]) -> Vec<u8> {
             seen += 1;
         }
         i += seen;
-        out.push(if seen == more { best_fit(code) } else { b'?' });
+        match seen {
+            _ if seen == more => out.push(best_fit(code)),
+            // cut short by the end: one for each byte but the first
+            _ if i == text.len() => out.extend(std::iter::repeat_n(b'?', seen)),
+            _ => out.push(b'?'),
+        }
     }
     out
 }
@@ -341,12 +346,8 @@ fn remove_dot_segments(path: &mut Vec<u8>) {
     let input = std::mem::take(path);
     let mut rest: &[u8] = &input;
     // "./" and "../" in front of a relative path
-    loop {
-        if let Some(tail) = rest.strip_prefix(b"../").or_else(|| rest.strip_prefix(b"./")) {
-            rest = tail;
-        } else {
-            break;
-        }
+    while let Some(tail) = rest.strip_prefix(b"../").or_else(|| rest.strip_prefix(b"./")) {
+        rest = tail;
     }
     if rest == b"." || rest == b".." {
         return;
