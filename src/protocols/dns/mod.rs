@@ -14,6 +14,8 @@ pub mod name;
 mod parser;
 mod probe;
 pub mod slots;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};

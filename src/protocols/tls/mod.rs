@@ -16,6 +16,8 @@ mod log;
 mod parser;
 mod probe;
 pub mod slots;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod version;
 
