@@ -395,7 +395,16 @@ fn what_is_wrong_is_named() {
         (vec![start(), server(), (ToServer, record(24, b"\x01\x40\x00"))], &["overflow_heartbeat_message"]),
         (vec![start(), server(), (ToServer, record(24, b"\x07\x00\x05"))], &["invalid_heartbeat_message"]),
         (vec![start(), server(), (ToServer, record(24, &[&b"\x01\x00\x05"[..], &[0; 21]].concat()))], &[]),
-        (vec![(ToServer, b"\x80\x02\x01\x00".to_vec())], &["invalid_sslv2_header"]),
+        (vec![start(), (ToClient, b"\x80\x02\x01\x00".to_vec())], &["invalid_sslv2_header"]),
+        // Picked up in the middle: one side begins within a record.
+        (
+            vec![
+                (ToClient, record(23, &[0; 40])),
+                (ToServer, b"\x00".to_vec()),
+                (ToServer, record(23, &[0; 40])),
+            ],
+            &[],
+        ),
     ];
     for (talk, expected) in cases {
         let mut parser = parser("");
