@@ -15,6 +15,8 @@ mod parser;
 mod probe;
 pub mod keywords;
 pub mod slots;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};

@@ -232,7 +232,7 @@ mod tests {
     fn long_names_are_cut() {
         let mut message = [&[60][..], &[b'x'; 60]].concat().repeat(20);
         message.push(0);
-        let mut text = vec![["x".repeat(60).as_str(); 20].join(".")].concat().into_bytes();
+        let mut text = ["x".repeat(60).as_str(); 20].join(".").into_bytes();
         text.truncate(NAME_MAX);
         check(&message, 0, Ok((&text, message.len(), Oddity { truncated: true, ..PLAIN })));
     }

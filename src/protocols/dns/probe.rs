@@ -150,3 +150,93 @@ pub(super) fn resync(dir: Direction, bytes: &[u8]) -> Result<usize, usize> {
     }
     Err(bytes.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `www.example.com` A, recursion desired.
+    const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03com\0\0\x01\0\x01";
+
+    fn with_flags(high: u8, low: u8) -> Vec<u8> {
+        let mut message = QUERY.to_vec();
+        (message[2], message[3]) = (high, low);
+        message
+    }
+
+    fn framed(message: &[u8]) -> Vec<u8> {
+        [&(message.len() as u16).to_be_bytes()[..], message].concat()
+    }
+
+    #[track_caller]
+    fn check(transport: Proto, dir: Direction, port: u16, bytes: &[u8], expected: Probe) {
+        assert_eq!(probe(transport, dir, port, bytes), expected);
+    }
+
+    #[test]
+    fn a_sound_header_is_enough_on_port_53() {
+        let response = with_flags(0x81, 0x80);
+        for (dir, message, expected) in [
+            (Direction::ToServer, QUERY, Probe::Yes),
+            (Direction::ToServer, &response, Probe::Reversed),
+            (Direction::ToClient, &response, Probe::Yes),
+            (Direction::ToClient, QUERY, Probe::Reversed),
+        ] {
+            check(Proto::UDP, dir, 53, message, expected);
+            check(Proto::TCP, dir, 53, &framed(message), expected);
+        }
+        check(Proto::UDP, Direction::ToServer, 53, &with_flags(0x49, 0), Probe::Yes);
+        check(Proto::UDP, Direction::ToServer, 53, &QUERY[..20], Probe::Yes);
+        check(Proto::UDP, Direction::ToServer, 53, &QUERY[..12], Probe::No);
+        check(Proto::UDP, Direction::ToServer, 53, &[0xff; 40], Probe::No);
+        check(Proto::UDP, Direction::ToServer, 53, b"\0\x01", Probe::No);
+        check(
+            Proto::UDP,
+            Direction::ToServer,
+            53,
+            b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\xc0\x0c\0\x01\0\x01",
+            Probe::No,
+        );
+        let stream = framed(QUERY);
+        for end in 0..14 {
+            check(Proto::TCP, Direction::ToServer, 53, &stream[..end], Probe::More);
+        }
+        check(Proto::TCP, Direction::ToServer, 53, b"GET / HTTP/1.1\r\n\r\n", Probe::No);
+        check(Proto::TCP, Direction::ToServer, 53, b"\0\0", Probe::No);
+    }
+
+    #[test]
+    fn elsewhere_only_a_whole_ordinary_message_counts() {
+        check(Proto::UDP, Direction::ToServer, 5399, QUERY, Probe::Yes);
+        check(Proto::TCP, Direction::ToServer, 5399, &framed(QUERY), Probe::Yes);
+        check(Proto::TCP, Direction::ToServer, 5399, &framed(QUERY)[..20], Probe::More);
+        check(Proto::UDP, Direction::ToServer, 40_000, &with_flags(0x81, 0x80), Probe::Reversed);
+        for refused in [
+            &[QUERY, b"x"].concat()[..],
+            &QUERY[..30],
+            &with_flags(0x49, 0),
+            &with_flags(0x01, 0x40),
+            &with_flags(0x80, 0),
+            b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03w\x01w\0\0\x01\0\x01",
+            b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01w\0\0\x01\0\x03",
+            b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01w\0\xff\x77\0\x01",
+            &[0; 40],
+        ] {
+            check(Proto::UDP, Direction::ToServer, 5399, refused, Probe::No);
+        }
+        for port in RELATIVES {
+            check(Proto::UDP, Direction::ToServer, port, QUERY, Probe::No);
+        }
+        check(Proto::ICMP, Direction::ToServer, 5399, QUERY, Probe::No);
+    }
+
+    #[test]
+    fn a_stream_with_a_hole_is_taken_up_again() {
+        let stream = [&b"lost and found"[..], &framed(QUERY), &framed(QUERY)].concat();
+        assert_eq!(resync(Direction::ToServer, &stream), Ok(14));
+        // Fewer bytes than a header has may yet become one.
+        assert_eq!(resync(Direction::ToClient, &stream), Err(stream.len() - 13));
+        assert_eq!(resync(Direction::ToServer, &stream[..20]), Err(7));
+        assert_eq!(resync(Direction::ToServer, b""), Err(0));
+    }
+}

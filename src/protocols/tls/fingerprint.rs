@@ -119,3 +119,69 @@ fn hex(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocols::tls::version::Version;
+
+    /// The example of FoxIO's specification, with GREASE around it.
+    fn chrome() -> ClientHello {
+        ClientHello {
+            legacy: Version(0x0303),
+            ciphers: vec![
+                0x2a2a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013,
+                0xc014, 0x009c, 0x009d, 0x002f, 0x0035,
+            ],
+            extensions: vec![
+                0x1a1a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023,
+                0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015,
+            ],
+            alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            signatures: vec![0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
+            versions: vec![0x6a6a, 0x0304, 0x0303],
+            ..ClientHello::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut ClientHello), expected: &str) {
+        let mut hello = chrome();
+        change(&mut hello);
+        assert_eq!(ja4(&hello), expected);
+    }
+
+    #[test]
+    fn ja4_follows_the_specification() {
+        check(|_| {}, "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        check(|hello| hello.extensions.reverse(), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        check(|hello| hello.ciphers.reverse(), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        check(|hello| hello.versions.clear(), "t12d1516h2_8daaf6152771_e5627efa2ab1");
+        check(|hello| hello.alpn.clear(), "t13d151600_8daaf6152771_e5627efa2ab1");
+        check(|hello| hello.alpn[0] = b"\xab\xcd".to_vec(), "t13d1516ad_8daaf6152771_e5627efa2ab1");
+        check(|hello| hello.alpn[0] = b"x".to_vec(), "t13d1516xx_8daaf6152771_e5627efa2ab1");
+        check(|hello| hello.ciphers.clear(), "t13d0016h2_000000000000_e5627efa2ab1");
+        check(
+            |hello| {
+                hello.extensions.clear();
+                hello.signatures.clear();
+            },
+            "t13i1500h2_8daaf6152771_000000000000",
+        );
+        check(|hello| hello.ciphers = vec![0x1301; 120], "t13d9916h2_f125fc3a8012_e5627efa2ab1");
+    }
+
+    #[test]
+    fn ja3_follows_the_publication() {
+        let mut hello = chrome();
+        hello.groups = vec![0x3a3a, 29, 23, 24];
+        hello.formats = vec![0];
+        assert_eq!(
+            ja3(&hello).string,
+            "771,4865-4866-4867-49195-49199-49196-49200-52393-52392-49171-49172-156-157-47-53,\
+             27-0-51-16-17513-23-45-13-5-35-18-43-65281-11-10-21,29-23-24,0"
+        );
+        let nothing = ja3(&ClientHello::default());
+        assert_eq!((nothing.string.as_str(), nothing.hash.len()), ("0,,,,", 32));
+    }
+}

@@ -17,6 +17,8 @@ mod parser;
 mod probe;
 pub mod keywords;
 pub mod slots;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod version;
 

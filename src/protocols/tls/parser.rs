@@ -85,10 +85,18 @@ impl TlsParser {
         }
     }
 
-    fn fail(&mut self, dir: Direction, name: &'static str) -> ParseError {
+    /// Ends the parsing. A flow picked up in its middle may begin anywhere in a record, which is nobody's fault: that
+    /// side is passed over instead.
+    fn fail(&mut self, dir: Direction, name: &'static str) -> Result<Step, ParseError> {
+        let greeted = self.tx().is_none_or(|tx| tx.client.is_some() || tx.server.is_some());
+        let side = &mut self.sides[dir.index()];
+        if !side.begun && !greeted {
+            side.lost = true;
+            return Ok(Step::Taken(0));
+        }
         self.event(dir, name);
         self.finish();
-        ParseError(name)
+        Err(ParseError(name))
     }
 
     fn finish(&mut self) {
@@ -123,7 +131,7 @@ impl TlsParser {
                     }
                     return Ok(Step::Taken(len));
                 }
-                Sslv2::Broken => return Err(self.fail(dir, "invalid_sslv2_header")),
+                Sslv2::Broken => return self.fail(dir, "invalid_sslv2_header"),
             }
         }
         let Some((&[kind, major, minor, high, low], body)) = rest.split_first_chunk::<HEADER_LEN>() else {
@@ -132,14 +140,14 @@ impl TlsParser {
         let version = Version(u16::from_be_bytes([major, minor]));
         let len = usize::from(u16::from_be_bytes([high, low]));
         if !(CHANGE_CIPHER_SPEC..=HEARTBEAT).contains(&kind) {
-            return Err(self.fail(dir, "invalid_record_type"));
+            return self.fail(dir, "invalid_record_type");
         }
         // Drafts of TLS 1.3 put their number here.
         if major != 3 && !version.is_tls13() {
-            return Err(self.fail(dir, "invalid_ssl_record"));
+            return self.fail(dir, "invalid_ssl_record");
         }
         if len == 0 || len >= RECORD_END {
-            return Err(self.fail(dir, "invalid_record_length"));
+            return self.fail(dir, "invalid_record_length");
         }
         let side = &mut self.sides[dir.index()];
         if !side.begun {

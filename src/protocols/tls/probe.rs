@@ -1,4 +1,7 @@
-//! Recognising TLS from first bytes, on any port: a record header whose handshake message is a hello, or an SSLv2 hello.
+//! Recognising TLS from first bytes, on any port: a record whose handshake message is a hello, or an SSLv2 hello.
+//!
+//! A flow picked up in its middle shows another record first; its header of five bytes is all there is to go by, so its
+//! length must be one that its type can have.
 
 use crate::app::Probe;
 use crate::types::Direction;
@@ -13,9 +16,10 @@ pub(super) fn probe(dir: Direction, bytes: &[u8]) -> Probe {
         },
         [22, rest @ ..] => match handshake(rest) {
             Ok(from) => from,
+            Err(Probe::No) => return later(bytes),
             Err(probe) => return probe,
         },
-        // An alert, change of cipher or data of a handshake whose beginning was missed: only as a whole header tells.
+        [20..=23, ..] => return later(bytes),
         _ => return Probe::No,
     };
     if from == dir { Probe::Yes } else { Probe::Reversed }
@@ -39,14 +43,34 @@ fn handshake(rest: &[u8]) -> Result<Direction, Probe> {
         2 => Direction::ToClient,
         _ => return Err(Probe::No),
     };
-    // The message's length: a hello is never near 64 KiB, and never shorter than its random.
-    match rest.get(..3) {
+    // Of the message's length, as much as the record has: a hello is never near 64 KiB, nor shorter than its random.
+    match rest.get(..(record - 1).min(3)) {
         Some(&[0, high, low]) if u16::from_be_bytes([high, low]) >= 34 => Ok(from),
+        Some(&[0, _] | &[0] | &[]) => Ok(from),
         Some(_) => Err(Probe::No),
-        // A record may be shorter than the message's header.
-        None if record < 4 && rest.len() >= record - 1 => Ok(from),
         None => Err(Probe::More),
     }
+}
+
+/// Any record but the first. Either side may send it.
+fn later(bytes: &[u8]) -> Probe {
+    if bytes.get(1).is_some_and(|&major| major != 3) || bytes.get(2).is_some_and(|&minor| minor > 3) {
+        return Probe::No;
+    }
+    let Some(&[kind, _, _, high, low]) = bytes.first_chunk::<5>() else { return Probe::More };
+    let len = u16::from_be_bytes([high, low]);
+    let sound = match kind {
+        20 => len == 1,
+        // In the clear, or with the least that encryption adds.
+        21 => len == 2 || (17..=512).contains(&len),
+        // A message that may follow a hello.
+        22 => match bytes.get(5) {
+            None => return Probe::More,
+            Some(kind) => len > 4 && len < 1 << 14 && matches!(kind, 4 | 11 | 12 | 13 | 14 | 15 | 16 | 22),
+        },
+        _ => (17..(1 << 14) + 2048).contains(&len),
+    };
+    if sound { Probe::Yes } else { Probe::No }
 }
 
 fn sslv2(bytes: &[u8]) -> Result<Direction, Probe> {
@@ -79,5 +103,62 @@ fn sslv2(bytes: &[u8]) -> Result<Direction, Probe> {
             if (major, minor) == (0, 2) && len >= 11 { Ok(Direction::ToClient) } else { Err(Probe::No) }
         }
         _ => Err(Probe::No),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: Probe) {
+        assert_eq!(probe(Direction::ToServer, bytes), expected);
+        // Of anything that is TLS, no beginning is refused.
+        if matches!(expected, Probe::Yes | Probe::Reversed) {
+            for end in 0..bytes.len() {
+                assert!(matches!(
+                    probe(Direction::ToServer, &bytes[..end]),
+                    Probe::More | Probe::Yes | Probe::Reversed
+                ));
+            }
+        }
+    }
+
+    #[test]
+    fn hellos_are_known_in_both_directions() {
+        check(b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4", Probe::Yes);
+        check(b"\x16\x03\x03\x00\xc8\x02\x00\x00\xc4", Probe::Reversed);
+        assert_eq!(probe(Direction::ToClient, b"\x16\x03\x03\x00\xc8\x02\x00\x00\xc4"), Probe::Yes);
+        assert_eq!(probe(Direction::ToClient, b"\x16\x03\x03\x00\xc8\x01\x00\x00\xc4"), Probe::Reversed);
+        check(b"\x16\x03\x01\x00\x01\x01\x16\x03\x01", Probe::Yes);
+        check(b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10", Probe::Yes);
+        check(b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10", Probe::Yes);
+        check(b"\x80\x2e\x04\x00\x01\x00\x02", Probe::Reversed);
+    }
+
+    #[test]
+    fn flows_in_their_middle_are_known() {
+        check(b"\x17\x03\x03\x00\x40", Probe::Yes);
+        check(b"\x14\x03\x03\x00\x01", Probe::Yes);
+        check(b"\x15\x03\x03\x00\x02", Probe::Yes);
+        check(b"\x16\x03\x03\x08\x00\x0b", Probe::Yes);
+    }
+
+    #[test]
+    fn others_are_not() {
+        for bytes in [
+            &b"GET / HTTP/1.1\r\n"[..],
+            b"\x16\x04\x01\x00\xc8\x01",
+            b"\x16\x03\x01\x00\x00\x01\x00\x00\x00",
+            b"\x16\x03\x01\x00\xc8\x01\x01\x00\xc4",
+            b"\x16\x03\x01\x00\xc8\x63\x00\x00\xc4",
+            b"\x17\x03\x03\xff\xff",
+            b"\x14\x03\x03\x00\x02",
+            b"\x80\x2e\x01\x07\x02\x00\x15\x00\x00\x00\x10",
+            b"\x00\x1c\x12\x34\x01\x00",
+        ] {
+            check(bytes, Probe::No);
+        }
+        check(b"", Probe::More);
     }
 }
