@@ -70,7 +70,13 @@ pub(super) struct Opening {
 
 impl Session {
     /// Moves the session by one segment.
-    pub(super) fn step(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) {
+    pub(super) fn step(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &mut Memory,
+        handled: &mut Handled,
+    ) {
         let flags = s.tcp.flags();
         if !s.tcp.has(Tcp::ACK) && s.tcp.ack() != 0 {
             handled.events.set(Event::PktBrokenAck);
@@ -129,7 +135,13 @@ impl Session {
         true
     }
 
-    fn on_none(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) {
+    fn on_none(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &mut Memory,
+        handled: &mut Handled,
+    ) {
         let tcp = s.tcp;
         if tcp.has(Tcp::RST) {
             handled.events.set(Event::RstButNoSession);
@@ -158,7 +170,7 @@ impl Session {
 
     fn may_pick_up(&mut self, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
         handled.exception = Some((config.midstream_policy, Reason::StreamMidstream));
-        (config.midstream || config.async_oneside) && self.account(config, memory, handled)
+        config.midstream && self.account(config, memory, handled)
     }
 
     /// The client's SYN.
@@ -219,12 +231,12 @@ impl Session {
         sender.begin(s.tcp.seq());
         sender.last_ack = s.tcp.seq();
         sender.next_seq = s.tcp.seq().wrapping_add(s.payload.len() as u32);
-        sender.next_win = sender.last_ack.wrapping_add(u32::from(s.tcp.window()));
+        sender.announced(s.tcp.window());
         receiver.isn = s.tcp.ack().wrapping_sub(1);
         receiver.begin(s.tcp.ack());
         receiver.next_seq = s.tcp.ack();
         receiver.last_ack = s.tcp.ack();
-        receiver.announced(s.tcp.window());
+        receiver.next_win = s.tcp.ack();
         sender.stamp = s.tcp.options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
         if let Some((_, echo)) = s.tcp.options.timestamps {
             receiver.stamp = Some((echo, s.timestamp));
@@ -268,9 +280,8 @@ impl Session {
             };
         }
         if tcp.has(Tcp::ACK) {
-            if config.async_oneside && s.dir == ToServer {
-                let client = &mut self.sides[0];
-                if tcp.seq() != client.next_seq {
+            if config.async_oneside {
+                if s.dir == ToClient || tcp.seq() != self.sides[0].next_seq {
                     handled.events.set(Event::Whs3AsyncWrongSeq);
                     return false;
                 }
@@ -281,9 +292,10 @@ impl Session {
                 server.next_seq = tcp.ack();
                 server.last_ack = tcp.ack();
                 server.begin(tcp.ack());
-                server.announced(tcp.window());
+                server.next_win = server.last_ack;
                 let client = &mut self.sides[0];
                 client.last_ack = tcp.seq();
+                client.announced(tcp.window());
                 client.sent(tcp.seq().wrapping_add(s.payload.len() as u32));
                 self.store(s, tcp.seq(), config, memory, handled);
             }
@@ -399,15 +411,31 @@ impl Session {
     }
 
     /// The acknowledgement that completes the handshake, or what stands for it.
-    fn on_third(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
+    fn on_third(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &mut Memory,
+        handled: &mut Handled,
+    ) -> bool {
         let tcp = s.tcp;
+        if config.inline && s.dir == ToClient && !tcp.has(Tcp::FIN) && !self.four_way && !self.fast_open {
+            // Nobody answers before the client has: data here is meant for us, not for the client.
+            let fits = tcp.seq() == self.sides[1].next_seq && tcp.ack() == self.sides[0].next_seq;
+            if s.payload.is_empty() || !fits {
+                handled.events.set(Event::Whs3AckInWrongDir);
+            } else {
+                handled.events.set(Event::Whs3AckDataInject);
+                handled.verdict = Some(Reason::StreamError);
+            }
+            return false;
+        }
         let four_way = self.four_way;
         let loose = self.is_loose();
         let [side, other] = self.pair(s.dir);
         let first = side.isn.wrapping_add(1);
-        let within = |number: u32, side: &Side| {
-            !before(number, side.next_seq) && !before(side.next_win, number)
-        };
+        let within =
+            |number: u32, side: &Side| !before(number, side.next_seq) && !before(side.next_win, number);
         let right_seq = tcp.seq() == side.next_seq || tcp.seq() == first;
         let right_ack = tcp.ack() == other.next_seq;
         let right_ack = right_ack || s.dir == ToClient && within(tcp.ack(), other);
@@ -418,12 +446,6 @@ impl Session {
                 (false, true, ToServer) => Event::Whs3RightSeqWrongAckEvasion,
                 (false, ..) => Event::Whs3WrongSeqWrongAck,
             });
-            return false;
-        }
-        let data = !s.payload.is_empty();
-        if s.dir == ToClient && data && config.inline && !self.fast_open {
-            handled.events.set(Event::Whs3AckDataInject);
-            handled.verdict = Some(Reason::StreamError);
             return false;
         }
         if !self.stamp_is_current(s, handled) {
@@ -480,7 +502,13 @@ impl Session {
     }
 
     /// A segment of an open session, or of one that is closing.
-    fn on_open(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
+    fn on_open(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &mut Memory,
+        handled: &mut Handled,
+    ) -> bool {
         let tcp = s.tcp;
         if self.state == State::Closed {
             return true;
@@ -554,6 +582,10 @@ impl Session {
                 side.sent(end);
             }
             _ => {}
+        }
+        if self.midstream && side.window == 0 && side.next_win == side.last_ack {
+            // The first we hear of this end: what it offers stands for what it is offered.
+            side.announced(tcp.window());
         }
         let acks_fin = self.acks_fin(s);
         if tcp.has(Tcp::ACK) {

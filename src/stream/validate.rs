@@ -5,6 +5,7 @@ use super::overlap::OsPolicy;
 use super::session::{Handled, Segment, Session, Side};
 use super::state::State;
 use crate::decode::Tcp;
+use crate::types::Direction;
 
 /// Slack of windows where not all of a session was seen, bytes.
 const WINDOW_SLACK: u32 = 65_535;
@@ -24,7 +25,8 @@ pub(super) const fn later(a: u32, b: u32) -> u32 {
 impl Session {
     /// Whether the acknowledgement number can be: not beyond what may have been sent.
     pub(super) fn ack_is_possible(&self, s: &Segment<'_>, handled: &mut Handled) -> bool {
-        if !s.tcp.has(Tcp::ACK) || self.state < State::SynRecv && !s.tcp.has(Tcp::RST) {
+        let refuses = s.tcp.has(Tcp::RST) && s.dir == Direction::ToServer;
+        if !s.tcp.has(Tcp::ACK) || self.state < State::SynRecv && !refuses {
             return true;
         }
         let other = &self.sides[s.dir.opposite().index()];
@@ -64,7 +66,7 @@ impl Session {
 
     /// Whether an answer to the SYN echoes the SYN's timestamp (RFC 7323 §3.2).
     pub(super) fn echo_is_right(&self, s: &Segment<'_>, handled: &mut Handled) -> bool {
-        if self.state != State::SynSent || s.dir != crate::types::Direction::ToClient {
+        if self.state != State::SynSent || s.dir != Direction::ToClient {
             return true;
         }
         let [client, _] = &self.sides;
@@ -113,8 +115,10 @@ impl Session {
     /// Whether the segment, spurious, lies before the first byte of a direction of which nothing was acknowledged yet.
     pub(super) fn is_before_all(&self, s: &Segment<'_>) -> bool {
         let side = &self.sides[s.dir.index()];
-        self.state == State::SynSent || side.last_ack == side.isn.wrapping_add(1) && !before(side.next_seq, side.last_ack)
-            && before(s.tcp.seq(), side.last_ack)
+        self.state == State::SynSent
+            || side.last_ack == side.isn.wrapping_add(1)
+                && !before(side.next_seq, side.last_ack)
+                && before(s.tcp.seq(), side.last_ack)
     }
 
     /// Whether the data lies within what the other end allowed.
@@ -155,6 +159,10 @@ impl Session {
         if self.is_loose() {
             return true;
         }
+        if self.state == State::SynSent && s.dir == Direction::ToClient {
+            // Refused: where the server stands is not known, only that it answers this SYN.
+            return s.tcp.has(Tcp::ACK) && s.tcp.ack() == self.sides[0].next_seq;
+        }
         match self.policies[s.dir.index()] {
             OsPolicy::Linux | OsPolicy::OldLinux | OsPolicy::Solaris | OsPolicy::OldSolaris => {
                 !before(seq, side.last_ack) && !before(side.next_seq.wrapping_add(side.window), seq)
@@ -169,7 +177,7 @@ impl Side {
     /// The other end announced a window.
     pub(super) fn announced(&mut self, window: u16) {
         self.window = u32::from(window) << self.scale;
-        self.next_win = later(self.next_win, self.last_ack.wrapping_add(self.window));
+        self.next_win = self.last_ack.wrapping_add(self.window);
     }
 
     /// The sender used sequence numbers up to `end`.
