@@ -55,17 +55,16 @@ use super::segments::Segments;
 use super::session::{Handled, Segment, Session, Side};
 use super::validate::{before, later};
 use crate::decode::Tcp;
-use crate::types::Direction;
+use crate::types::{Direction, Timestamp};
 use crate::verdict::Reason;
 
 /// One of several handshakes that compete: which of them counts is known when the client acknowledges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opening {
-    pub(super) seq: u32,
-    pub(super) ack: u32,
-    pub(super) window: u16,
-    pub(super) scale: Option<u8>,
-    pub(super) stamp: Option<u32>,
+    seq: u32,
+    window: u16,
+    scale: Option<u8>,
+    stamp: Option<(u32, Timestamp)>,
 }
 
 impl Session {
@@ -255,7 +254,7 @@ impl Session {
     ) -> bool {
         let tcp = s.tcp;
         if tcp.has(Tcp::RST) {
-            return self.on_reset(s);
+            return self.on_reset(s, handled);
         }
         if tcp.has(Tcp::FIN) {
             return true;
@@ -306,6 +305,14 @@ impl Session {
 
     fn on_synack(&mut self, s: &Segment<'_>, _config: &StreamConfig, handled: &mut Handled) -> bool {
         let tcp = s.tcp;
+        if let Some(other) = self.opening_for(tcp.ack()) {
+            // The server took another of the client's SYNs.
+            let client = &mut self.sides[0];
+            client.isn = other.seq;
+            client.next_seq = other.seq.wrapping_add(1);
+            client.begin(client.next_seq);
+            client.segments = Segments::default();
+        }
         let [server, client] = self.pair(ToClient);
         let first = client.isn.wrapping_add(1);
         let with_data = client.next_seq;
@@ -331,6 +338,7 @@ impl Session {
             client.next_seq = client.isn;
             client.segments = Segments::default();
         }
+        self.openings.clear();
         self.four_way = false;
         self.stamps &= tcp.options.timestamps.is_some();
         if ignored {
@@ -340,12 +348,41 @@ impl Session {
         true
     }
 
-    fn on_syn_again(&mut self, s: &Segment<'_>, _config: &StreamConfig, _handled: &mut Handled) -> bool {
+    /// Another SYN of the client: the same again, or one that competes with it.
+    fn on_syn_again(&mut self, s: &Segment<'_>, config: &StreamConfig, handled: &mut Handled) -> bool {
+        if s.tcp.seq() != self.sides[0].isn && !self.note_opening(s, config) {
+            handled.events.set(Event::Whs3SynFlood);
+            return false;
+        }
         let [client, server] = self.pair(ToServer);
         client.stamp = s.tcp.options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
         server.window = u32::from(s.tcp.window());
         server.scale = s.tcp.options.window_scale.unwrap_or(0).min(14);
         true
+    }
+
+    /// Remembers one more of several SYNs or SYN/ACKs; false when there are too many.
+    fn note_opening(&mut self, s: &Segment<'_>, config: &StreamConfig) -> bool {
+        let options = &s.tcp.options;
+        let opening = Opening {
+            seq: s.tcp.seq(),
+            window: s.tcp.window(),
+            scale: options.window_scale.map(|scale| scale.min(14)),
+            stamp: options.timestamps.map(|(stamp, _)| (stamp, s.timestamp)),
+        };
+        if self.openings.iter().any(|known| known.seq == opening.seq) {
+            return true;
+        }
+        let room = self.openings.len() < usize::from(config.max_synack_queued);
+        if room {
+            self.openings.push(opening);
+        }
+        room
+    }
+
+    /// The other of several SYNs or SYN/ACKs, the one that `ack` acknowledges.
+    fn opening_for(&self, ack: u32) -> Option<Opening> {
+        self.openings.iter().copied().find(|opening| opening.seq.wrapping_add(1) == ack)
     }
 
     /// The server answers with a SYN of its own: both open at once, or the handshake is split.
@@ -388,7 +425,7 @@ impl Session {
     ) -> bool {
         let tcp = s.tcp;
         if tcp.has(Tcp::RST) {
-            return self.on_reset(s);
+            return self.on_reset(s, handled);
         }
         if tcp.has(Tcp::SYN | Tcp::ACK) {
             return self.on_synack_again(s, config, handled);
@@ -429,6 +466,20 @@ impl Session {
                 handled.verdict = Some(Reason::StreamError);
             }
             return false;
+        }
+        if s.dir == ToServer
+            && tcp.ack() != self.sides[1].next_seq
+            && let Some(other) = self.opening_for(tcp.ack())
+        {
+            // The client took another of the server's SYN/ACKs.
+            let [client, server] = self.pair(ToServer);
+            server.isn = other.seq;
+            server.next_seq = tcp.ack();
+            server.last_ack = tcp.ack();
+            server.begin(tcp.ack());
+            server.stamp = other.stamp;
+            client.scale = other.scale.unwrap_or(0);
+            client.announced(other.window);
         }
         let four_way = self.four_way;
         let loose = self.is_loose();
@@ -482,21 +533,9 @@ impl Session {
             handled.events.set(Event::Whs3SynackResendWithDifferentAck);
             return false;
         }
-        if s.tcp.seq() != server.isn {
-            let opening = Opening {
-                seq: s.tcp.seq(),
-                ack: s.tcp.ack(),
-                window: s.tcp.window(),
-                scale: s.tcp.options.window_scale,
-                stamp: s.tcp.options.timestamps.map(|(stamp, _)| stamp),
-            };
-            if !self.openings.contains(&opening) {
-                if self.openings.len() >= usize::from(config.max_synack_queued) {
-                    handled.events.set(Event::Whs3SynackFlood);
-                    return false;
-                }
-                self.openings.push(opening);
-            }
+        if s.tcp.seq() != server.isn && !self.note_opening(s, config) {
+            handled.events.set(Event::Whs3SynackFlood);
+            return false;
         }
         true
     }
@@ -514,11 +553,12 @@ impl Session {
             return true;
         }
         if tcp.has(Tcp::RST) {
-            return self.on_reset(s);
+            return self.on_reset(s, handled);
         }
         if tcp.has(Tcp::SYN) {
             return self.on_syn_in_session(s, handled);
         }
+        self.confirmed |= s.dir == ToClient && tcp.has(Tcp::ACK);
         if !self.stamp_is_current(s, handled) {
             return false;
         }
@@ -658,9 +698,12 @@ impl Session {
         false
     }
 
-    fn on_reset(&mut self, s: &Segment<'_>) -> bool {
+    fn on_reset(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
         if !self.reset_is_believed(s) {
             return false;
+        }
+        if !s.payload.is_empty() {
+            handled.events.set(Event::RstWithData);
         }
         self.sides[s.dir.index()].reset = Some(s.tcp.seq());
         if s.tcp.has(Tcp::ACK) && self.state >= State::SynRecv {
