@@ -97,8 +97,10 @@ pub(super) struct Side {
     pub(super) fin: Option<u32>,
     /// End of a byte sent against a closed window.
     pub(super) probe: Option<u32>,
-    /// The sender said RST, and it was believed.
-    pub(super) reset: Option<u32>,
+    /// The sender said RST, and it was believed: the state before.
+    pub(super) reset: Option<State>,
+    /// That RST was signed (RFC 2385, RFC 5925): without the key its receiver ignores it.
+    pub(super) reset_signed: bool,
     /// A sequence number and its offset in the stream, near the present; `None` before the first byte can be placed.
     pub(super) anchor: Option<(u32, u64)>,
     pub(super) segments: Segments,

@@ -549,7 +549,7 @@ impl Session {
         handled: &mut Handled,
     ) -> bool {
         let tcp = s.tcp;
-        if self.state == State::Closed {
+        if self.state == State::Closed && !self.outlives_reset(s, handled) {
             return true;
         }
         if tcp.has(Tcp::RST) {
@@ -705,7 +705,9 @@ impl Session {
         if !s.payload.is_empty() {
             handled.events.set(Event::RstWithData);
         }
-        self.sides[s.dir.index()].reset = Some(s.tcp.seq());
+        let side = &mut self.sides[s.dir.index()];
+        side.reset = Some(self.state);
+        side.reset_signed = is_signed(s.tcp);
         if s.tcp.has(Tcp::ACK) && self.state >= State::SynRecv {
             let other = &mut self.sides[s.dir.opposite().index()];
             other.last_ack = later(other.last_ack, s.tcp.ack());
@@ -714,9 +716,40 @@ impl Session {
         true
     }
 
+    /// Whether a session goes on after a reset that its receiver is likely to have ignored: the sender itself sends more.
+    fn outlives_reset(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
+        let side = &mut self.sides[s.dir.index()];
+        let goes_on = side.reset_signed
+            && !s.payload.is_empty()
+            && !s.tcp.has(Tcp::RST)
+            && s.tcp.seq() == side.next_seq;
+        if let Some(state) = side.reset.filter(|_| goes_on) {
+            side.reset = None;
+            side.reset_signed = false;
+            self.state = state;
+            handled.events.set(Event::SuspectedRstInject);
+        }
+        goes_on
+    }
+
     /// The sender's side and the other.
     fn pair(&mut self, dir: Direction) -> [&mut Side; 2] {
         let [a, b] = &mut self.sides;
         if dir == ToServer { [a, b] } else { [b, a] }
     }
+}
+
+/// Whether a header has a signature option: MD5 (kind 19, RFC 2385) or TCP-AO (kind 29, RFC 5925).
+fn is_signed(tcp: &Tcp<'_>) -> bool {
+    let mut options = tcp.header().get(20..).unwrap_or_default();
+    while let [kind, rest @ ..] = options {
+        options = match (kind, rest) {
+            (19 | 29, _) => return true,
+            (0, _) => return false,
+            (1, _) => rest,
+            (_, [len, ..]) if *len >= 2 => options.get(usize::from(*len)..).unwrap_or_default(),
+            _ => return false,
+        };
+    }
+    false
 }

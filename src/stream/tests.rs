@@ -26,6 +26,8 @@ struct Wire {
     clock: u64,
     window: u16,
     options: TcpOptions,
+    /// Option bytes of the headers.
+    raw_options: Vec<u8>,
     /// Bytes read of each direction; a gap of `n` bytes is written `[n]`.
     read: [Vec<u8>; 2],
     position: [u64; 2],
@@ -41,6 +43,7 @@ impl Wire {
             clock: 1_000_000_000,
             window: 8192,
             options: TcpOptions::default(),
+            raw_options: Vec::new(),
             read: Default::default(),
             position: [0; 2],
         }
@@ -68,6 +71,7 @@ impl Wire {
         if header.urg {
             header.urgent_pointer = data.len() as u16;
         }
+        header.set_options_raw(&self.raw_options).unwrap();
         let bytes = header.to_bytes();
         let tcp = Tcp::new(&bytes, self.options, true).unwrap();
         self.clock += 1_000_000;
@@ -316,6 +320,28 @@ fn a_port_is_used_again() {
     wire.send(ToClient, FA, 5001, 1001, b"");
     let handled = wire.send(ToServer, S, 9000, 0, b"");
     assert_eq!((handled.new_session, names(&handled)), (false, vec!["shutdown_syn_resend"]));
+}
+
+#[test]
+fn a_signed_reset_is_doubted_when_its_sender_goes_on() {
+    for (options, outlived) in [
+        (&[19, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 0][..], true),
+        (&[1, 29, 4, 166, 40, 0, 0, 0], true),
+        (&[2, 4, 5, 180], false),
+        (&[2, 0, 19, 18], false),
+        (&[], false),
+    ] {
+        let mut wire = Wire::open(StreamConfig::default());
+        wire.raw_options = options.to_vec();
+        wire.send(ToServer, RA, 1001, 5001, b"");
+        assert!(wire.session.is_closed());
+        wire.raw_options.clear();
+        let handled = wire.send(ToServer, PA, 1001, 5001, b"GET /");
+        assert_eq!(handled.events.has(StreamEvent::SuspectedRstInject), outlived);
+        wire.send(ToClient, A, 5001, 1006, b"");
+        assert_eq!(wire.text(ToServer), if outlived { "GET /" } else { "" });
+        wire.end();
+    }
 }
 
 #[test]
