@@ -109,7 +109,7 @@ pub(super) struct Side {
     pub(super) depth_reached: bool,
     pub(super) gap: bool,
     /// Stream offset below which nobody asks for bytes any more.
-    released: u64,
+    pub(super) released: u64,
     /// Urgent bytes taken out of the stream so far: offsets shrink by as many.
     pub(super) urgent: u32,
     /// Closed over by `finish`.

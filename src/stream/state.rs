@@ -184,7 +184,7 @@ impl Session {
         server.scale = options.window_scale.unwrap_or(0).min(14);
         self.stamps = options.timestamps.is_some();
         self.state = State::SynSent;
-        if options.fast_open.is_some() && !s.payload.is_empty() {
+        if !s.payload.is_empty() && (options.fast_open.is_some() || offers_experimental_fast_open(s.tcp)) {
             self.fast_open = true;
             let end = s.tcp.seq().wrapping_add(1).wrapping_add(s.payload.len() as u32);
             self.sides[s.dir.index()].sent(end);
@@ -553,7 +553,7 @@ impl Session {
             return true;
         }
         if tcp.has(Tcp::RST) {
-            return self.on_reset(s, handled);
+            return self.stamp_is_current(s, handled) && self.on_reset(s, handled);
         }
         if tcp.has(Tcp::SYN) {
             return self.on_syn_in_session(s, handled);
@@ -578,6 +578,10 @@ impl Session {
         let side = &mut self.sides[dir.index()];
         if state == State::Established && fin && before(tcp.seq(), side.last_ack) {
             handled.events.set(Event::FinOutOfWindow);
+            return false;
+        }
+        if state == State::CloseWait && fin && dir == ToClient && before(tcp.seq(), side.next_seq) {
+            handled.events.set(Event::ClosewaitFinOutOfWindow);
             return false;
         }
         if !self.in_window(s) {
@@ -651,7 +655,10 @@ impl Session {
             other.window = u32::from(s.tcp.window()) << other.scale;
         }
         if widens {
-            other.next_win = later(other.next_win, other.last_ack.wrapping_add(other.window));
+            // What arrived behind a hole does not fill the window that is announced (RFC 2018).
+            let ahead = if s.tcp.options.sack_blocks > 0 { sacked(s.tcp) } else { 0 };
+            let edge = other.last_ack.wrapping_add(other.window).wrapping_add(ahead);
+            other.next_win = later(other.next_win, edge);
         }
         if !settled {
             other.next_seq = later(other.next_seq, other.last_ack);
@@ -671,7 +678,7 @@ impl Session {
             (State::CloseWait, ToClient) if fin => State::LastAck,
             (State::LastAck, ToServer) if acks_fin => State::Closed,
             (State::Closing, ToServer) if acks_fin => State::TimeWait,
-            (State::TimeWait, ToClient) if acks_fin => State::Closed,
+            (State::TimeWait, _) if acks_fin && !fin => State::Closed,
             (state, _) => state,
         };
     }
@@ -739,17 +746,40 @@ impl Session {
     }
 }
 
+/// The options of a header: kind and content.
+fn options<'a>(tcp: &Tcp<'a>) -> impl Iterator<Item = (u8, &'a [u8])> {
+    let mut rest = tcp.header().get(20..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        while let [1, after @ ..] = rest {
+            rest = after;
+        }
+        let (&kind, &len) = (rest.first().filter(|kind| **kind != 0)?, rest.get(1)?);
+        let content = rest.get(2..usize::from(len))?;
+        rest = rest.get(usize::from(len)..)?;
+        Some((kind, content))
+    })
+}
+
 /// Whether a header has a signature option: MD5 (kind 19, RFC 2385) or TCP-AO (kind 29, RFC 5925).
 fn is_signed(tcp: &Tcp<'_>) -> bool {
-    let mut options = tcp.header().get(20..).unwrap_or_default();
-    while let [kind, rest @ ..] = options {
-        options = match (kind, rest) {
-            (19 | 29, _) => return true,
-            (0, _) => return false,
-            (1, _) => rest,
-            (_, [len, ..]) if *len >= 2 => options.get(usize::from(*len)..).unwrap_or_default(),
-            _ => return false,
-        };
-    }
-    false
+    options(tcp).any(|(kind, _)| kind == 19 || kind == 29)
+}
+
+/// Whether a SYN has the fast open option of the experiment (RFC 7413 §4.1.1: kind 254, magic 0xF989).
+fn offers_experimental_fast_open(tcp: &Tcp<'_>) -> bool {
+    options(tcp).any(|(kind, content)| kind == 254 && content.starts_with(&[0xf9, 0x89]))
+}
+
+/// Bytes that the receiver has behind a hole, as far as a header's SACK blocks say (kind 5, RFC 2018), at most 2^30.
+fn sacked(tcp: &Tcp<'_>) -> u32 {
+    let blocks = options(tcp).find(|(kind, _)| *kind == 5).map_or(&[][..], |(_, content)| content);
+    let total: u64 = blocks
+        .chunks_exact(8)
+        .filter_map(|block| {
+            let (left, right) = (block.first_chunk::<4>()?, block.last_chunk::<4>()?);
+            let len = u32::from_be_bytes(*right).wrapping_sub(u32::from_be_bytes(*left));
+            (len < 1 << 30).then_some(u64::from(len))
+        })
+        .sum();
+    total.min(1 << 30) as u32
 }
