@@ -6,12 +6,16 @@ use smallvec::SmallVec;
 
 use super::config::{Memory, StreamConfig, UrgentPolicy};
 use super::events::{StreamEvent, StreamEvents};
+use super::handshake::Opening;
 use super::overlap::OsPolicy;
 use super::segments::{At, Inserted, Rules, Segments};
-use super::state::{Opening, State};
+use super::state::State;
 use crate::decode::Tcp;
 use crate::types::{Direction, Timestamp};
 use crate::verdict::{ExceptionPolicy, Reason};
+
+/// Inline, so many bytes that were looked at but not acknowledged are kept to compare what comes again.
+const UNACKED_MAX: u64 = 1 << 20;
 
 /// A TCP segment of a flow.
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +238,7 @@ impl Session {
         let side = &mut self.sides[dir.index()];
         side.released = side.released.max(upto);
         // Inline, what the receiver has not acknowledged may come again: it must be what it was.
-        side.segments.release(if keeps { side.released.min(side.acked()) } else { side.released });
+        side.segments.release(if keeps { side.kept_from() } else { side.released });
         self.settle_account(memory);
     }
 
@@ -431,7 +435,7 @@ impl Session {
         }
         side.segments.forget_spans(limit);
         if self.inline {
-            side.segments.release(side.released.min(limit));
+            side.segments.release(side.kept_from());
         }
         side.move_anchor();
     }
@@ -457,6 +461,11 @@ impl Side {
     /// Stream offset up to which the receiver acknowledged.
     pub(super) fn acked(&self) -> u64 {
         self.offset(self.last_ack).unwrap_or(0)
+    }
+
+    /// Inline, bytes below this stream offset need not be kept to compare what comes again.
+    fn kept_from(&self) -> u64 {
+        self.released.min(self.acked()).max(self.released.saturating_sub(UNACKED_MAX))
     }
 
     /// Keeps the anchor within reach: sequence numbers are compared within 2^31.
