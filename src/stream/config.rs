@@ -121,7 +121,10 @@ impl HostPolicies {
 
     /// The system behind an address; BSD where nothing is configured.
     pub fn of(&self, address: IpAddr) -> OsPolicy {
-        self.prefixes.iter().find(|(net, _)| net.contains(&address)).map_or(OsPolicy::Bsd, |(_, policy)| *policy)
+        self.prefixes
+            .iter()
+            .find(|(net, _)| net.contains(&address))
+            .map_or(OsPolicy::Bsd, |(_, policy)| *policy)
     }
 }
 

@@ -9,6 +9,8 @@
 
 pub mod config;
 pub mod events;
+mod handshake;
+mod options;
 pub mod overlap;
 mod segments;
 pub mod session;

@@ -96,15 +96,15 @@ impl OsPolicy {
 /// Where a segment lies in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
-    /// Stream offset of its first byte.
-    pub(super) start: u64,
+    /// Stream offset of its first byte; negative for what lies before the first data byte.
+    pub(super) start: i64,
     /// Bytes.
     pub(super) len: u32,
 }
 
 impl Span {
     /// Stream offset after its last byte.
-    pub(super) fn end(&self) -> u64 {
-        self.start + u64::from(self.len)
+    pub(super) fn end(&self) -> i64 {
+        self.start + i64::from(self.len)
     }
 }

@@ -96,11 +96,6 @@ impl Segments {
         self.cost
     }
 
-    /// Nothing below this offset is kept.
-    pub(super) fn base(&self) -> u64 {
-        self.base
-    }
-
     /// Where the settled bytes end.
     pub(super) fn tail(&self) -> u64 {
         self.runs.back().map_or(self.base, Run::end).max(self.base)
@@ -118,20 +113,21 @@ impl Segments {
     }
 
     /// Puts a segment in.
-    pub(super) fn insert(&mut self, start: u64, bytes: &[u8], rules: Rules) -> Inserted {
-        let end = start + bytes.len() as u64;
-        if end <= self.base {
+    pub(super) fn insert(&mut self, start: i64, bytes: &[u8], rules: Rules) -> Inserted {
+        let whole = Span { start, len: bytes.len() as u32 };
+        if whole.end() <= self.base as i64 {
             return Inserted { before_base: true, ..Inserted::default() };
         }
-        let skip = self.base.saturating_sub(start) as usize;
-        let (start, bytes) = (start.max(self.base), bytes.get(skip..).unwrap_or_default());
+        let skip = (self.base as i64).saturating_sub(start).max(0) as usize;
+        let (start, bytes) = (start.max(self.base as i64) as u64, bytes.get(skip..).unwrap_or_default());
+        let end = start + bytes.len() as u64;
         let tail = self.tail();
         if start == tail && self.waiting.is_empty() {
             if !self.fits(bytes.len(), rules) {
                 return Inserted { memcap: true, ..Inserted::default() };
             }
             self.append(start, bytes);
-            self.note_span(start, bytes.len(), rules);
+            self.note_span(whole, rules);
             return Inserted { accepted: true, ..Inserted::default() };
         }
         let mut outcome = Inserted::default();
@@ -147,14 +143,14 @@ impl Segments {
                 }
             }
             Some(policy) => {
-                let differs = self.resolve(start, &mut new, policy, rules.frozen);
+                let differs = self.resolve(start, &mut new, whole, policy, rules.frozen);
                 // What has the place and length of an earlier segment passes for its repetition.
-                outcome.differs = differs && !self.is_known(start, bytes.len());
+                outcome.differs = differs && !self.spans.contains(&whole);
             }
         }
         self.fill(start, &new, rules, &mut outcome);
         if outcome.accepted {
-            self.note_span(start, bytes.len(), rules);
+            self.note_span(whole, rules);
         }
         outcome
     }
@@ -240,7 +236,7 @@ impl Segments {
 
     /// Who wins is decided for everything below `frozen`.
     pub(super) fn forget_spans(&mut self, frozen: u64) {
-        while self.spans.front().is_some_and(|span| span.end() <= frozen) {
+        while self.spans.front().is_some_and(|span| span.end() <= frozen as i64) {
             self.spans.pop_front();
         }
     }
@@ -254,7 +250,8 @@ impl Segments {
     fn fits(&self, len: usize, rules: Rules) -> bool {
         let spare = self.runs.back().map_or(0, |run| run.bytes.capacity() - run.bytes.len());
         // A vector that grows doubles.
-        let grow = if len <= spare { 0 } else { self.runs.back().map_or(0, |run| run.bytes.capacity()).max(len) };
+        let grow =
+            if len <= spare { 0 } else { self.runs.back().map_or(0, |run| run.bytes.capacity()).max(len) };
         grow as u64 <= rules.budget
     }
 
@@ -276,60 +273,58 @@ impl Segments {
     }
 
     /// Remembers where a segment lay, for overlaps to come.
-    fn note_span(&mut self, start: u64, len: usize, rules: Rules) {
+    fn note_span(&mut self, span: Span, rules: Rules) {
         if rules.policy.is_none() {
             return;
         }
-        self.forget_spans(rules.frozen.min(start));
-        let len = len as u32;
+        self.forget_spans(rules.frozen);
         if self.spans.len() >= rules.count_max {
             // Too many to be exact: what comes in order becomes one.
             if let Some(last) = self.spans.back_mut()
-                && last.end() == start
-                && last.len.saturating_add(len) <= SPAN_LEN_MAX
+                && last.end() == span.start
+                && last.len.saturating_add(span.len) <= SPAN_LEN_MAX
             {
-                last.len += len;
+                last.len += span.len;
                 return;
             }
             self.spans.pop_front();
         }
-        let at = self.spans.partition_point(|span| span.start <= start);
-        self.spans.insert(at, Span { start, len });
-    }
-
-    /// Whether a segment with that place and length was seen before.
-    fn is_known(&self, start: u64, len: usize) -> bool {
-        let first = self.spans.partition_point(|span| span.start < start);
-        self.spans.iter().skip(first).take_while(|span| span.start == start).any(|span| span.len as usize == len)
+        let at = self.spans.partition_point(|known| known.start <= span.start);
+        self.spans.insert(at, span);
     }
 
     /// Decides byte for byte who wins: changes what is stored, or what is new. Says whether there was a difference.
-    fn resolve(&mut self, start: u64, new: &mut Cow<'_, [u8]>, policy: OsPolicy, frozen: u64) -> bool {
+    fn resolve(
+        &mut self,
+        start: u64,
+        new: &mut Cow<'_, [u8]>,
+        whole: Span,
+        policy: OsPolicy,
+        frozen: u64,
+    ) -> bool {
         let end = start + new.len() as u64;
         let mut differs = false;
         // Bytes without a span are settled: they stay.
         let mut kept_until = start;
-        let first = self.spans.partition_point(|span| span.start + u64::from(SPAN_LEN_MAX) < start);
-        let mut index = first;
-        let incoming = Span { start, len: new.len() as u32 };
+        let mut index = self
+            .spans
+            .partition_point(|span| span.start.saturating_add(i64::from(SPAN_LEN_MAX)) < start as i64);
         while let Some(span) = self.spans.get(index).copied() {
             index += 1;
-            if span.start >= end {
+            if span.start >= end as i64 {
                 break;
             }
-            if span.end() <= start {
+            let (from, to) = ((span.start.max(0) as u64).max(start), (span.end().max(0) as u64).min(end));
+            if from >= to {
                 continue;
             }
-            if span.start > kept_until {
-                differs |= self.keep(start, new, kept_until, span.start.min(end));
+            if from > kept_until {
+                differs |= self.keep(start, new, kept_until, from);
             }
-            let (from, to) = (span.start.max(start), span.end().min(end));
-            if policy.new_wins(&span, &incoming) {
-                let thaw = from.max(frozen);
-                differs |= self.keep(start, new, from, thaw.min(to));
-                if thaw < to {
-                    differs |= self.replace(start, new, thaw, to);
-                }
+            if policy.new_wins(&span, &whole) {
+                let thaw = from.max(frozen).min(to);
+                differs |= self.keep(start, new, from, thaw);
+                differs |= self.replace(start, new, thaw, to);
             } else {
                 differs |= self.keep(start, new, from, to);
             }

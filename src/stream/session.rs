@@ -6,12 +6,16 @@ use smallvec::SmallVec;
 
 use super::config::{Memory, StreamConfig, UrgentPolicy};
 use super::events::{StreamEvent, StreamEvents};
+use super::handshake::Opening;
 use super::overlap::OsPolicy;
 use super::segments::{At, Inserted, Rules, Segments};
-use super::state::{Opening, State};
+use super::state::State;
 use crate::decode::Tcp;
 use crate::types::{Direction, Timestamp};
 use crate::verdict::{ExceptionPolicy, Reason};
+
+/// Inline, so many bytes that were looked at but not acknowledged are kept to compare what comes again.
+const UNACKED_MAX: u64 = 1 << 20;
 
 /// A TCP segment of a flow.
 #[derive(Clone, Copy, Debug)]
@@ -97,8 +101,10 @@ pub(super) struct Side {
     pub(super) fin: Option<u32>,
     /// End of a byte sent against a closed window.
     pub(super) probe: Option<u32>,
-    /// The sender said RST, and it was believed.
-    pub(super) reset: Option<u32>,
+    /// The sender said RST, and it was believed: the state before.
+    pub(super) reset: Option<State>,
+    /// That RST was signed (RFC 2385, RFC 5925): without the key its receiver ignores it.
+    pub(super) reset_signed: bool,
     /// A sequence number and its offset in the stream, near the present; `None` before the first byte can be placed.
     pub(super) anchor: Option<(u32, u64)>,
     pub(super) segments: Segments,
@@ -106,6 +112,8 @@ pub(super) struct Side {
     pub(super) stopped: bool,
     pub(super) depth_reached: bool,
     pub(super) gap: bool,
+    /// Stream offset below which nobody asks for bytes any more.
+    pub(super) released: u64,
     /// Urgent bytes taken out of the stream so far: offsets shrink by as many.
     pub(super) urgent: u32,
     /// Closed over by `finish`.
@@ -233,7 +241,11 @@ impl Session {
 
     /// Bytes of one direction below stream offset `upto` are not needed any more.
     pub fn release(&mut self, dir: Direction, upto: u64, memory: &mut Memory) {
-        self.sides[dir.index()].segments.release(upto);
+        let keeps = self.inline && !self.oneside && !self.over && self.state != State::Closed;
+        let side = &mut self.sides[dir.index()];
+        side.released = side.released.max(upto);
+        // Inline, what the receiver has not acknowledged may come again: it must be what it was.
+        side.segments.release(if keeps { side.kept_from() } else { side.released });
         self.settle_account(memory);
     }
 
@@ -258,9 +270,9 @@ impl Session {
         self.sides[dir.index()].segments.right_edge()
     }
 
-    /// Stream offset below which bytes were released.
+    /// Stream offset below which bytes were released, though some may be kept to compare what comes again.
     pub fn released_to(&self, dir: Direction) -> u64 {
-        self.sides[dir.index()].segments.base()
+        self.sides[dir.index()].released
     }
 
     /// Stream offset of a segment's first byte, where its direction has begun. Negative for what lies before.
@@ -362,17 +374,10 @@ impl Session {
         if side.stopped || side.finished || payload.is_empty() {
             return;
         }
-        let skip = usize::try_from(offset.min(0).unsigned_abs()).unwrap_or(usize::MAX);
-        if skip >= payload.len() {
-            handled.events.set(StreamEvent::ReassemblySegmentBeforeBaseSeq);
-            handled.in_stream = true;
-            return;
-        }
-        let mut bytes = payload.get(skip..).unwrap_or_default();
-        let start = offset.max(0) as u64;
+        let mut bytes = payload;
         if config.depth != 0 {
-            let room = config.depth.saturating_sub(start);
-            if room < bytes.len() as u64 {
+            let room = (config.depth as i64).saturating_sub(offset).max(0);
+            if room < bytes.len() as i64 {
                 if !side.depth_reached {
                     side.depth_reached = true;
                     handled.events.set(StreamEvent::ReassemblyDepthReached);
@@ -388,14 +393,14 @@ impl Session {
             cap => cap.saturating_sub(memory.reassembly_used),
         };
         let rules = Rules { policy, frozen: side.acked(), count_max: config.segments_max, budget };
-        let inserted = side.segments.insert(start, bytes, rules);
+        let inserted = side.segments.insert(offset, bytes, rules);
         self.report(inserted, config, handled);
     }
 
     /// What storing a segment means for it.
     fn report(&self, inserted: Inserted, config: &StreamConfig, handled: &mut Handled) {
         let events = &mut handled.events;
-        if inserted.before_base {
+        if inserted.before_base && !events.has(StreamEvent::PktSpuriousRetransmission) {
             events.set(StreamEvent::ReassemblySegmentBeforeBaseSeq);
         }
         if inserted.differs {
@@ -436,6 +441,9 @@ impl Session {
             handled.events.set(StreamEvent::ReassemblySeqGap);
         }
         side.segments.forget_spans(limit);
+        if self.inline {
+            side.segments.release(side.kept_from());
+        }
         side.move_anchor();
     }
 }
@@ -460,6 +468,11 @@ impl Side {
     /// Stream offset up to which the receiver acknowledged.
     pub(super) fn acked(&self) -> u64 {
         self.offset(self.last_ack).unwrap_or(0)
+    }
+
+    /// Inline, bytes below this stream offset need not be kept to compare what comes again.
+    fn kept_from(&self) -> u64 {
+        self.released.min(self.acked()).max(self.released.saturating_sub(UNACKED_MAX))
     }
 
     /// Keeps the anchor within reach: sequence numbers are compared within 2^31.

@@ -1,5 +1,15 @@
 //! The states of a session and what moves it from one to the next (RFC 9293 §3.3.2, seen from between the two ends).
 
+use Direction::{ToClient, ToServer};
+
+use super::config::{Memory, StreamConfig};
+use super::events::StreamEvent as Event;
+use super::options::{is_signed, sacked};
+use super::session::{Handled, Segment, Session, Side};
+use super::validate::{before, later};
+use crate::decode::Tcp;
+use crate::types::Direction;
+
 /// Where a session stands, by the names of the RFC, each as seen from the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
@@ -47,30 +57,15 @@ impl State {
     }
 }
 
-use Direction::{ToClient, ToServer};
-
-use super::config::{Memory, StreamConfig};
-use super::events::StreamEvent as Event;
-use super::segments::Segments;
-use super::session::{Handled, Segment, Session, Side};
-use super::validate::{before, later};
-use crate::decode::Tcp;
-use crate::types::Direction;
-use crate::verdict::Reason;
-
-/// One of several handshakes that compete: which of them counts is known when the client acknowledges it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Opening {
-    pub(super) seq: u32,
-    pub(super) ack: u32,
-    pub(super) window: u16,
-    pub(super) scale: Option<u8>,
-    pub(super) stamp: Option<u32>,
-}
-
 impl Session {
     /// Moves the session by one segment.
-    pub(super) fn step(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) {
+    pub(super) fn step(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &mut Memory,
+        handled: &mut Handled,
+    ) {
         let flags = s.tcp.flags();
         if !s.tcp.has(Tcp::ACK) && s.tcp.ack() != 0 {
             handled.events.set(Event::PktBrokenAck);
@@ -114,383 +109,25 @@ impl Session {
         !again && matches!(self.state, State::CloseWait | State::LastAck | State::Closed)
     }
 
-    /// Whether the session may be kept: its own memory is accounted here.
-    fn account(&mut self, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
-        let size = size_of::<Session>() as u64;
-        if self.accounted {
-            return true;
-        }
-        if config.memcap != 0 && memory.used + size > config.memcap {
-            handled.exception = Some((config.memcap_policy, Reason::StreamMemcap));
-            return false;
-        }
-        memory.used += size;
-        self.accounted = true;
-        true
-    }
-
-    fn on_none(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) {
-        let tcp = s.tcp;
-        if tcp.has(Tcp::RST) {
-            handled.events.set(Event::RstButNoSession);
-        } else if tcp.has(Tcp::FIN) {
-            handled.events.set(if tcp.has(Tcp::SYN) { Event::FinSyn } else { Event::FinButNoSession });
-        } else if tcp.has(Tcp::SYN | Tcp::ACK) {
-            if self.may_pick_up(config, memory, handled) {
-                self.pick_up_synack(s, handled);
-            }
-        } else if tcp.has(Tcp::SYN) {
-            if self.account(config, memory, handled) {
-                // Whoever sends a SYN is the client.
-                let s = &if s.dir == ToClient {
-                    self.swap();
-                    handled.swap = true;
-                    Segment { dir: ToServer, ..*s }
-                } else {
-                    *s
-                };
-                self.open(s, config, memory, handled);
-            }
-        } else if tcp.has(Tcp::ACK) && self.may_pick_up(config, memory, handled) {
-            self.pick_up(s, config, memory, handled);
-        }
-    }
-
-    fn may_pick_up(&mut self, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
-        handled.exception = Some((config.midstream_policy, Reason::StreamMidstream));
-        (config.midstream || config.async_oneside) && self.account(config, memory, handled)
-    }
-
-    /// The client's SYN.
-    fn open(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &Memory, handled: &mut Handled) {
-        let options = &s.tcp.options;
-        let [client, server] = self.pair(s.dir);
-        client.isn = s.tcp.seq();
-        client.next_seq = s.tcp.seq().wrapping_add(1);
-        client.begin(s.tcp.seq().wrapping_add(1));
-        client.stamp = options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
-        server.window = u32::from(s.tcp.window());
-        server.scale = options.window_scale.unwrap_or(0).min(14);
-        self.stamps = options.timestamps.is_some();
-        self.state = State::SynSent;
-        if options.fast_open.is_some() && !s.payload.is_empty() {
-            self.fast_open = true;
-            let end = s.tcp.seq().wrapping_add(1).wrapping_add(s.payload.len() as u32);
-            self.sides[s.dir.index()].sent(end);
-            self.store(s, s.tcp.seq().wrapping_add(1), config, memory, handled);
-        }
-    }
-
-    /// A session that we see from its SYN/ACK on: its sender is the server.
-    fn pick_up_synack(&mut self, s: &Segment<'_>, handled: &mut Handled) {
-        if s.dir == ToServer {
-            self.swap();
-            handled.swap = true;
-        }
-        self.midstream = true;
-        handled.picked_up = true;
-        let options = &s.tcp.options;
-        let [server, client] = self.pair(ToClient);
-        client.isn = s.tcp.ack().wrapping_sub(1);
-        client.next_seq = s.tcp.ack();
-        client.begin(s.tcp.ack());
-        client.last_ack = s.tcp.ack();
-        client.scale = options.window_scale.unwrap_or(0).min(14);
-        client.announced(s.tcp.window());
-        server.isn = s.tcp.seq();
-        server.next_seq = s.tcp.seq().wrapping_add(1);
-        server.begin(server.next_seq);
-        server.last_ack = server.next_seq;
-        server.scale = client.scale;
-        server.stamp = options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
-        self.stamps = options.timestamps.is_some();
-        self.state = State::SynRecv;
-    }
-
-    /// A session that we see from some segment in its middle on.
-    fn pick_up(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &Memory, handled: &mut Handled) {
-        self.midstream = true;
-        handled.picked_up = true;
-        let [sender, receiver] = self.pair(s.dir);
-        // What an end shifts its windows by was said in the handshake: assume the most.
-        sender.scale = 14;
-        receiver.scale = 14;
-        sender.isn = s.tcp.seq().wrapping_sub(1);
-        sender.begin(s.tcp.seq());
-        sender.last_ack = s.tcp.seq();
-        sender.next_seq = s.tcp.seq().wrapping_add(s.payload.len() as u32);
-        sender.next_win = sender.last_ack.wrapping_add(u32::from(s.tcp.window()));
-        receiver.isn = s.tcp.ack().wrapping_sub(1);
-        receiver.begin(s.tcp.ack());
-        receiver.next_seq = s.tcp.ack();
-        receiver.last_ack = s.tcp.ack();
-        receiver.announced(s.tcp.window());
-        sender.stamp = s.tcp.options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
-        if let Some((_, echo)) = s.tcp.options.timestamps {
-            receiver.stamp = Some((echo, s.timestamp));
-            self.stamps = true;
-        }
-        self.state = State::Established;
-        self.store(s, s.tcp.seq(), config, memory, handled);
-    }
-
-    fn on_syn_sent(
-        &mut self,
-        s: &Segment<'_>,
-        config: &StreamConfig,
-        memory: &mut Memory,
-        handled: &mut Handled,
-    ) -> bool {
-        let tcp = s.tcp;
-        if tcp.has(Tcp::RST) {
-            return self.on_reset(s);
-        }
-        if tcp.has(Tcp::FIN) {
-            return true;
-        }
-        if tcp.has(Tcp::SYN | Tcp::ACK) {
-            return match s.dir {
-                ToServer if self.four_way => self.on_four_way_synack(s, handled),
-                ToServer => {
-                    handled.events.set(Event::Whs3SynackInWrongDirection);
-                    false
-                }
-                ToClient => self.on_synack(s, config, handled),
-            };
-        }
-        if tcp.has(Tcp::SYN) {
-            return match s.dir {
-                ToServer => self.on_syn_again(s, config, handled),
-                ToClient => {
-                    self.on_syn_from_server(s);
-                    true
-                }
-            };
-        }
-        if tcp.has(Tcp::ACK) {
-            if config.async_oneside && s.dir == ToServer {
-                let client = &mut self.sides[0];
-                if tcp.seq() != client.next_seq {
-                    handled.events.set(Event::Whs3AsyncWrongSeq);
-                    return false;
-                }
-                self.oneside = true;
-                self.state = State::Established;
-                let server = &mut self.sides[1];
-                server.isn = tcp.ack().wrapping_sub(1);
-                server.next_seq = tcp.ack();
-                server.last_ack = tcp.ack();
-                server.begin(tcp.ack());
-                server.announced(tcp.window());
-                let client = &mut self.sides[0];
-                client.last_ack = tcp.seq();
-                client.sent(tcp.seq().wrapping_add(s.payload.len() as u32));
-                self.store(s, tcp.seq(), config, memory, handled);
-            }
-            return true;
-        }
-        true
-    }
-
-    fn on_synack(&mut self, s: &Segment<'_>, _config: &StreamConfig, handled: &mut Handled) -> bool {
-        let tcp = s.tcp;
-        let [server, client] = self.pair(ToClient);
-        let first = client.isn.wrapping_add(1);
-        let with_data = client.next_seq;
-        if tcp.ack() != first && tcp.ack() != with_data {
-            handled.events.set(Event::Whs3SynackWithWrongAck);
-            return false;
-        }
-        server.isn = tcp.seq();
-        server.next_seq = tcp.seq().wrapping_add(1);
-        server.begin(server.next_seq);
-        server.last_ack = server.next_seq;
-        server.stamp = tcp.options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
-        client.last_ack = tcp.ack();
-        match tcp.options.window_scale {
-            Some(scale) => client.scale = scale.min(14),
-            None => client.scale = 0,
-        }
-        client.window = u32::from(tcp.window());
-        client.next_win = client.last_ack.wrapping_add(client.window);
-        server.next_win = server.last_ack.wrapping_add(server.window);
-        let ignored = tcp.ack() == first && with_data != first;
-        if ignored {
-            client.next_seq = client.isn;
-            client.segments = Segments::default();
-        }
-        self.four_way = false;
-        self.stamps &= tcp.options.timestamps.is_some();
-        if ignored {
-            handled.events.set(Event::Whs3SynackTfoDataIgnored);
-        }
-        self.state = State::SynRecv;
-        true
-    }
-
-    fn on_syn_again(&mut self, s: &Segment<'_>, _config: &StreamConfig, _handled: &mut Handled) -> bool {
-        let [client, server] = self.pair(ToServer);
-        client.stamp = s.tcp.options.timestamps.map(|(stamp, _)| (stamp, s.timestamp));
-        server.window = u32::from(s.tcp.window());
-        server.scale = s.tcp.options.window_scale.unwrap_or(0).min(14);
-        true
-    }
-
-    /// The server answers with a SYN of its own: both open at once, or the handshake is split.
-    fn on_syn_from_server(&mut self, s: &Segment<'_>) {
-        self.four_way = true;
-        let [server, client] = self.pair(ToClient);
-        server.isn = s.tcp.seq();
-        server.next_seq = s.tcp.seq().wrapping_add(1);
-        server.begin(server.next_seq);
-        let _ = client;
-        server.window = u32::from(s.tcp.window());
-    }
-
-    /// The client answers the server's SYN.
-    fn on_four_way_synack(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
-        let [client, server] = self.pair(ToServer);
-        if s.tcp.ack() != server.isn.wrapping_add(1) {
-            handled.events.set(Event::Whs4SynackWithWrongAck);
-            return false;
-        }
-        if s.tcp.seq() != client.isn {
-            handled.events.set(Event::Whs4SynackWithWrongSyn);
-            return false;
-        }
-        server.last_ack = s.tcp.ack();
-        server.window = u32::from(s.tcp.window());
-        client.last_ack = client.next_seq;
-        client.next_win = client.last_ack.wrapping_add(client.window);
-        server.next_win = server.last_ack.wrapping_add(server.window);
-        self.state = State::SynRecv;
-        true
-    }
-
-    fn on_syn_recv(
-        &mut self,
-        s: &Segment<'_>,
-        config: &StreamConfig,
-        memory: &mut Memory,
-        handled: &mut Handled,
-    ) -> bool {
-        let tcp = s.tcp;
-        if tcp.has(Tcp::RST) {
-            return self.on_reset(s);
-        }
-        if tcp.has(Tcp::SYN | Tcp::ACK) {
-            return self.on_synack_again(s, config, handled);
-        }
-        if tcp.has(Tcp::SYN) {
-            if s.dir == ToClient {
-                handled.events.set(Event::Whs3SynToclientOnSynRecv);
-                return false;
-            }
-            if tcp.seq() != self.sides[0].isn {
-                handled.events.set(Event::Whs3SynResendDiffSeqOnSynRecv);
-                return false;
-            }
-            return true;
-        }
-        if tcp.has(Tcp::FIN) || tcp.has(Tcp::ACK) {
-            return self.on_third(s, config, memory, handled);
-        }
-        true
-    }
-
-    /// The acknowledgement that completes the handshake, or what stands for it.
-    fn on_third(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
-        let tcp = s.tcp;
-        let four_way = self.four_way;
-        let loose = self.is_loose();
-        let [side, other] = self.pair(s.dir);
-        let first = side.isn.wrapping_add(1);
-        let within = |number: u32, side: &Side| {
-            !before(number, side.next_seq) && !before(side.next_win, number)
-        };
-        let right_seq = tcp.seq() == side.next_seq || tcp.seq() == first;
-        let right_ack = tcp.ack() == other.next_seq;
-        let right_ack = right_ack || s.dir == ToClient && within(tcp.ack(), other);
-        if !loose && !((right_seq || within(tcp.seq(), side)) && right_ack) {
-            handled.events.set(match (four_way, right_seq, s.dir) {
-                (true, false, _) => Event::Whs4WrongSeq,
-                (true, true, _) => Event::Whs4InvalidAck,
-                (false, true, ToServer) => Event::Whs3RightSeqWrongAckEvasion,
-                (false, ..) => Event::Whs3WrongSeqWrongAck,
-            });
-            return false;
-        }
-        let data = !s.payload.is_empty();
-        if s.dir == ToClient && data && config.inline && !self.fast_open {
-            handled.events.set(Event::Whs3AckDataInject);
-            handled.verdict = Some(Reason::StreamError);
-            return false;
-        }
-        if !self.stamp_is_current(s, handled) {
-            return false;
-        }
-        self.state = State::Established;
-        let expected = if four_way { ToClient } else { ToServer };
-        let [side, other] = self.pair(s.dir);
-        if s.dir == expected {
-            side.sent(if s.payload.is_empty() { tcp.seq() } else { first });
-            other.window = u32::from(tcp.window()) << other.scale;
-            other.next_win = other.last_ack.wrapping_add(other.window);
-            self.take(s, config, memory, handled);
-        } else {
-            // The acknowledgement that should have come was lost.
-            side.window = u32::from(tcp.window()) << side.scale;
-            side.next_win = side.last_ack.wrapping_add(side.window);
-            let window = other.window;
-            self.take(s, config, memory, handled);
-            let [_, other] = self.pair(s.dir);
-            other.window = window;
-            other.next_win = other.last_ack.wrapping_add(window);
-        }
-        true
-    }
-
-    fn on_synack_again(&mut self, s: &Segment<'_>, config: &StreamConfig, handled: &mut Handled) -> bool {
-        if s.dir == ToServer {
-            handled.events.set(Event::Whs3SynackToserverOnSynRecv);
-            return false;
-        }
-        let [server, client] = self.pair(ToClient);
-        if s.tcp.ack() != client.last_ack {
-            handled.events.set(Event::Whs3SynackResendWithDifferentAck);
-            return false;
-        }
-        if s.tcp.seq() != server.isn {
-            let opening = Opening {
-                seq: s.tcp.seq(),
-                ack: s.tcp.ack(),
-                window: s.tcp.window(),
-                scale: s.tcp.options.window_scale,
-                stamp: s.tcp.options.timestamps.map(|(stamp, _)| stamp),
-            };
-            if !self.openings.contains(&opening) {
-                if self.openings.len() >= usize::from(config.max_synack_queued) {
-                    handled.events.set(Event::Whs3SynackFlood);
-                    return false;
-                }
-                self.openings.push(opening);
-            }
-        }
-        true
-    }
-
     /// A segment of an open session, or of one that is closing.
-    fn on_open(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
+    pub(super) fn on_open(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &mut Memory,
+        handled: &mut Handled,
+    ) -> bool {
         let tcp = s.tcp;
-        if self.state == State::Closed {
+        if self.state == State::Closed && !self.outlives_reset(s, handled) {
             return true;
         }
         if tcp.has(Tcp::RST) {
-            return self.on_reset(s);
+            return self.stamp_is_current(s, handled) && self.on_reset(s, handled);
         }
         if tcp.has(Tcp::SYN) {
             return self.on_syn_in_session(s, handled);
         }
+        self.confirmed |= s.dir == ToClient && tcp.has(Tcp::ACK);
         if !self.stamp_is_current(s, handled) {
             return false;
         }
@@ -510,6 +147,10 @@ impl Session {
         let side = &mut self.sides[dir.index()];
         if state == State::Established && fin && before(tcp.seq(), side.last_ack) {
             handled.events.set(Event::FinOutOfWindow);
+            return false;
+        }
+        if state == State::CloseWait && fin && dir == ToClient && before(tcp.seq(), side.next_seq) {
+            handled.events.set(Event::ClosewaitFinOutOfWindow);
             return false;
         }
         if !self.in_window(s) {
@@ -536,7 +177,13 @@ impl Session {
     }
 
     /// Takes a segment that is good.
-    fn take(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &Memory, handled: &mut Handled) {
+    pub(super) fn take(
+        &mut self,
+        s: &Segment<'_>,
+        config: &StreamConfig,
+        memory: &Memory,
+        handled: &mut Handled,
+    ) {
         let tcp = s.tcp;
         let fin = tcp.has(Tcp::FIN);
         let end = tcp.seq().wrapping_add(s.payload.len() as u32);
@@ -555,6 +202,10 @@ impl Session {
             }
             _ => {}
         }
+        if self.midstream && side.window == 0 && side.next_win == side.last_ack {
+            // The first we hear of this end: what it offers stands for what it is offered.
+            side.announced(tcp.window());
+        }
         let acks_fin = self.acks_fin(s);
         if tcp.has(Tcp::ACK) {
             let widens = !fin && matches!(state, State::Established | State::FinWait1 | State::FinWait2);
@@ -571,7 +222,7 @@ impl Session {
     }
 
     /// Takes a segment's acknowledgement and window. `widens`: what the other end may send grows with it.
-    fn acknowledge(&mut self, s: &Segment<'_>, widens: bool, acks_fin: bool) {
+    pub(super) fn acknowledge(&mut self, s: &Segment<'_>, widens: bool, acks_fin: bool) {
         let settled = self.state == State::Established && !s.tcp.has(Tcp::FIN);
         let other = &mut self.sides[s.dir.opposite().index()];
         other.last_ack = later(other.last_ack, s.tcp.ack());
@@ -579,7 +230,10 @@ impl Session {
             other.window = u32::from(s.tcp.window()) << other.scale;
         }
         if widens {
-            other.next_win = later(other.next_win, other.last_ack.wrapping_add(other.window));
+            // What arrived behind a hole does not fill the window that is announced (RFC 2018).
+            let ahead = if s.tcp.options.sack_blocks > 0 { sacked(s.tcp) } else { 0 };
+            let edge = other.last_ack.wrapping_add(other.window).wrapping_add(ahead);
+            other.next_win = later(other.next_win, edge);
         }
         if !settled {
             other.next_seq = later(other.next_seq, other.last_ack);
@@ -599,7 +253,7 @@ impl Session {
             (State::CloseWait, ToClient) if fin => State::LastAck,
             (State::LastAck, ToServer) if acks_fin => State::Closed,
             (State::Closing, ToServer) if acks_fin => State::TimeWait,
-            (State::TimeWait, ToClient) if acks_fin => State::Closed,
+            (State::TimeWait, _) if acks_fin && !fin => State::Closed,
             (state, _) => state,
         };
     }
@@ -626,11 +280,16 @@ impl Session {
         false
     }
 
-    fn on_reset(&mut self, s: &Segment<'_>) -> bool {
+    pub(super) fn on_reset(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
         if !self.reset_is_believed(s) {
             return false;
         }
-        self.sides[s.dir.index()].reset = Some(s.tcp.seq());
+        if !s.payload.is_empty() {
+            handled.events.set(Event::RstWithData);
+        }
+        let side = &mut self.sides[s.dir.index()];
+        side.reset = Some(self.state);
+        side.reset_signed = is_signed(s.tcp);
         if s.tcp.has(Tcp::ACK) && self.state >= State::SynRecv {
             let other = &mut self.sides[s.dir.opposite().index()];
             other.last_ack = later(other.last_ack, s.tcp.ack());
@@ -639,8 +298,24 @@ impl Session {
         true
     }
 
+    /// Whether a session goes on after a reset that its receiver is likely to have ignored: the sender itself sends more.
+    fn outlives_reset(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
+        let side = &mut self.sides[s.dir.index()];
+        let goes_on = side.reset_signed
+            && !s.payload.is_empty()
+            && !s.tcp.has(Tcp::RST)
+            && s.tcp.seq() == side.next_seq;
+        if let Some(state) = side.reset.filter(|_| goes_on) {
+            side.reset = None;
+            side.reset_signed = false;
+            self.state = state;
+            handled.events.set(Event::SuspectedRstInject);
+        }
+        goes_on
+    }
+
     /// The sender's side and the other.
-    fn pair(&mut self, dir: Direction) -> [&mut Side; 2] {
+    pub(super) fn pair(&mut self, dir: Direction) -> [&mut Side; 2] {
         let [a, b] = &mut self.sides;
         if dir == ToServer { [a, b] } else { [b, a] }
     }

@@ -5,6 +5,7 @@ use super::overlap::OsPolicy;
 use super::session::{Handled, Segment, Session, Side};
 use super::state::State;
 use crate::decode::Tcp;
+use crate::types::Direction;
 
 /// Slack of windows where not all of a session was seen, bytes.
 const WINDOW_SLACK: u32 = 65_535;
@@ -24,7 +25,11 @@ pub(super) const fn later(a: u32, b: u32) -> u32 {
 impl Session {
     /// Whether the acknowledgement number can be: not beyond what may have been sent.
     pub(super) fn ack_is_possible(&self, s: &Segment<'_>, handled: &mut Handled) -> bool {
-        if !s.tcp.has(Tcp::ACK) || self.state < State::SynRecv && !s.tcp.has(Tcp::RST) {
+        if self.state == State::Closed {
+            return true;
+        }
+        let refuses = s.tcp.has(Tcp::RST) && s.dir == Direction::ToServer;
+        if !s.tcp.has(Tcp::ACK) || self.state < State::SynRecv && !refuses {
             return true;
         }
         let other = &self.sides[s.dir.opposite().index()];
@@ -64,12 +69,12 @@ impl Session {
 
     /// Whether an answer to the SYN echoes the SYN's timestamp (RFC 7323 §3.2).
     pub(super) fn echo_is_right(&self, s: &Segment<'_>, handled: &mut Handled) -> bool {
-        if self.state != State::SynSent || s.dir != crate::types::Direction::ToClient {
+        if self.state != State::SynSent || s.dir != Direction::ToClient {
             return true;
         }
         let [client, _] = &self.sides;
         match (client.stamp, s.tcp.options.timestamps) {
-            (Some((sent, _)), Some((_, echo))) if echo == sent => true,
+            (Some((sent, _)), Some((_, echo))) if echo == sent || echo == 0 => true,
             (_, None) => true,
             _ => {
                 handled.events.set(StreamEvent::PktInvalidTimestamp);
@@ -110,11 +115,11 @@ impl Session {
             && !before(side.last_ack, s.tcp.seq().wrapping_add(s.payload.len() as u32))
     }
 
-    /// Whether the segment, spurious, lies before the first byte of a direction of which nothing was acknowledged yet.
+    /// Whether the segment, spurious, lies before everything that is still of interest.
     pub(super) fn is_before_all(&self, s: &Segment<'_>) -> bool {
         let side = &self.sides[s.dir.index()];
-        self.state == State::SynSent || side.last_ack == side.isn.wrapping_add(1) && !before(side.next_seq, side.last_ack)
-            && before(s.tcp.seq(), side.last_ack)
+        let end = s.tcp.seq().wrapping_add(s.payload.len() as u32);
+        self.state == State::SynSent || side.signed_offset(end).is_some_and(|end| end <= side.released as i64)
     }
 
     /// Whether the data lies within what the other end allowed.
@@ -132,7 +137,7 @@ impl Session {
 
     /// Whether the timestamp option does not go back (PAWS). Takes it, when it does not.
     pub(super) fn stamp_is_current(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
-        if !self.stamps || s.tcp.has(Tcp::RST) {
+        if !self.stamps {
             return true;
         }
         let Some((stamp, _)) = s.tcp.options.timestamps else { return true };
@@ -144,7 +149,9 @@ impl Session {
             handled.events.set(StreamEvent::PktInvalidTimestamp);
             return false;
         }
-        side.stamp = Some((stamp, s.timestamp));
+        if !s.tcp.has(Tcp::RST) {
+            side.stamp = Some((stamp, s.timestamp));
+        }
         true
     }
 
@@ -154,6 +161,13 @@ impl Session {
         let seq = s.tcp.seq();
         if self.is_loose() {
             return true;
+        }
+        if self.state == State::SynSent && s.dir == Direction::ToClient {
+            // Refused: where the server stands is not known, only that it answers this SYN.
+            return s.tcp.has(Tcp::ACK) && s.tcp.ack() == self.sides[0].next_seq;
+        }
+        if self.state == State::SynSent {
+            return false;
         }
         match self.policies[s.dir.index()] {
             OsPolicy::Linux | OsPolicy::OldLinux | OsPolicy::Solaris | OsPolicy::OldSolaris => {
@@ -169,7 +183,7 @@ impl Side {
     /// The other end announced a window.
     pub(super) fn announced(&mut self, window: u16) {
         self.window = u32::from(window) << self.scale;
-        self.next_win = later(self.next_win, self.last_ack.wrapping_add(self.window));
+        self.next_win = self.last_ack.wrapping_add(self.window);
     }
 
     /// The sender used sequence numbers up to `end`.
