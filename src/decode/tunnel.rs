@@ -4,7 +4,7 @@ use super::counters::Counter;
 use super::decoder::{Decoder, Inner, Next, be16, be32};
 use super::events::DecodeEvent as E;
 use super::link::ether;
-use super::packet::{Packet, TunnelKind};
+use super::packet::{Net, Packet, TunnelKind};
 
 impl Decoder {
     pub(super) fn ipv4_in_ipv4<'a>(&mut self, bytes: &'a [u8]) -> Next<'a> {
@@ -31,6 +31,12 @@ impl Decoder {
     }
 
     pub(super) fn ipv6_in_ipv6<'a>(&mut self, p: &mut Packet<'a>, bytes: &'a [u8]) -> Next<'a> {
+        // Behind extension headers only what is whole is taken for a packet.
+        let extended = matches!(&p.net, Net::V6(ip) if !ip.extensions().is_empty());
+        if extended && (bytes.len() < 40 || bytes[0] >> 4 != 6) {
+            p.events.set(E::Ipv6UnknownNextHeader);
+            return Next::None;
+        }
         if bytes.len() < 40 {
             p.events.set(E::Ipv6Ipv6InIpv6TooSmall);
             return Next::None;
