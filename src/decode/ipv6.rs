@@ -118,12 +118,11 @@ impl Decoder {
                     }
                 }
                 ROUTING => {
-                    if extension[2] == 0 {
-                        p.events.set(E::Ipv6RhType0);
-                    }
                     chain.rerouted = extension[3] != 0;
                     if std::mem::replace(&mut chain.routing, true) {
                         p.events.set(E::Ipv6ExthdrDuplRh);
+                    } else if extension[2] == 0 {
+                        p.events.set(E::Ipv6RhType0);
                     }
                 }
                 FRAGMENT => {
@@ -238,7 +237,14 @@ fn options(p: &mut Packet<'_>, options: &[u8], hop_by_hop: bool) {
             p.events.set(E::Ipv6ExthdrInvalidOptlen);
             break;
         }
-        let Some(value) = value.get(..usize::from(len)) else { break };
+        let there = value.len();
+        let Some(value) = value.get(..usize::from(len)) else {
+            // One byte too few is forgiven.
+            if usize::from(len) > there + 1 {
+                p.events.set(E::Ipv6ExthdrInvalidOptlen);
+            }
+            break;
+        };
         match kind {
             // PadN.
             1 => {

@@ -271,10 +271,7 @@ impl Decoder {
         if !self.enter(p) {
             return Next::None;
         }
-        if bytes.len() < 4 {
-            return self.fail(p, E::PppPktTooSmall);
-        }
-        let rest = if bytes.starts_with(&[0xff, 0x03]) { from(bytes, 2) } else { bytes };
+        let rest = if bytes.first() == Some(&0xff) { from(bytes, 2) } else { bytes };
         match rest {
             [first, rest @ ..] if first & 1 != 0 => self.ppp_payload(p, u16::from(*first), rest),
             [first, second, rest @ ..] => self.ppp_payload(p, u16::from_be_bytes([*first, *second]), rest),
@@ -341,10 +338,10 @@ impl Decoder {
             return Next::None;
         }
         match bytes.first().map(|first| first >> 4) {
-            None => self.fail(p, E::Ipv4PktTooSmall),
+            _ if bytes.len() < 20 => self.fail(p, E::Ipv4PktTooSmall),
             Some(4) => self.ipv4(p, bytes),
             Some(6) => self.ipv6(p, bytes),
-            Some(_) => self.fail(p, E::IprawInvalidIpVersion),
+            _ => self.fail(p, E::IprawInvalidIpVersion),
         }
     }
 

@@ -133,7 +133,7 @@ impl Decoder {
             138 => Some(2),
             155 => Some(3),
             150..=153 => None,
-            0 | 127 | 255 => {
+            0 | 127 => {
                 p.events.set(E::Icmpv6UnknownType);
                 None
             }
@@ -293,7 +293,14 @@ fn note(found: &mut TcpOptions, kind: u8, option: &[u8]) -> Result<(), E> {
         }
         // RFC 7413: a request without a cookie, or a cookie of an even length; and the experimental form that preceded it.
         34 => fast_open(found, len - 2)?,
-        253 | 254 if be16(option, 2) == Some(0xf989) => fast_open(found, len - 4)?,
+        253 | 254 if be16(option, 2) == Some(0xf989) => {
+            if !matches!(len, 4 | 12) {
+                return Err(E::TcpOptInvalidLen);
+            }
+            fast_open(found, len - 4)?;
+        }
+        // Authentication, RFC 5925.
+        29 if len < 4 => return Err(E::TcpOptInvalidLen),
         // MD5 signature, RFC 2385.
         19 => fixed(18)?,
         _ => {}

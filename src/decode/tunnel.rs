@@ -141,7 +141,8 @@ impl Decoder {
         self.counters.bump(Counter::Erspan);
         let Some(mut frame) = bytes.get(header_len..) else { return self.fail(p, E::ErspanHeaderTooSmall) };
         if bytes.first().map(|first| first >> 4) != Some(version) {
-            return self.fail(p, E::ErspanUnsupportedVersion);
+            // Type III is newer than the event.
+            return if version == 1 { self.fail(p, E::ErspanUnsupportedVersion) } else { Next::None };
         }
         // Type III may have eight bytes more for its platform.
         if version == 2 && bytes.get(11).is_some_and(|flags| flags & 1 != 0) {
