@@ -100,7 +100,7 @@ impl Decoder {
 
 /// Options: what is wrong with one is noted and the packet goes on; false when the list itself is broken.
 fn options(p: &mut Packet<'_>, options: &[u8]) -> bool {
-    if options.len() % 8 != 0 {
+    if !options.len().is_multiple_of(8) {
         p.events.set(E::Ipv4OptPadRequired);
     }
     let mut rest = options;
@@ -143,7 +143,7 @@ fn option_event(kind: u8, option: &[u8]) -> Option<E> {
     let short = |min| (len < min).then_some(E::Ipv4OptInvalidLen);
     // One past the end says that the option is full.
     let pointer_event = |first: usize, entry: usize| {
-        let wrong = pointer < first || (pointer - first) % entry != 0 || pointer > len + 1;
+        let wrong = pointer < first || !(pointer - first).is_multiple_of(entry) || pointer > len + 1;
         wrong.then_some(E::Ipv4OptMalformed)
     };
     match kind {

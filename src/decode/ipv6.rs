@@ -170,7 +170,7 @@ impl Decoder {
         extensions_len: usize,
     ) -> Next<'a> {
         self.counters.bump(Counter::DefragIpv6Fragments);
-        if fragment.more && p.payload.len() % 8 != 0 {
+        if fragment.more && !p.payload.len().is_multiple_of(8) {
             // RFC 8200, section 4.5: such a fragment is discarded.
             p.events.set(E::Ipv6FragInvalidLength);
             return Next::None;

@@ -76,7 +76,10 @@ fn built(builder: etherparse::PacketBuilderStep<etherparse::UdpHeader>, payload:
 }
 
 fn udp4(ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
-    built(PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(ports.0, ports.1), payload)
+    built(
+        PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(ports.0, ports.1),
+        payload,
+    )
 }
 
 fn udp6(payload: &[u8]) -> Vec<u8> {
@@ -186,7 +189,11 @@ fn link_types_lead_to_the_same_packet() {
         (276, with(&sll2)),
     ] {
         let packet = check(LinkType(link), &bytes, &[]);
-        assert_eq!((packet.ends.as_str(), &packet.payload[..]), ("10.0.0.1 53 > 10.0.0.2 54", &b"data"[..]), "{link}");
+        assert_eq!(
+            (packet.ends.as_str(), &packet.payload[..]),
+            ("10.0.0.1 53 > 10.0.0.2 54", &b"data"[..]),
+            "{link}"
+        );
     }
     let mut decoder = Decoder::new(&DecodeConfig::default());
     assert_eq!(decode_with(&mut decoder, LinkType(147), ip)[0].ends, "");
@@ -211,7 +218,11 @@ fn what_stands_before_ip_is_looked_through() {
         (i_tag, vec![]),
     ] {
         let packet = check(ETHERNET, &with(&between), &[]);
-        assert_eq!((packet.ends.as_str(), packet.vlans), ("10.0.0.1 53 > 10.0.0.2 54", vlans), "{between:02x?}");
+        assert_eq!(
+            (packet.ends.as_str(), packet.vlans),
+            ("10.0.0.1 53 > 10.0.0.2 54", vlans),
+            "{between:02x?}"
+        );
     }
     let four = [0x81, 0, 0, 1, 0x81, 0, 0, 2, 0x81, 0, 0, 3, 0x81, 0, 0, 4, 8, 0];
     check(ETHERNET, &with(&four), &["vlan.too_many_layers"]);
@@ -296,7 +307,10 @@ fn tunnels_hand_over_the_outer_packet_first() {
         (gre(&[0, 0, 8, 0], inner_ip), TunnelKind::Gre),
         (gre(&[0xb0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2], inner_ip), TunnelKind::Gre),
         (gre(&[0, 0, 0x65, 0x58], &inner_frame), TunnelKind::Gre),
-        (gre(&[0x30, 0x81, 0x88, 0x0b, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 3, 0, 0x21], inner_ip), TunnelKind::Gre),
+        (
+            gre(&[0x30, 0x81, 0x88, 0x0b, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 3, 0, 0x21], inner_ip),
+            TunnelKind::Gre,
+        ),
         (gre(&erspan2, &inner_frame), TunnelKind::Erspan),
         (gre(&erspan3, &inner_frame), TunnelKind::Erspan),
         (udp(4789, &[8, 0, 0, 0, 0, 0, 1, 0], &inner_frame), TunnelKind::Vxlan),
@@ -389,7 +403,10 @@ fn fragments_become_their_datagram() {
     let mut seen = decode_with(&mut decoder, RAW, &part(1, &whole[40..88]));
     seen.extend(decode_with(&mut decoder, RAW, &part(48, &whole[88..])));
     assert_eq!(seen.len(), 3);
-    assert_eq!((seen[2].origin, seen[2].proto, &seen[2].payload[..]), (Origin::Defragmented, 17, &[7; 100][..]));
+    assert_eq!(
+        (seen[2].origin, seen[2].proto, &seen[2].payload[..]),
+        (Origin::Defragmented, 17, &[7; 100][..])
+    );
 }
 
 #[test]
@@ -408,7 +425,12 @@ fn seeded_mutations_never_panic() {
         ether6(0, &[44, 0, 5, 2, 0, 0, 1, 0, 17, 0, 0, 1, 0, 0, 0, 9, 1, 1, 1, 1, 1, 1, 1, 1]),
         ether6(0, &[44, 0, 5, 2, 0, 0, 1, 0, 17, 0, 0, 8, 0, 0, 0, 9, 1, 1, 1, 1]),
         [&inner[..12], &[0x81, 0, 0, 5, 0x88, 0x47, 0, 1, 1, 9], &inner[14..]].concat(),
-        [&inner[..12], &[8, 0], &raw4(47, 0, &[7, 7, 4, 0, 0, 0, 0, 0], &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10])].concat(),
+        [
+            &inner[..12],
+            &[8, 0],
+            &raw4(47, 0, &[7, 7, 4, 0, 0, 0, 0, 0], &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10]),
+        ]
+        .concat(),
     ];
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move |below: usize| {
@@ -447,7 +469,10 @@ fn spreading_is_the_same_for_both_directions_and_all_fragments() {
     let there = spread(&frame(ETHERNET, &ports[0]));
     assert_ne!(there, 0);
     assert_eq!(there, spread(&frame(ETHERNET, &ports[1])));
-    let back = built(PacketBuilder::ethernet2([2; 6], [1; 6]).ipv4([10, 0, 0, 2], [10, 0, 0, 1], 64).udp(54, 53), b"");
+    let back = built(
+        PacketBuilder::ethernet2([2; 6], [1; 6]).ipv4([10, 0, 0, 2], [10, 0, 0, 1], 64).udp(54, 53),
+        b"",
+    );
     assert_eq!(there, spread(&frame(ETHERNET, &back)));
     assert_eq!(there, spread(&frame(RAW, &raw4(17, 0x2005, &[], b"fragment"))));
     let tagged = [&back[..12], &[0x81, 0, 0, 5, 0x88, 0x47, 0, 1, 1, 9], &back[14..]].concat();

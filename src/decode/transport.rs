@@ -248,7 +248,7 @@ fn tcp_options(p: &mut Packet<'_>, options: &[u8]) -> TcpOptions {
 }
 
 fn fast_open(found: &mut TcpOptions, cookie_len: usize) -> Result<(), E> {
-    if cookie_len > 16 || cookie_len % 2 != 0 {
+    if cookie_len > 16 || !cookie_len.is_multiple_of(2) {
         return Err(E::TcpOptInvalidLen);
     }
     if found.fast_open.is_some() {
@@ -280,7 +280,7 @@ fn note(found: &mut TcpOptions, kind: u8, option: &[u8]) -> Result<(), E> {
             found.sack_permitted = true;
         }
         5 => {
-            if !(10..=34).contains(&len) || (len - 2) % 8 != 0 {
+            if !(10..=34).contains(&len) || !(len - 2).is_multiple_of(8) {
                 return Err(E::TcpOptInvalidLen);
             }
             once(found.sack_blocks == 0)?;
