@@ -94,7 +94,7 @@ impl OverlapPolicy {
         ("old-solaris", OverlapPolicy::First),
         ("old_solaris", OverlapPolicy::First),
         ("solaris", OverlapPolicy::Solaris),
-        ("hpux10", OverlapPolicy::First),
+        ("hpux10", OverlapPolicy::Bsd),
         ("hpux11", OverlapPolicy::First),
         ("irix", OverlapPolicy::Bsd),
         ("macos", OverlapPolicy::First),

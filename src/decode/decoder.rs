@@ -101,15 +101,7 @@ impl Decoder {
         next: Next<'a>,
         each: &mut dyn FnMut(&Packet<'_>) -> Verdict,
     ) -> Verdict {
-        if self.invalid {
-            self.invalid = false;
-            self.counters.bump(Counter::Invalid);
-        }
-        if !packet.events.is_empty() {
-            for event in packet.events.iter() {
-                self.counters.bump_event(event);
-            }
-        }
+        self.count(packet);
         let verdict = each(packet);
         match next {
             Next::None => verdict,
@@ -126,6 +118,19 @@ impl Decoder {
                 let verdict = verdict.stricter(self.hand_over(&whole, next, each));
                 self.defrag.recycle(datagram);
                 verdict
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, packet: &Packet<'_>) {
+        if self.invalid {
+            self.invalid = false;
+            self.counters.bump(Counter::Invalid);
+        }
+        if !packet.events.is_empty() {
+            for event in packet.events.iter() {
+                self.counters.bump_event(event);
             }
         }
     }
@@ -150,6 +155,11 @@ impl Decoder {
             Inner::EtherType(kind) => self.ether_type(&mut packet, kind, bytes).unwrap_or(Next::None),
             Inner::Ppp => self.ppp(&mut packet, bytes),
         };
+        if self.invalid {
+            // What is malformed inside a tunnel is counted; as a packet there is only the outer one.
+            self.count(&packet);
+            return Verdict::Forward;
+        }
         self.hand_over(&packet, next, each)
     }
 
@@ -164,6 +174,13 @@ impl Decoder {
         self.invalid = true;
         packet.events.set(DecodeEvent::TooManyLayers);
         false
+    }
+
+    /// The packet cannot be decoded further, and there is no event for why.
+    #[cold]
+    pub(super) fn invalid<'a>(&mut self) -> Next<'a> {
+        self.invalid = true;
+        Next::None
     }
 
     /// The packet cannot be decoded further.

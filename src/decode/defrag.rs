@@ -368,3 +368,159 @@ fn new_wins(policy: OverlapPolicy, old: (u32, u32), new: (u32, u32)) -> bool {
         OverlapPolicy::Windows => new.0 < old.0 && new.1 > old.1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::IfaceId;
+
+    const HEAD: [u8; 20] = [0x45, 0, 0, 20, 0, 7, 0, 0, 64, 200, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+
+    struct Bench {
+        defrag: Defrag,
+        counters: DecodeCounters,
+        second: u64,
+    }
+
+    impl Bench {
+        fn new(config: DefragConfig) -> Self {
+            Bench { defrag: Defrag::new(&config, true), counters: DecodeCounters::default(), second: 1 }
+        }
+
+        /// Offset in units of eight bytes; returns the data when it is whole, and the events.
+        fn add(
+            &mut self,
+            id: u32,
+            offset: u32,
+            more: bool,
+            data: &[u8],
+        ) -> (Option<Vec<u8>>, Vec<&'static str>) {
+            let mut packet = Packet::new(1, Timestamp::new(self.second, 0), IfaceId(0), &[]);
+            packet.net = crate::decode::Ipv4::new(&HEAD).map(Net::V4).unwrap();
+            let fragment =
+                Arrived { offset: offset * 8, more, head: &HEAD, next_header_at: 0, proto: Proto(200), data };
+            let whole = match self.defrag.insert(&mut packet, id, &fragment, &mut self.counters) {
+                Outcome::Complete(datagram) => {
+                    let data = datagram.bytes()[20..].to_vec();
+                    self.defrag.recycle(datagram);
+                    Some(data)
+                }
+                Outcome::Kept | Outcome::Limited => None,
+            };
+            (whole, packet.events.iter().map(E::name).collect())
+        }
+    }
+
+    fn config(policy: OverlapPolicy) -> DefragConfig {
+        DefragConfig { policies: crate::decode::PrefixMap::new(policy), ..DefragConfig::default() }
+    }
+
+    /// Fragments as (offset, length, letter) in units of eight bytes, then what each policy makes of them, a letter a unit.
+    fn check(fragments: &[(u32, usize, u8)], end: u32, expected: &[(OverlapPolicy, &str)]) {
+        for (policy, letters) in expected {
+            let mut bench = Bench::new(config(*policy));
+            bench.add(7, end, false, b"........");
+            let mut whole = None;
+            for &(offset, len, letter) in fragments {
+                whole = bench.add(7, offset, true, &vec![letter; len * 8]).0;
+            }
+            let whole = whole.unwrap_or_else(|| panic!("{policy:?} is not complete"));
+            let seen: String = whole.iter().step_by(8).map(|&byte| char::from(byte)).collect();
+            assert_eq!(seen.trim_end_matches('.'), *letters, "{policy:?} {fragments:?}");
+            assert_eq!(bench.defrag.memory, 0);
+        }
+    }
+
+    #[test]
+    fn each_policy_favours_its_fragment() {
+        use OverlapPolicy::{Bsd, BsdRight, First, Last, Linux, Solaris, Windows};
+        let all = |bsd, right, linux, first, last, solaris, windows| {
+            [(Bsd, bsd), (BsdRight, right), (Linux, linux), (First, first), (Last, last), (Solaris, solaris)]
+                .into_iter()
+                .chain([(Windows, windows)])
+                .collect::<Vec<_>>()
+        };
+        // The newer begins later and ends later.
+        check(
+            &[(0, 3, b'A'), (2, 3, b'B')],
+            5,
+            &all("AAABB", "AABBB", "AAABB", "AAABB", "AABBB", "AAABB", "AAABB"),
+        );
+        // The newer begins with the older and is longer.
+        check(&[(0, 2, b'A'), (0, 3, b'B')], 3, &all("AAB", "BBB", "BBB", "AAB", "BBB", "AAB", "AAB"));
+        // The newer begins earlier, and ends within the older, with it, and after it.
+        let behind = |fragment| [(3, 2, b'A'), fragment];
+        let with_start = |fragments: [(u32, usize, u8); 2]| [fragments[0], fragments[1], (0, 2, b'S')];
+        check(
+            &with_start(behind((2, 2, b'B'))),
+            5,
+            &all("SSBBA", "SSBAA", "SSBBA", "SSBAA", "SSBBA", "SSBAA", "SSBAA"),
+        );
+        check(
+            &with_start(behind((2, 3, b'B'))),
+            5,
+            &all("SSBBB", "SSBAA", "SSBBB", "SSBAA", "SSBBB", "SSBBB", "SSBAA"),
+        );
+        check(
+            &with_start(behind((2, 4, b'B'))),
+            6,
+            &all("SSBBBB", "SSBAAB", "SSBBBB", "SSBAAB", "SSBBBB", "SSBBBB", "SSBBBB"),
+        );
+        // The newer lies within the older.
+        check(
+            &[(1, 4, b'A'), (2, 2, b'B'), (0, 1, b'S')],
+            5,
+            &all("SAAAA", "SABBA", "SAAAA", "SAAAA", "SABBA", "SAAAA", "SAAAA"),
+        );
+    }
+
+    #[test]
+    fn overlaps_and_absurd_offsets_are_events() {
+        let mut bench = Bench::new(DefragConfig::default());
+        assert_eq!(bench.add(1, 0, true, &[1; 16]), (None, vec![]));
+        assert_eq!(bench.add(1, 1, true, &[2; 16]).1, ["ipv4.frag_overlap"]);
+        assert_eq!(bench.add(1, 8191, true, &[2; 16]).1, ["ipv4.frag_pkt_too_large"]);
+        // A last fragment cuts what was beyond it.
+        let (whole, _) = bench.add(1, 2, false, &[]);
+        assert_eq!(whole.unwrap(), [1; 16]);
+    }
+
+    #[test]
+    fn time_and_limits_are_kept() {
+        let limits = DefragConfig { trackers_max: 2, fragments_max: 3, ..DefragConfig::default() };
+        let mut bench = Bench::new(limits);
+        bench.add(1, 0, true, &[1; 8]);
+        bench.add(2, 0, true, &[1; 8]);
+        assert_eq!(bench.add(3, 0, true, &[1; 8]).1, ["ipv4.frag_ignored"]);
+        assert_eq!(bench.counters.count(Counter::DefragMaxTrackers), 1);
+        bench.add(1, 2, true, &[1; 8]);
+        bench.add(1, 4, true, &[1; 8]);
+        assert_eq!(bench.add(1, 6, true, &[1; 8]).1, ["ipv4.frag_ignored"]);
+        // After a minute both are forgotten: the rest of the first makes no datagram.
+        bench.second += 60;
+        assert_eq!(bench.add(1, 1, false, &[1; 8]), (None, vec![]));
+        assert_eq!(bench.counters.count(Counter::DefragTimeout), 2);
+        assert_eq!(bench.defrag.trackers.len(), 1);
+
+        let memcap = 64 << 10;
+        let mut bench = Bench::new(DefragConfig { memcap, ..DefragConfig::default() });
+        for id in 0..10_000 {
+            bench.add(id, id % 100, true, &[0; 1400]);
+            assert!(bench.defrag.memory <= memcap + 4096);
+        }
+        assert!(bench.counters.count(Counter::DefragMemcap) > 9000);
+    }
+
+    #[test]
+    fn completed_datagrams_leave_nothing_behind() {
+        let mut bench = Bench::new(DefragConfig::default());
+        // One that never ends keeps the front of the queue.
+        bench.add(u32::MAX, 0, true, &[0; 8]);
+        for id in 0..10_000 {
+            bench.add(id, 0, true, &[0; 8]);
+            assert!(bench.add(id, 1, false, &[0; 8]).0.is_some());
+        }
+        assert!(bench.defrag.queue.len() < 2000);
+        assert_eq!(bench.defrag.trackers.len(), 1);
+    }
+}

@@ -36,8 +36,8 @@ impl Decoder {
             self.counters.bump(Counter::BadChecksum);
         }
         p.net = Net::V4(ip);
-        if header_len > 20 {
-            options(p, ip.options());
+        if header_len > 20 && !options(p, ip.options()) {
+            return self.invalid();
         }
         p.payload = from(datagram, header_len);
         if ip.flags() & 1 != 0 || ip.fragment_offset() != 0 {
@@ -98,80 +98,83 @@ impl Decoder {
     }
 }
 
-/// Options: what is wrong with them is noted, the packet goes on.
-fn options(p: &mut Packet<'_>, options: &[u8]) {
-    const EOL: u8 = 0;
-    const NOP: u8 = 1;
+/// Options: what is wrong with one is noted and the packet goes on; false when the list itself is broken.
+fn options(p: &mut Packet<'_>, options: &[u8]) -> bool {
+    if !options.len().is_multiple_of(8) {
+        p.events.set(E::Ipv4OptPadRequired);
+    }
     let mut rest = options;
     let mut seen = [false; 256];
-    let mut ended = false;
     while let Some((&kind, after)) = rest.split_first() {
         match kind {
-            EOL => {
-                ended = true;
-                break;
-            }
-            NOP => {
+            0 => break,
+            1 => {
                 rest = after;
                 continue;
             }
             _ => {}
         }
-        let Some(&len) = after.first() else {
-            p.events.set(E::Ipv4OptInvalidLen);
-            return;
+        let Some(len) = after.first().map(|&len| usize::from(len)) else {
+            p.events.set(E::Ipv4OptEolRequired);
+            break;
         };
-        let (len, Some(option)) = (usize::from(len), rest.get(..usize::from(len))) else {
+        let Some(option) = rest.get(..len).filter(|option| option.len() >= 2) else {
             p.events.set(E::Ipv4OptInvalidLen);
-            return;
+            return false;
         };
-        if len < 2 {
-            p.events.set(E::Ipv4OptInvalidLen);
-            return;
-        }
-        let known = matches!(kind, 7 | 68 | 130 | 131 | 133 | 134 | 136 | 137 | 148);
-        if !known {
+        rest = from(rest, len);
+        if !matches!(kind, 7 | 25 | 68 | 130 | 131 | 133 | 134 | 136 | 137 | 148) {
             p.events.set(E::Ipv4OptInvalid);
-        } else if std::mem::replace(&mut seen[usize::from(kind)], true) {
+        } else if seen[usize::from(kind)] {
             p.events.set(E::Ipv4OptDuplicate);
         } else if let Some(event) = option_event(kind, option) {
             p.events.set(event);
-            return;
+        } else {
+            seen[usize::from(kind)] = true;
         }
-        rest = from(rest, len);
     }
-    if !ended && options.last() != Some(&NOP) && rest.is_empty() && options.len() % 4 != 0 {
-        p.events.set(E::Ipv4OptPadRequired);
-    }
+    true
 }
 
 /// What is wrong with an option whose kind is known.
 fn option_event(kind: u8, option: &[u8]) -> Option<E> {
     let len = option.len();
-    let pointer = option.get(2).copied().unwrap_or(0);
+    let pointer = usize::from(option.get(2).copied().unwrap_or(0));
+    let short = |min| (len < min).then_some(E::Ipv4OptInvalidLen);
+    // One past the end says that the option is full.
+    let pointer_event = |first: usize, entry: usize| {
+        let wrong = pointer < first || !(pointer - first).is_multiple_of(entry) || pointer > len + 1;
+        wrong.then_some(E::Ipv4OptMalformed)
+    };
     match kind {
         // Record route, loose and strict source route: addresses of four bytes behind a pointer of at least 4.
-        7 | 131 | 137 => {
-            if len < 3 || (len - 3) % 4 != 0 {
-                return Some(E::Ipv4OptInvalidLen);
-            }
-            let past = usize::from(pointer) > len + 1;
-            (pointer < 4 || (pointer - 4) % 4 != 0 || past).then_some(E::Ipv4OptMalformed)
-        }
-        // Time stamp: four bytes of header, entries of four or eight by its flag.
-        68 => {
-            let Some(&flags) = option.get(3) else { return Some(E::Ipv4OptInvalidLen) };
-            let entry = if flags & 15 == 0 { 4 } else { 8 };
-            if len < 5 {
-                return Some(E::Ipv4OptInvalidLen);
-            }
-            let past = usize::from(pointer) > len + 1;
-            (pointer < 5 || (usize::from(pointer) - 5) % entry != 0 || past).then_some(E::Ipv4OptMalformed)
-        }
-        // Security.
-        130 => (len != 11).then_some(E::Ipv4OptInvalidLen),
+        7 | 131 | 137 => short(3).or_else(|| pointer_event(4, 4)),
+        // Time stamp: entries of four bytes, or of eight when its flags ask for addresses.
+        68 => short(5).or_else(|| {
+            let entry = if matches!(option.get(3).map(|flags| flags & 15), Some(1 | 3)) { 8 } else { 4 };
+            pointer_event(5, entry)
+        }),
+        // Quick start (RFC 4782).
+        25 => short(8),
+        // Security and extended security (RFC 1108).
+        130 | 133 => short(3),
+        // Commercial security (draft-ietf-cipso-ipsecurity): tags from the seventh byte on.
+        134 => short(10).or_else(|| (!tags_fit(from(option, 6))).then_some(E::Ipv4OptMalformed)),
         // Stream identifier, router alert.
         136 | 148 => (len != 4).then_some(E::Ipv4OptInvalidLen),
         _ => None,
     }
+}
+
+/// Whether the tags of a commercial security option are known and follow one another to its end.
+fn tags_fit(mut tags: &[u8]) -> bool {
+    while let Some(&kind) = tags.first() {
+        let len = tags.get(1).map_or(0, |&len| usize::from(len));
+        if len < 4 || !matches!(kind, 1 | 2 | 5 | 6 | 7) {
+            return false;
+        }
+        let Some(rest) = tags.get(len..) else { return false };
+        tags = rest;
+    }
+    true
 }

@@ -36,9 +36,8 @@ impl Decoder {
         if !self.enter(p) {
             return Next::None;
         }
-        let Some((header, rest)) = bytes.split_first_chunk::<40>() else {
-            return self.fail(p, E::Ipv6PktTooSmall);
-        };
+        // Without an event: the one there is for this, `ipv6.pkt_too_small`, is not raised by Suricata 7 either.
+        let Some((header, rest)) = bytes.split_first_chunk::<40>() else { return self.invalid() };
         if header[0] >> 4 != 6 {
             return self.fail(p, E::Ipv6WrongIpVersion);
         }
@@ -56,7 +55,7 @@ impl Decoder {
         let mut chain = Chain::default();
         // At the front, so that there are addresses when the chain breaks.
         p.net = Net::V6(Ipv6::new(header, &[], Proto(next_header), None));
-        let Some((upper, extensions_len)) = self.extensions(p, &mut chain, bytes, next_header, body) else {
+        let Some((upper, extensions_len)) = self.extensions(p, &mut chain, next_header, body) else {
             return Next::None;
         };
         let Some((extensions, payload)) = body.split_at_checked(extensions_len) else { return Next::None };
@@ -81,11 +80,9 @@ impl Decoder {
         &mut self,
         p: &mut Packet<'_>,
         chain: &mut Chain,
-        bytes: &[u8],
         first: u8,
         body: &[u8],
     ) -> Option<(Proto, usize)> {
-        let _ = bytes;
         let (mut next, mut at) = (first, 0);
         loop {
             let rest = from(body, at);
@@ -94,7 +91,9 @@ impl Decoder {
                     rest.get(1).map(|&units| (usize::from(units) + 1) * 8)
                 }
                 FRAGMENT => Some(8),
-                AUTHENTICATION => rest.get(1).map(|&units| (usize::from(units) + 2) * 4),
+                AUTHENTICATION => rest.get(1).map(|&units| ((usize::from(units) + 2) * 4).max(12)),
+                // Something must be behind an extension header, ESP among them.
+                upper if (at > 0 || upper == Proto::ESP.0) && upper != NONE && rest.len() < 2 => None,
                 _ => return Some((Proto(next), at)),
             };
             let Some(extension) = len.and_then(|len| rest.get(..len)).filter(|e| e.len() >= 8) else {
@@ -105,24 +104,25 @@ impl Decoder {
                 HOP_BY_HOP => {
                     if std::mem::replace(&mut chain.hop_by_hop, true) {
                         p.events.set(E::Ipv6ExthdrDuplHh);
+                    } else {
+                        options(p, from(extension, 2), true);
                     }
-                    options(p, from(extension, 2), true);
                 }
                 DESTINATION => {
                     chain.destination = chain.destination.saturating_add(1);
                     // Twice is in order: before a routing header, and last.
                     if chain.destination > 2 {
                         p.events.set(E::Ipv6ExthdrDuplDh);
+                    } else {
+                        options(p, from(extension, 2), false);
                     }
-                    options(p, from(extension, 2), false);
                 }
                 ROUTING => {
-                    if extension[2] == 0 {
-                        p.events.set(E::Ipv6RhType0);
-                    }
                     chain.rerouted = extension[3] != 0;
                     if std::mem::replace(&mut chain.routing, true) {
                         p.events.set(E::Ipv6ExthdrDuplRh);
+                    } else if extension[2] == 0 {
+                        p.events.set(E::Ipv6RhType0);
                     }
                 }
                 FRAGMENT => {
@@ -170,7 +170,7 @@ impl Decoder {
         extensions_len: usize,
     ) -> Next<'a> {
         self.counters.bump(Counter::DefragIpv6Fragments);
-        if fragment.more && p.payload.len() % 8 != 0 {
+        if fragment.more && !p.payload.len().is_multiple_of(8) {
             // RFC 8200, section 4.5: such a fragment is discarded.
             p.events.set(E::Ipv6FragInvalidLength);
             return Next::None;
@@ -207,7 +207,7 @@ fn last_next_header(head: &[u8]) -> usize {
         let (Some(&next), Some(&units)) = (head.get(next_at), head.get(at + 1)) else { break };
         next_at = at;
         at += match next {
-            AUTHENTICATION => (usize::from(units) + 2) * 4,
+            AUTHENTICATION => ((usize::from(units) + 2) * 4).max(12),
             FRAGMENT => 8,
             _ => (usize::from(units) + 1) * 8,
         };
@@ -218,49 +218,51 @@ fn last_next_header(head: &[u8]) -> usize {
 /// Options of a hop-by-hop or destination header (RFC 8200, section 4.2).
 fn options(p: &mut Packet<'_>, options: &[u8], hop_by_hop: bool) {
     let mut rest = options;
-    let mut only_padding = true;
+    let (mut padding, mut other) = (false, false);
     while let Some((&kind, after)) = rest.split_first() {
         if kind == 0 {
+            padding = true;
             rest = after;
             continue;
         }
-        let Some(&len) = after.first() else {
-            p.events.set(E::Ipv6ExthdrInvalidOptlen);
-            return;
+        let Some((&len, value)) = after.split_first() else { break };
+        let len_min = match kind {
+            // Router alert (RFC 2711), jumbo payload (RFC 2675), home address (RFC 6275).
+            5 => 2,
+            194 => 4,
+            201 => 16,
+            _ => 0,
         };
-        let len = usize::from(len);
-        if from(after, 1).len() < len {
+        if usize::from(len) < len_min {
             p.events.set(E::Ipv6ExthdrInvalidOptlen);
-            return;
+            break;
         }
+        let there = value.len();
+        let Some(value) = value.get(..usize::from(len)) else {
+            // One byte too few is forgiven.
+            if usize::from(len) > there + 1 {
+                p.events.set(E::Ipv6ExthdrInvalidOptlen);
+            }
+            break;
+        };
         match kind {
             // PadN.
             1 => {
-                if len == 0 {
+                padding = true;
+                if value.is_empty() {
                     p.events.set(E::Ipv6ZeroLenPadn);
                 }
             }
-            // Router alert (RFC 2711), jumbo payload (RFC 2675), home address (RFC 6275): their lengths are fixed.
-            5 | 194 | 201 => {
-                only_padding = false;
-                let expected = match kind {
-                    5 => 2,
-                    194 => 4,
-                    _ => 16,
-                };
-                if len != expected {
-                    p.events.set(E::Ipv6ExthdrInvalidOptlen);
-                    return;
-                }
-            }
+            194 => {}
+            5 | 201 => other = true,
             _ => {
-                only_padding = false;
+                other = true;
                 p.events.set(if hop_by_hop { E::Ipv6HopoptsUnknownOpt } else { E::Ipv6DstoptsUnknownOpt });
             }
         }
-        rest = from(after, 1 + len);
+        rest = from(after, 1 + value.len());
     }
-    if only_padding {
+    if padding && !other {
         p.events.set(if hop_by_hop { E::Ipv6HopoptsOnlyPadding } else { E::Ipv6DstoptsOnlyPadding });
     }
 }

@@ -236,12 +236,7 @@ impl Decoder {
         if !self.enter(p) {
             return Next::None;
         }
-        let (Some(&code), Some(protocol)) = (bytes.get(1), be16(bytes, 6)) else {
-            return self.fail(p, E::PppoePktTooSmall);
-        };
-        if code != 0 {
-            return self.fail(p, E::PppoeWrongCode);
-        }
+        let Some(protocol) = be16(bytes, 6) else { return self.fail(p, E::PppoePktTooSmall) };
         // Compressed protocol fields (one byte, odd) are seen in the wild.
         if protocol & 0x0100 != 0 {
             return self.ppp_payload(p, protocol >> 8, from(bytes, 7));
@@ -259,17 +254,13 @@ impl Decoder {
         if !matches!(code, 0x09 | 0x07 | 0x19 | 0x65 | 0xa7) {
             return self.fail(p, E::PppoeWrongCode);
         }
-        let mut tags = from(bytes, 6);
-        let Some(declared) = tags.get(..usize::from(len)) else { return self.fail(p, E::PppoeMalformedTags) };
-        tags = declared;
+        let tags = from(bytes, 6).get(..usize::from(len));
+        let Some(mut tags) = tags else { return self.fail(p, E::PppoeMalformedTags) };
         while let (Some(kind), Some(len)) = (be16(tags, 0), be16(tags, 2)) {
             if kind == 0 {
                 return Next::None;
             }
-            let Some(rest) = tags.get(4 + usize::from(len)..) else {
-                return self.fail(p, E::PppoeMalformedTags);
-            };
-            tags = rest;
+            tags = from(tags, 4 + usize::from(len));
         }
         Next::None
     }
@@ -280,10 +271,7 @@ impl Decoder {
         if !self.enter(p) {
             return Next::None;
         }
-        if bytes.len() < 4 {
-            return self.fail(p, E::PppPktTooSmall);
-        }
-        let rest = if bytes.starts_with(&[0xff, 0x03]) { from(bytes, 2) } else { bytes };
+        let rest = if bytes.first() == Some(&0xff) { from(bytes, 2) } else { bytes };
         match rest {
             [first, rest @ ..] if first & 1 != 0 => self.ppp_payload(p, u16::from(*first), rest),
             [first, second, rest @ ..] => self.ppp_payload(p, u16::from_be_bytes([*first, *second]), rest),
@@ -301,39 +289,10 @@ impl Decoder {
             0x002f if rest.len() < 20 => self.fail(p, E::PppVjuPktTooSmall),
             0x002f if rest.first().is_some_and(|first| first >> 4 == 4) => self.ipv4(p, rest),
             0x002f => Next::None,
-            0x0281 | 0x0283 => self.mpls(p, rest),
-            // Protocols that have a number (IANA "PPP Numbers") and nothing to inspect.
-            0x0023
-            | 0x0025
-            | 0x0027
-            | 0x0029
-            | 0x002b
-            | 0x002d
-            | 0x0031
-            | 0x0033
-            | 0x0035
-            | 0x003d
-            | 0x003f
-            | 0x0041
-            | 0x0043
-            | 0x0047
-            | 0x0049
-            | 0x004b
-            | 0x004d
-            | 0x004f
-            | 0x0053
-            | 0x0055
-            | 0x00fd
-            | 0x0201
-            | 0x0203
-            | 0x0205
-            | 0x0207
-            | 0x0209
-            | 0x4001
-            | 0x4003
-            | 0x4021
-            | 0x8021..=0x8281
-            | 0xc021..=0xc481 => {
+            // Protocols that are known (IANA "PPP Numbers") and hold nothing to inspect here.
+            0x0023 | 0x0025 | 0x0027 | 0x0029 | 0x002b | 0x002d | 0x0031 | 0x0033 | 0x0035 | 0x0201
+            | 0x0231 | 0x0233 | 0x0281 | 0x0283 | 0x8021 | 0x8023 | 0x8025 | 0x8027 | 0x8029 | 0x802b
+            | 0x8033 | 0x8035 | 0x8057 | 0x8281 | 0xc021 | 0xc023 | 0xc025 | 0xc223 => {
                 p.events.set(E::PppUnsupProto);
                 Next::None
             }
@@ -379,10 +338,10 @@ impl Decoder {
             return Next::None;
         }
         match bytes.first().map(|first| first >> 4) {
-            None => self.fail(p, E::Ipv4PktTooSmall),
+            _ if bytes.len() < 20 => self.fail(p, E::Ipv4PktTooSmall),
             Some(4) => self.ipv4(p, bytes),
             Some(6) => self.ipv6(p, bytes),
-            Some(_) => self.fail(p, E::IprawInvalidIpVersion),
+            _ => self.fail(p, E::IprawInvalidIpVersion),
         }
     }
 

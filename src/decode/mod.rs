@@ -19,6 +19,8 @@ mod link;
 pub mod packet;
 pub mod prefix;
 mod spread;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod tunnel;
 

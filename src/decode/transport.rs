@@ -28,7 +28,7 @@ impl Decoder {
             Proto::SCTP => self.sctp(p, bytes),
             Proto::ESP => self.esp(p, bytes),
             Proto::GRE => self.gre(p, bytes),
-            Proto::IGMP => {
+            Proto::IGMP if v4 => {
                 self.counters.bump(Counter::Igmp);
                 Next::None
             }
@@ -50,10 +50,10 @@ impl Decoder {
         let Some(fixed) = bytes.first_chunk::<20>() else { return self.fail(p, E::TcpPktTooSmall) };
         let header_len = usize::from(fixed[12] >> 4) * 4;
         if header_len < 20 {
-            return self.fail(p, E::TcpHlenTooSmall);
+            return self.fail(p, E::TcpInvalidOptlen);
         }
         let Some((header, payload)) = bytes.split_at_checked(header_len) else {
-            return self.fail(p, E::TcpInvalidOptlen);
+            return self.fail(p, E::TcpHlenTooSmall);
         };
         let options = if header_len > 20 { tcp_options(p, from(header, 20)) } else { TcpOptions::default() };
         let checksum_ok =
@@ -90,13 +90,11 @@ impl Decoder {
             return self.fail(p, E::Icmpv4PktTooSmall);
         };
         let codes_max = match kind {
-            0 | 4 | 8 | 10 | 13..=18 => Some(0),
+            0 | 4 | 8 | 12..=18 => Some(0),
             3 => Some(15),
             5 => Some(3),
-            9 if code == 16 => Some(16),
-            9 => Some(0),
+            9 => Some(255),
             11 => Some(1),
-            12 => Some(2),
             _ => None,
         };
         match codes_max {
@@ -106,9 +104,9 @@ impl Decoder {
         }
         if matches!(kind, 3 | 4 | 5 | 11 | 12) {
             let embedded = from(bytes, 8);
-            if embedded.len() < 20 {
+            if (1..20).contains(&embedded.len()) {
                 p.events.set(E::Icmpv4Ipv4TruncPkt);
-            } else if embedded[0] >> 4 != 4 {
+            } else if embedded.first().is_some_and(|first| first >> 4 != 4) {
                 p.events.set(E::Icmpv4Ipv4UnknownVer);
             }
         }
@@ -127,11 +125,18 @@ impl Decoder {
             return self.fail(p, E::Icmpv6PktTooSmall);
         };
         let codes_max = match kind {
-            1 => Some(7),
-            2 | 128..=137 => Some(0),
+            1 => Some(6),
+            2 | 128..=137 | 141..=149 | 154 | 156..=159 => Some(0),
             3 => Some(1),
-            4 => Some(2),
-            138..=161 => None,
+            4 | 139 | 140 => Some(2),
+            138 if code == 255 => None,
+            138 => Some(2),
+            155 => Some(3),
+            150..=153 => None,
+            0 | 127 => {
+                p.events.set(E::Icmpv6UnknownType);
+                None
+            }
             100 | 101 | 200 | 201 => {
                 p.events.set(E::Icmpv6ExperimentationType);
                 None
@@ -141,14 +146,15 @@ impl Decoder {
                 None
             }
         };
-        if codes_max.is_some_and(|max| code > max) {
+        let code_known = codes_max.is_none_or(|max| code <= max);
+        if !code_known {
             p.events.set(E::Icmpv6UnknownCode);
         }
         let hop_limit = if let Net::V6(ip) = &p.net { ip.hop_limit() } else { 0 };
-        if matches!(kind, 130..=132 | 143) && hop_limit != 1 {
+        if matches!(kind, 130..=132) && hop_limit != 1 {
             p.events.set(E::Icmpv6MldMessageWithInvalidHl);
         }
-        if matches!(kind, 1..=4) {
+        if matches!(kind, 1..=4) && code_known {
             let embedded = from(bytes, 8);
             if embedded.len() < 40 {
                 p.events.set(E::Icmpv6Ipv6TruncPkt);
@@ -222,7 +228,8 @@ fn tcp_options(p: &mut Packet<'_>, options: &[u8]) -> TcpOptions {
             }
             _ => {}
         }
-        let len = after.first().map_or(0, |&len| usize::from(len));
+        // A kind alone at the end is passed over.
+        let Some(len) = after.first().map(|&len| usize::from(len)) else { break };
         if len < 2 {
             p.events.set(E::TcpOptInvalidLen);
             break;
@@ -238,6 +245,17 @@ fn tcp_options(p: &mut Packet<'_>, options: &[u8]) -> TcpOptions {
         rest = from(rest, len);
     }
     found
+}
+
+fn fast_open(found: &mut TcpOptions, cookie_len: usize) -> Result<(), E> {
+    if cookie_len > 16 || !cookie_len.is_multiple_of(2) {
+        return Err(E::TcpOptInvalidLen);
+    }
+    if found.fast_open.is_some() {
+        return Err(E::TcpOptDuplicate);
+    }
+    found.fast_open = Some(cookie_len as u8);
+    Ok(())
 }
 
 fn note(found: &mut TcpOptions, kind: u8, option: &[u8]) -> Result<(), E> {
@@ -262,7 +280,7 @@ fn note(found: &mut TcpOptions, kind: u8, option: &[u8]) -> Result<(), E> {
             found.sack_permitted = true;
         }
         5 => {
-            if !(10..=34).contains(&len) || (len - 2) % 8 != 0 {
+            if !(10..=34).contains(&len) || !(len - 2).is_multiple_of(8) {
                 return Err(E::TcpOptInvalidLen);
             }
             once(found.sack_blocks == 0)?;
@@ -273,17 +291,18 @@ fn note(found: &mut TcpOptions, kind: u8, option: &[u8]) -> Result<(), E> {
             once(found.timestamps.is_none())?;
             found.timestamps = be32(option, 2).zip(be32(option, 6));
         }
-        // RFC 7413: no cookie, or 4 to 16 bytes of it; and the experimental form that preceded it.
-        34 => {
-            if len != 2 && !(6..=18).contains(&len) || len % 2 != 0 {
+        // RFC 7413: a request without a cookie, or a cookie of an even length; and the experimental form that preceded it.
+        34 => fast_open(found, len - 2)?,
+        253 | 254 if be16(option, 2) == Some(0xf989) => {
+            if !matches!(len, 4 | 12) {
                 return Err(E::TcpOptInvalidLen);
             }
-            once(found.fast_open.is_none())?;
-            found.fast_open = Some((len - 2) as u8);
+            fast_open(found, len - 4)?;
         }
-        253 | 254 if be16(option, 2) == Some(0xf989) && found.fast_open.is_none() => {
-            found.fast_open = Some((len - 4) as u8);
-        }
+        // Authentication, RFC 5925.
+        29 if len < 4 => return Err(E::TcpOptInvalidLen),
+        // MD5 signature, RFC 2385.
+        19 => fixed(18)?,
         _ => {}
     }
     Ok(())

@@ -4,7 +4,7 @@ use super::counters::Counter;
 use super::decoder::{Decoder, Inner, Next, be16, be32};
 use super::events::DecodeEvent as E;
 use super::link::ether;
-use super::packet::{Packet, TunnelKind};
+use super::packet::{Net, Packet, TunnelKind};
 
 impl Decoder {
     pub(super) fn ipv4_in_ipv4<'a>(&mut self, bytes: &'a [u8]) -> Next<'a> {
@@ -31,6 +31,12 @@ impl Decoder {
     }
 
     pub(super) fn ipv6_in_ipv6<'a>(&mut self, p: &mut Packet<'a>, bytes: &'a [u8]) -> Next<'a> {
+        // Behind extension headers only what is whole is taken for a packet.
+        let extended = matches!(&p.net, Net::V6(ip) if !ip.extensions().is_empty());
+        if extended && (bytes.len() < 40 || bytes[0] >> 4 != 6) {
+            p.events.set(E::Ipv6UnknownNextHeader);
+            return Next::None;
+        }
         if bytes.len() < 40 {
             p.events.set(E::Ipv6Ipv6InIpv6TooSmall);
             return Next::None;
@@ -135,7 +141,8 @@ impl Decoder {
         self.counters.bump(Counter::Erspan);
         let Some(mut frame) = bytes.get(header_len..) else { return self.fail(p, E::ErspanHeaderTooSmall) };
         if bytes.first().map(|first| first >> 4) != Some(version) {
-            return self.fail(p, E::ErspanUnsupportedVersion);
+            // Type III is newer than the event.
+            return if version == 1 { self.fail(p, E::ErspanUnsupportedVersion) } else { Next::None };
         }
         // Type III may have eight bytes more for its platform.
         if version == 2 && bytes.get(11).is_some_and(|flags| flags & 1 != 0) {
