@@ -118,7 +118,7 @@ impl Default for DecodeConfig {
             vxlan_ports: vec![4789],
             geneve_ports: vec![6081],
             teredo: TeredoPorts::Only(vec![3544]),
-            erspan_type1: false,
+            erspan_type1: true,
             vlan_tracking: true,
             recursion_max: 16,
             defrag: DefragConfig::default(),

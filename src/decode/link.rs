@@ -273,6 +273,11 @@ impl Decoder {
         }
         let rest = if bytes.first() == Some(&0xff) { from(bytes, 2) } else { bytes };
         match rest {
+            // Cisco's framing where PPP was promised.
+            [0x0f | 0x8f, _, _, _, ..] => {
+                p.events.set(E::PppUnsupProto);
+                Next::None
+            }
             [first, rest @ ..] if first & 1 != 0 => self.ppp_payload(p, u16::from(*first), rest),
             [first, second, rest @ ..] => self.ppp_payload(p, u16::from_be_bytes([*first, *second]), rest),
             _ => self.fail(p, E::PppPktTooSmall),
@@ -325,8 +330,8 @@ impl Decoder {
         let rest = from(bytes, 4);
         match family {
             2 => self.ipv4(p, rest),
-            // Linux, NetBSD/OpenBSD, FreeBSD, Darwin.
-            10 | 24 | 28 | 30 => self.ipv6(p, rest),
+            // Linux, NetBSD/OpenBSD, Solaris, FreeBSD, Darwin.
+            10 | 24 | 26 | 28 | 30 => self.ipv6(p, rest),
             _ => self.fail(p, E::LtnullUnsupportedType),
         }
     }

@@ -280,7 +280,7 @@ fn note(found: &mut TcpOptions, kind: u8, option: &[u8]) -> Result<(), E> {
             found.sack_permitted = true;
         }
         5 => {
-            if !(10..=34).contains(&len) || !(len - 2).is_multiple_of(8) {
+            if len > 34 || !(len - 2).is_multiple_of(8) {
                 return Err(E::TcpOptInvalidLen);
             }
             once(found.sack_blocks == 0)?;
@@ -299,8 +299,8 @@ fn note(found: &mut TcpOptions, kind: u8, option: &[u8]) -> Result<(), E> {
             }
             fast_open(found, len - 4)?;
         }
-        // Authentication, RFC 5925.
-        29 if len < 4 => return Err(E::TcpOptInvalidLen),
+        // Authentication, RFC 5925; experiments, RFC 6994.
+        29 | 253 | 254 if len < 4 => return Err(E::TcpOptInvalidLen),
         // MD5 signature, RFC 2385.
         19 => fixed(18)?,
         _ => {}
