@@ -60,7 +60,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Some(Checksums::All) => true,
         Some(Checksums::Auto) | None => config.checksum_checks.unwrap_or(true),
     };
-    let engine = Arc::new(configure::engine_config(&config, arguments.simulate_ips, checksums));
+    let engine = Arc::new(configure::engine_config(
+        &config,
+        arguments.simulate_ips,
+        checksums,
+        arguments.common.config.is_none(),
+    ));
     let outputs = Outputs::open(&config, arguments)?;
     let mut collector = Collector::new(
         loaded.rules.clone(),

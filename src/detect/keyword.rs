@@ -299,15 +299,16 @@ impl<'r> RuleBuilder<'r> {
         self.parts.iter().any(|p| p.buffer == buffer && p.transforms.is_empty() && !p.ops.is_empty())
     }
 
-    /// A transform of the buffer in force; an error when there is none, or when it has operations already.
+    /// A transform of the buffer in force; an error when there is none. Behind the first operation on its buffer it does
+    /// nothing, as in the reference engine.
     pub fn transform(&mut self, transform: Arc<dyn Transform>) -> Result<(), &'static str> {
         let Some(mut at) = self.current else { return Err("a transform needs a sticky buffer before it") };
+        if self.touched.is_some() {
+            return Ok(());
+        }
         if !self.parts[at].ops.is_empty() {
             // the same buffer was used without this transform before: begin another part
             let buffer = self.parts[at].buffer;
-            if self.touched.is_some() {
-                return Err("a transform stands before the first content of its buffer");
-            }
             at = self.add_part(buffer);
             self.current = Some(at);
         }

@@ -13,8 +13,9 @@ use crate::rules::{Action, RejectKind};
 use crate::stream::{HostPolicies, OsPolicy, StreamConfig, UrgentPolicy};
 use serde_yaml::Value;
 
-/// What every worker is told. `inline`: we stand in the way of packets; `checksums`: wrong ones count.
-pub fn engine_config(config: &Config, inline: bool, checksums: bool) -> EngineConfig {
+/// What every worker is told. `inline`: we stand in the way of packets; `checksums`: wrong ones count; `everything`: all
+/// records are made, whatever the configuration says (there is none).
+pub fn engine_config(config: &Config, inline: bool, checksums: bool, everything: bool) -> EngineConfig {
     let policies = config.policies(inline);
     let stream = &config.stream;
     let stream_inline = stream.inline.unwrap_or(inline);
@@ -78,7 +79,7 @@ pub fn engine_config(config: &Config, inline: bool, checksums: bool) -> EngineCo
         },
         inline,
         app_error_policy: policies.app_layer_error,
-        records: records(config),
+        records: if everything { RecordConfig::everything() } else { records(config) },
     }
 }
 

@@ -50,6 +50,29 @@ pub struct RecordConfig {
     pub metadata: bool,
 }
 
+impl RecordConfig {
+    /// What is recorded when no configuration says: everything but anomalies of the decoder and the stream.
+    pub fn everything() -> Self {
+        RecordConfig {
+            alert: Some(AlertFields {
+                app_layer: true,
+                flow: true,
+                rule_metadata: true,
+                ..AlertFields::default()
+            }),
+            anomaly: Some(AnomalyTypes { app_layer: true, ..AnomalyTypes::default() }),
+            drop: Some(false),
+            drop_alerts: true,
+            flow: true,
+            files: true,
+            stats: true,
+            transactions: vec!["http".to_owned(), "dns".to_owned(), "tls".to_owned()],
+            community_id: None,
+            metadata: true,
+        }
+    }
+}
+
 /// What alerts hold beside the rule and the ends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlertFields {

@@ -49,8 +49,10 @@ impl Asn1 {
         let len = element.content.len() as u64;
         let first = element.content.first().copied();
         let primitive = element.universal && !element.constructed;
-        let bitstring = || primitive && element.tag == 3 && first.is_some_and(|unused| u64::from(unused) > len * 8);
-        let double = || primitive && element.tag == 9 && len > 256 && first.is_some_and(|kind| kind & 0xc0 == 0);
+        let bitstring =
+            || primitive && element.tag == 3 && first.is_some_and(|unused| u64::from(unused) > len * 8);
+        let double =
+            || primitive && element.tag == 9 && len > 256 && first.is_some_and(|kind| kind & 0xc0 == 0);
         (self.bitstring_overflow && bitstring())
             || (self.double_overflow && double())
             || self.oversize_length.is_some_and(|max| len > max)
@@ -132,7 +134,9 @@ fn asn1(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleEr
         match (pair.key.node, &pair.value) {
             ("bitstring_overflow", None) => asn1.bitstring_overflow = true,
             ("double_overflow", None) => asn1.double_overflow = true,
-            ("oversize_length", _) => asn1.oversize_length = Some(unsigned(pair.required()?, u64::from(u32::MAX))?),
+            ("oversize_length", _) => {
+                asn1.oversize_length = Some(unsigned(pair.required()?, u64::from(u32::MAX))?)
+            }
             ("absolute_offset", _) => {
                 asn1.offset = signed(pair.required()?, 0, i64::from(u16::MAX))?;
                 asn1.relative = false;
@@ -155,7 +159,6 @@ fn asn1(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleEr
 #[cfg(test)]
 mod tests {
     use super::super::testing::{check_errors, holds, mutate};
-    use super::*;
 
     fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
         let mut out = vec![tag];
@@ -199,7 +202,8 @@ mod tests {
             ("asn1:bitstring_overflow, relative_offset -2;", 2, &[5, 12]),
             ("asn1:bitstring_overflow, relative_offset 4;", 2, &[]),
         ] {
-            let held: Vec<_> = (0..payloads.len()).filter(|n| holds(option, &payloads[*n], at).0).map(|n| n + 1).collect();
+            let held: Vec<_> =
+                (0..payloads.len()).filter(|n| holds(option, &payloads[*n], at).0).map(|n| n + 1).collect();
             assert_eq!(held, expected, "{option}");
         }
         check_errors(&[
@@ -212,7 +216,8 @@ mod tests {
     fn hostile_structures_end() {
         let nested = [0x30, 0x80].repeat(100_000);
         assert!(!holds("asn1:bitstring_overflow;", &nested, 0).0);
-        let seed = tlv(0x30, &[tlv(0x31, &tlv(3, b"\x09")), tlv(0x3f, b"\x81\x01abc"), tlv(9, &[0; 300])].concat());
+        let seed =
+            tlv(0x30, &[tlv(0x31, &tlv(3, b"\x09")), tlv(0x3f, b"\x81\x01abc"), tlv(9, &[0; 300])].concat());
         mutate(&seed, 2000, |bytes| {
             holds("asn1:bitstring_overflow,double_overflow,oversize_length 9;", bytes, 0);
         });

@@ -11,8 +11,11 @@ use crate::rules::number::unsigned;
 use crate::rules::value::pairs;
 use crate::rules::{OptionAst, RuleError};
 
-pub(super) static BASE64_DECODE: Row =
-    row("base64_decode", "Decodes base64 in the buffer in force; base64_data looks into the result.", base64_decode);
+pub(super) static BASE64_DECODE: Row = row(
+    "base64_decode",
+    "Decodes base64 in the buffer in force; base64_data looks into the result.",
+    base64_decode,
+);
 pub(super) static BASE64_DATA: Row = row("base64_data", "What base64_decode made.", base64_data);
 
 /// A sextet more or less at the end does no harm.
@@ -42,7 +45,9 @@ struct Decode {
 impl Test for Decode {
     fn test(&self, view: &mut View<'_>) -> bool {
         let from = if self.relative { view.at } else { 0 };
-        let Some(bytes) = from.checked_add(self.offset).and_then(|at| view.bytes.get(at..)) else { return false };
+        let Some(bytes) = from.checked_add(self.offset).and_then(|at| view.bytes.get(at..)) else {
+            return false;
+        };
         let bytes = match self.bytes {
             0 => bytes,
             most => &bytes[..bytes.len().min(most)],
@@ -80,7 +85,10 @@ fn base64_decode(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(
 fn base64_data(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     bare(option)?;
     if !rule.has("base64_decode") {
-        return Err(option.name.error("base64_data stands before any base64_decode").hint("write base64_decode; before it"));
+        return Err(option
+            .name
+            .error("base64_data stands before any base64_decode")
+            .hint("write base64_decode; before it"));
     }
     rule.select(BufferId::BASE64);
     Ok(())
@@ -97,7 +105,8 @@ mod tests {
             let Op::Test(test) = &rule.parts[0].ops[0] else { panic!() };
             let mut out = b"old".to_vec();
             let (from_start, to_end) = (true, true);
-            let mut view = View { bytes, at, offset: 0, from_start, to_end, vars: &mut [], decoded: &mut out };
+            let mut view =
+                View { bytes, at, offset: 0, from_start, to_end, vars: &mut [], decoded: &mut out };
             test.test(&mut view).then_some(out)
         })
     }

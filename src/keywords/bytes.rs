@@ -157,9 +157,9 @@ fn checked_count(piece: &Piece<'_>, count: Arg, reading: Reading) -> Result<Arg,
         _ => (BINARY_MAX, "a binary number"),
     };
     match count {
-        Arg::Value(count) if count > max => {
-            Err(piece.error(format!("{kind} has at most {max} bytes")).hint("longer ones are text: add string,dec"))
-        }
+        Arg::Value(count) if count > max => Err(piece
+            .error(format!("{kind} has at most {max} bytes"))
+            .hint("longer ones are text: add string,dec")),
         count => Ok(count),
     }
 }
@@ -170,7 +170,8 @@ fn unknown(pair: &Pair<'_>, keyword: &str, options: &str) -> RuleError {
 
 /// A bit mask: hexadecimal, with or without `0x`.
 fn bitmask(piece: &Piece<'_>) -> Result<u64, RuleError> {
-    let digits = piece.node.strip_prefix("0x").or_else(|| piece.node.strip_prefix("0X")).unwrap_or(piece.node);
+    let digits =
+        piece.node.strip_prefix("0x").or_else(|| piece.node.strip_prefix("0X")).unwrap_or(piece.node);
     match u64::from_str_radix(digits, 16) {
         Ok(mask) if mask <= u64::from(u32::MAX) && !digits.starts_with('+') => Ok(mask),
         _ => Err(piece.error("not a bit mask").hint("up to eight hexadecimal digits: bitmask 0x00ff")),
@@ -261,7 +262,9 @@ fn byte_test(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), R
         "&" => Compare::And,
         "^" => Compare::Xor,
         _ => {
-            return Err(operator.error("not an operator").hint("one of < > = <= >= & ^, each with ! before it"));
+            return Err(operator
+                .error("not an operator")
+                .hint("one of < > = <= >= & ^, each with ! before it"));
         }
     };
     let bytes = checked_count(count, byte_count(count, rule, TEXT_MAX.max(0xffff))?, reading)?;
@@ -269,8 +272,12 @@ fn byte_test(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), R
         true => Arg::Value(unsigned(with, u64::MAX)? as i64),
         false => arg(with, rule, i64::MIN, i64::MAX)?,
     };
-    let number =
-        Number { bytes, offset: arg(offset, rule, -OFFSET_MAX - 1, OFFSET_MAX + 1)?, relative: options.relative, reading };
+    let number = Number {
+        bytes,
+        offset: arg(offset, rule, -OFFSET_MAX - 1, OFFSET_MAX + 1)?,
+        relative: options.relative,
+        reading,
+    };
     rule.push_relative(Op::Test(Box::new(ByteTest { number, compare, negated, with, mask })));
     Ok(())
 }
@@ -359,8 +366,12 @@ fn byte_jump(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), R
     }
     let reading = options.reading(&value)?;
     let bytes = checked_count(count, byte_count(count, rule, 0xffff)?, reading)?;
-    let number =
-        Number { bytes, offset: arg(offset, rule, -OFFSET_MAX, OFFSET_MAX)?, relative: options.relative, reading };
+    let number = Number {
+        bytes,
+        offset: arg(offset, rule, -OFFSET_MAX, OFFSET_MAX)?,
+        relative: options.relative,
+        reading,
+    };
     rule.push_relative(Op::Test(Box::new(ByteJump { number, multiplier, align, from, post_offset })));
     Ok(())
 }
@@ -408,7 +419,9 @@ fn name(piece: &Piece<'_>, rule: &mut RuleBuilder<'_>) -> Result<VarId, RuleErro
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let bare_number = piece.node.bytes().all(|b| b.is_ascii_digit());
     if piece.node.is_empty() || bare_number || !piece.node.chars().all(word) {
-        return Err(piece.error("not a name of a variable").hint("letters, digits, dots, dashes and underscores"));
+        return Err(piece
+            .error("not a name of a variable")
+            .hint("letters, digits, dots, dashes and underscores"));
     }
     rule.var(piece.node, true).ok_or_else(|| piece.error("this rule has 255 variables already"))
 }
@@ -432,7 +445,8 @@ fn byte_extract(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<()
             "multiplier" => multiplier = factor(pair.required()?)?,
             "align" => align = choice(pair.required()?, "an alignment", &[("2", 2), ("4", 4)])?,
             _ => {
-                let known = "relative, big, little, string, hex, dec, oct, dce, multiplier N, align 2, align 4";
+                let known =
+                    "relative, big, little, string, hex, dec, oct, dce, multiplier N, align 2, align 4";
                 return Err(unknown(&pair, "byte_extract", known));
             }
         }
@@ -502,7 +516,8 @@ fn shifted(by: u64) -> Option<u32> {
 fn byte_math(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     let value = plain(option)?;
     let mut options = Options::default();
-    let (mut bytes, mut offset, mut operator, mut right, mut into, mut mask) = (None, None, None, None, None, None);
+    let (mut bytes, mut offset, mut operator, mut right, mut into, mut mask) =
+        (None, None, None, None, None, None);
     for part in split_commas(&value)? {
         let pair = pair(&part);
         match pair.key.node {
@@ -522,7 +537,8 @@ fn byte_math(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), R
             },
             "string" => {
                 options.string = true;
-                options.base = Some(choice(pair.required()?, "a base", &[("hex", 16), ("dec", 10), ("oct", 8)])?);
+                options.base =
+                    Some(choice(pair.required()?, "a base", &[("hex", 16), ("dec", 10), ("oct", 8)])?);
             }
             _ => {
                 let known = "bytes N, offset N, oper OP, rvalue N, result NAME, relative, endian ORDER, string BASE, \
@@ -580,7 +596,8 @@ mod tests {
     /// Which of the payloads (by number) an option holds for.
     fn check(payloads: &[&[u8]], table: &[(&str, &[usize])]) {
         for (option, expected) in table {
-            let held: Vec<_> = (0..payloads.len()).filter(|n| holds(option, payloads[*n], 0).0).map(|n| n + 1).collect();
+            let held: Vec<_> =
+                (0..payloads.len()).filter(|n| holds(option, payloads[*n], 0).0).map(|n| n + 1).collect();
             assert_eq!(held, *expected, "{option}");
         }
     }
@@ -660,7 +677,7 @@ mod tests {
         }
         let frame = Frame { offset: 100, from_start: false, ..Frame::default() };
         assert_eq!(holds_in("byte_jump:2,100,from_beginning,post_offset 104;", payload, 0, frame), (true, 9));
-        assert_eq!(holds_in("byte_jump:2,0;", payload, 0, frame).0, false);
+        assert!(!holds_in("byte_jump:2,0;", payload, 0, frame).0);
     }
 
     /// Runs the operations of a rule in order and gives the variables.
@@ -706,7 +723,10 @@ mod tests {
             ("byte_math:bytes 2,offset 0,oper <<,rvalue 4,result r;", Some((vec![80], 2))),
             ("byte_math:bytes 2,offset 0,oper <<,rvalue 70,result r;", Some((vec![0], 2))),
             ("byte_math:bytes 2,offset 0,oper +,rvalue 256,result r,bitmask 0xff00;", Some((vec![1], 2))),
-            ("byte_extract:1,1,v; byte_math:bytes 1,offset 1,oper *,rvalue v,result r;", Some((vec![5, 25], 2))),
+            (
+                "byte_extract:1,1,v; byte_math:bytes 1,offset 1,oper *,rvalue v,result r;",
+                Some((vec![5, 25], 2)),
+            ),
             ("byte_extract:1,1,v; byte_test:1,=,5,1; byte_test:1,=,v,1;", Some((vec![5], 2))),
             ("byte_extract:2,0,v; byte_test:1,<,v,0;", Some((vec![5], 2))),
         ] {
@@ -761,12 +781,21 @@ mod tests {
             ("byte_extract:4,0,foo,string,hex,little;", "text has no byte order"),
             ("byte_extract:9,0,foo;", "a binary number has at most 8 bytes"),
             ("byte_extract:4,0,12;", "not a name of a variable"),
-            ("byte_math:bytes 4, offset 0, oper +, rvalue 10, result x, endian little, dce;", "dce says the byte order itself"),
-            ("byte_math:bytes 11, offset 0, oper >>, rvalue 2, result x;", "a binary number has at most 8 bytes"),
+            (
+                "byte_math:bytes 4, offset 0, oper +, rvalue 10, result x, endian little, dce;",
+                "dce says the byte order itself",
+            ),
+            (
+                "byte_math:bytes 11, offset 0, oper >>, rvalue 2, result x;",
+                "a binary number has at most 8 bytes",
+            ),
             ("byte_math:bytes 0, offset 0, oper -, rvalue 2, result x;", "a number has at least one byte"),
             ("byte_math:bytes 4, offset 0, oper %, rvalue 2, result x;", "\"%\" is not an operator"),
             ("byte_math:bytes 4, offset 0, oper +, result x;", "byte_math needs rvalue"),
-            ("byte_math:bytes 4, offset 0, oper +, rvalue 4294967296, result x;", "\"4294967296\" is out of range"),
+            (
+                "byte_math:bytes 4, offset 0, oper +, rvalue 4294967296, result x;",
+                "\"4294967296\" is out of range",
+            ),
         ]);
     }
 }

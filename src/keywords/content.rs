@@ -8,8 +8,11 @@ use crate::rules::value::{Piece, content_bytes, quoted, split_commas};
 use crate::rules::{OptionAst, RuleError};
 
 pub(super) static CONTENT: Row = row("content", "A literal that the buffer in force must hold.", content);
-pub(super) static URICONTENT: Row =
-    row("uricontent", "A literal that the normalised URI must hold; http.uri with content is newer.", uricontent);
+pub(super) static URICONTENT: Row = row(
+    "uricontent",
+    "A literal that the normalised URI must hold; http.uri with content is newer.",
+    uricontent,
+);
 pub(super) static NOCASE: Row = row("nocase", "The literal before it is compared without case.", nocase);
 pub(super) static OFFSET: Row =
     row("offset", "The literal before it begins at least that far into the buffer.", offset);
@@ -21,15 +24,23 @@ pub(super) static WITHIN: Row =
     row("within", "The literal before it ends within that many bytes behind the match before.", within);
 pub(super) static STARTSWITH: Row =
     row("startswith", "The literal before it stands at the start of the buffer.", startswith);
-pub(super) static ENDSWITH: Row = row("endswith", "The literal before it stands at the end of the buffer.", endswith);
-pub(super) static RAWBYTES: Row = row("rawbytes", "Accepted for old rules; the payload is always raw.", rawbytes);
-pub(super) static FAST_PATTERN: Row =
-    row("fast_pattern", "The literal before it (or a part of it) is what the prefilter looks for.", fast_pattern);
+pub(super) static ENDSWITH: Row =
+    row("endswith", "The literal before it stands at the end of the buffer.", endswith);
+pub(super) static RAWBYTES: Row =
+    row("rawbytes", "Accepted for old rules; the payload is always raw.", rawbytes);
+pub(super) static FAST_PATTERN: Row = row(
+    "fast_pattern",
+    "The literal before it (or a part of it) is what the prefilter looks for.",
+    fast_pattern,
+);
 pub(super) static REPLACE: Row =
     row("replace", "Inline: these bytes take the place of the literal before it, which is as long.", replace);
 pub(super) static PREFILTER: Row = row("prefilter", "The test before it is tried early.", prefilter);
-pub(super) static FILESTORE: Row =
-    row("filestore", "Accepted: files are not stored by this engine, the rule matches without it.", filestore);
+pub(super) static FILESTORE: Row = row(
+    "filestore",
+    "Accepted: files are not stored by this engine, the rule matches without it.",
+    filestore,
+);
 pub(super) static BYPASS: Row = row("bypass", "A match takes the flow out of inspection.", bypass);
 pub(super) static DATASET: Row = row("dataset", "The buffer is looked up in a set.", dataset);
 pub(super) static DATAREP: Row = row("datarep", "The buffer's reputation is looked up.", datarep);
@@ -48,7 +59,10 @@ fn literal(option: &OptionAst<'_>) -> Result<Content, RuleError> {
     let text = quoted(&value(option)?)?;
     let pattern = content_bytes(&text.text)?;
     if pattern.is_empty() {
-        return Err(text.text.error("an empty literal matches everywhere").hint("write the bytes to look for"));
+        return Err(text
+            .text
+            .error("an empty literal matches everywhere")
+            .hint("write the bytes to look for"));
     }
     if pattern.len() > usize::from(u16::MAX) {
         return Err(text.text.error(format!("a literal has at most {} bytes", u16::MAX)));
@@ -87,10 +101,9 @@ fn twice(option: &OptionAst<'_>) -> RuleError {
 }
 
 fn clash(option: &OptionAst<'_>, other: &str) -> RuleError {
-    option
-        .name
-        .error(format!("{} and {other} contradict each other on one literal", option.name.node))
-        .hint("offset and depth count from the start of the buffer, distance and within from the match before")
+    option.name.error(format!("{} and {other} contradict each other on one literal", option.name.node)).hint(
+        "offset and depth count from the start of the buffer, distance and within from the match before",
+    )
 }
 
 fn nocase(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
@@ -105,7 +118,12 @@ fn nocase(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rule
 }
 
 /// A number or the name of a variable that an option before has set.
-pub(super) fn arg(piece: &Piece<'_>, rule: &mut RuleBuilder<'_>, min: i64, max: i64) -> Result<Arg, RuleError> {
+pub(super) fn arg(
+    piece: &Piece<'_>,
+    rule: &mut RuleBuilder<'_>,
+    min: i64,
+    max: i64,
+) -> Result<Arg, RuleError> {
     if piece.node.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') {
         return signed(piece, min, max).map(Arg::Value);
     }
@@ -238,11 +256,7 @@ fn startswith(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), 
 
 fn endswith(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     bare(option)?;
-    let content = last(option, rule)?;
-    if content.endswith {
-        return Err(twice(option));
-    }
-    content.endswith = true;
+    last(option, rule)?.endswith = true;
     Ok(())
 }
 
@@ -256,9 +270,10 @@ fn fast_pattern(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<()
         None => FastPattern::Whole,
         Some(value) if value.node == "only" => FastPattern::Only,
         Some(value) => match split_commas(value)?.as_slice() {
-            [offset, length] => {
-                FastPattern::Chop(unsigned(offset, u64::from(u16::MAX))? as u16, unsigned(length, u64::from(u16::MAX))? as u16)
-            }
+            [offset, length] => FastPattern::Chop(
+                unsigned(offset, u64::from(u16::MAX))? as u16,
+                unsigned(length, u64::from(u16::MAX))? as u16,
+            ),
             _ => {
                 return Err(value
                     .error("not a fast_pattern")
@@ -267,7 +282,8 @@ fn fast_pattern(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<()
         },
     };
     let content = last(option, rule)?;
-    let placed = content.offset.is_some() || content.depth.is_some() || content.startswith || content.is_relative();
+    let placed =
+        content.offset.is_some() || content.depth.is_some() || content.startswith || content.is_relative();
     if kind == FastPattern::Only && (content.negated || placed) {
         return Err(option
             .name
@@ -281,7 +297,9 @@ fn fast_pattern(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<()
         let len = content.pattern.len();
         if length == 0 || usize::from(offset) + usize::from(length) > len {
             let place = option.value.as_ref().unwrap_or(&option.name);
-            return Err(place.error(format!("the literal has {len} bytes only")).hint("offset and length lie within it"));
+            return Err(place
+                .error(format!("the literal has {len} bytes only"))
+                .hint("offset and length lie within it"));
         }
     }
     let others = rule.parts.iter().flat_map(|part| &part.ops);
@@ -377,7 +395,7 @@ mod tests {
     #[test]
     fn combinations_that_load() {
         check_loads(&[
-            "content:\"abc\"; endswith; depth:10;",
+            "content:\"abc\"; endswith; depth:10; endswith;",
             "content:\"abc\"; within:10;",
             "content:\"abc\"; distance:0;",
             "content:!\"abc\"; fast_pattern;",
@@ -403,7 +421,10 @@ mod tests {
             ("nocase;", "nocase stands behind no content"),
             ("content:\"a\"; nocase; nocase;", "this literal has nocase already"),
             ("content:\"a\"; nocase:yes;", "nocase takes no value"),
-            ("content:\"abc\"; fast_pattern:only; offset:3;", "offset and fast_pattern:only contradict each other"),
+            (
+                "content:\"abc\"; fast_pattern:only; offset:3;",
+                "offset and fast_pattern:only contradict each other",
+            ),
             (
                 "content:\"abc\"; offset:3; fast_pattern:only;",
                 "fast_pattern:only needs a literal that is not negated and has no place",
@@ -433,7 +454,10 @@ mod tests {
             ("content:\"a\"; offset:65536;", "\"65536\" is out of range"),
             ("content:\"a\"; within:2000000;", "\"2000000\" is out of range"),
             ("content:\"a\"; distance:foo;", "\"foo\" is neither a number nor a variable of this rule"),
-            ("content:\"abc\"; fast_pattern; content:\"def\"; fast_pattern;", "this rule has a fast_pattern already"),
+            (
+                "content:\"abc\"; fast_pattern; content:\"def\"; fast_pattern;",
+                "this rule has a fast_pattern already",
+            ),
             ("content:\"abcdef\"; fast_pattern:4,3;", "the literal has 6 bytes only"),
             ("content:\"abcdef\"; fast_pattern:no;", "not a fast_pattern"),
             (

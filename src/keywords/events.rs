@@ -11,13 +11,17 @@ use crate::rules::{OptionAst, RuleError, did_you_mean};
 use crate::stream::StreamEvent;
 use crate::types::Direction;
 
-pub(super) static DECODE_EVENT: Row = row("decode-event", "Something was wrong with the packet.", decode_event);
+pub(super) static DECODE_EVENT: Row =
+    row("decode-event", "Something was wrong with the packet.", decode_event);
 pub(super) static STREAM_EVENT: Row =
     row("stream-event", "Something was wrong with the TCP segment.", stream_event);
 pub(super) static ENGINE_EVENT: Row =
     row("engine-event", "The same with stream. or decoder. before its name.", engine_event);
-pub(super) static APP_LAYER_EVENT: Row =
-    row("app-layer-event", "Something was wrong with a transaction or with the recognition of the protocol.", app_layer_event);
+pub(super) static APP_LAYER_EVENT: Row = row(
+    "app-layer-event",
+    "Something was wrong with a transaction or with the recognition of the protocol.",
+    app_layer_event,
+);
 
 #[derive(Debug)]
 struct Decode(DecodeEvent);
@@ -106,9 +110,9 @@ fn engine_event(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<()
     match (name.strip("stream."), name.strip("decoder.")) {
         (Some(name), _) => add_stream(&name, rule),
         (None, Some(name)) => add_decode(&name, rule),
-        (None, None) => {
-            Err(name.error("not an event of the engine").hint("write engine-event:stream.NAME; or decoder.NAME"))
-        }
+        (None, None) => Err(name
+            .error("not an event of the engine")
+            .hint("write engine-event:stream.NAME; or decoder.NAME")),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::types::Direction;
 
 pub(super) static FILESIZE: Row = row("filesize", "Size of a file, bytes, with kb, mb or gb.", filesize);
 pub(super) static FILENAME: Row = row("filename", "The file's name holds that text, in any case.", filename);
-pub(super) static FILEEXT: Row = row("fileext", "The file's name ends in that extension, in any case.", fileext);
+pub(super) static FILEEXT: Row =
+    row("fileext", "The file's name ends in that extension, in any case.", fileext);
 pub(super) static FILEMAGIC: Row = row("filemagic", "What libmagic says of the file.", filemagic);
 pub(super) static FILEMD5: Row = row("filemd5", "The file's MD5 is in a list.", digest);
 pub(super) static FILESHA1: Row = row("filesha1", "The file's SHA-1 is in a list.", digest);
@@ -137,7 +138,10 @@ mod tests {
             ("fileext:\"exe\";", "exe", 1, Opened, false),
             ("fileext:!\"exe\";", "a.txt", 1, Opened, true),
         ] {
-            let tx = TestTx { files: vec![file("other.", 99_999, Opened), file(name, size, state)], ..TestTx::default() };
+            let tx = TestTx {
+                files: vec![file("other.", 99_999, Opened), file(name, size, state)],
+                ..TestTx::default()
+            };
             let held = with(text, |rule| {
                 let rule = rule.unwrap();
                 let both = rule.tx_tests[0].test(&tx, Direction::ToClient);
@@ -145,7 +149,8 @@ mod tests {
                 both
             });
             // the other file must not decide
-            let other = text == "filesize:>5;" || text.starts_with("filename:!") || text.starts_with("fileext:!");
+            let other =
+                text == "filesize:>5;" || text.starts_with("filename:!") || text.starts_with("fileext:!");
             assert_eq!(held, expected || other, "{text} {name}");
         }
     }

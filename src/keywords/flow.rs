@@ -15,11 +15,16 @@ pub(super) static STREAM_SIZE: Row =
     row("stream_size", "Bytes that a side of the TCP stream sent, by its sequence numbers.", stream_size);
 pub(super) static FLOW_AGE: Row = row("flow.age", "Seconds since the flow's first packet.", flow_age);
 pub(super) static FLOW_PKTS: Row = row("flow.pkts", "Packets of the flow, by direction.", flow_pkts);
-pub(super) static FLOW_BYTES: Row = row("flow.bytes", "Bytes of the flow, headers included, by direction.", flow_bytes);
+pub(super) static FLOW_BYTES: Row =
+    row("flow.bytes", "Bytes of the flow, headers included, by direction.", flow_bytes);
 pub(super) static FLOW_PKTS_TOSERVER: Row =
-    row("flow.pkts_toserver", "Packets that the client sent.", |o, r| side(o, r, Count::Packets, Side::Client));
+    row("flow.pkts_toserver", "Packets that the client sent.", |o, r| {
+        side(o, r, Count::Packets, Side::Client)
+    });
 pub(super) static FLOW_PKTS_TOCLIENT: Row =
-    row("flow.pkts_toclient", "Packets that the server sent.", |o, r| side(o, r, Count::Packets, Side::Server));
+    row("flow.pkts_toclient", "Packets that the server sent.", |o, r| {
+        side(o, r, Count::Packets, Side::Server)
+    });
 pub(super) static FLOW_BYTES_TOSERVER: Row =
     row("flow.bytes_toserver", "Bytes that the client sent.", |o, r| side(o, r, Count::Bytes, Side::Client));
 pub(super) static FLOW_BYTES_TOCLIENT: Row =
@@ -39,7 +44,9 @@ fn flow(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleEr
 
 fn set_flow(flow: &mut FlowTest, word: &Piece<'_>) -> Result<(), RuleError> {
     let lower = word.node.to_ascii_lowercase();
-    let clash = |other: &str| word.error(format!("{lower} and {other} contradict or repeat each other")).hint("keep one");
+    let clash = |other: &str| {
+        word.error(format!("{lower} and {other} contradict or repeat each other")).hint("keep one")
+    };
     match lower.as_str() {
         "to_server" | "from_client" | "to_client" | "from_server" => {
             if flow.dir.is_some() {
@@ -181,7 +188,12 @@ impl PacketTest for FlowCount {
     }
 }
 
-fn side(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>, count: Count, side: Side) -> Result<(), RuleError> {
+fn side(
+    option: &OptionAst<'_>,
+    rule: &mut RuleBuilder<'_>,
+    count: Count,
+    side: Side,
+) -> Result<(), RuleError> {
     let test = IntTest::parse(&plain(option)?)?;
     rule.packet_tests.push(Box::new(FlowCount(count, side, test)));
     Ok(())
@@ -199,7 +211,9 @@ fn flow_count(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>, count: Count) 
     let value = plain(option)?;
     let name = option.name.node;
     let Some((side, number)) = value.split_at_first(",") else {
-        return Err(value.error(format!("{name} has two values")).hint(format!("write {name}:toserver,>100;")));
+        return Err(value
+            .error(format!("{name} has two values"))
+            .hint(format!("write {name}:toserver,>100;")));
     };
     let sides = [
         ("toserver", Side::Client),
@@ -288,7 +302,11 @@ fn app_layer_protocol(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Res
     let (name, mode) = match parts.as_slice() {
         [name] => (name, None),
         [name, mode] => (name, Some(mode)),
-        _ => return Err(value.error("not a protocol").hint("write app-layer-protocol:tls; or app-layer-protocol:!tls;")),
+        _ => {
+            return Err(value
+                .error("not a protocol")
+                .hint("write app-layer-protocol:tls; or app-layer-protocol:!tls;"));
+        }
     };
     let negated = name.node.starts_with('!');
     let name = name.strip("!").unwrap_or_else(|| name.clone());
@@ -296,7 +314,8 @@ fn app_layer_protocol(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Res
         "failed" => None,
         known => Some(rule.registry.protocol_named(known).ok_or_else(|| {
             let names = rule.registry.protocols().iter().map(|p| p.name()).collect::<Vec<_>>();
-            let error = name.error(format!("no protocol \"{}\" here", known.chars().take(40).collect::<String>()));
+            let error =
+                name.error(format!("no protocol \"{}\" here", known.chars().take(40).collect::<String>()));
             match crate::rules::did_you_mean(known, names.iter().copied()) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error.hint(format!("one of {}, failed", names.join(", "))),
@@ -317,11 +336,17 @@ fn app_layer_protocol(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Res
         }
     };
     if let RuleProtocol::App(_) = rule.protocol {
-        return Err(option.name.error("the rule's head names the protocol already").hint("write alert tcp … for this"));
+        return Err(option
+            .name
+            .error("the rule's head names the protocol already")
+            .hint("write alert tcp … for this"));
     }
     let positive = !negated && wanted.is_some();
     if rule.has("app-layer-protocol:") || (positive && rule.has("app-layer-protocol:!")) {
-        return Err(option.name.error("this rule asks for another protocol already").hint("several must all be negated"));
+        return Err(option
+            .name
+            .error("this rule asks for another protocol already")
+            .hint("several must all be negated"));
     }
     rule.once(if positive { "app-layer-protocol:" } else { "app-layer-protocol:!" });
     rule.packet_tests.push(Box::new(AppLayerProtocol { wanted, negated, which }));
@@ -338,9 +363,18 @@ mod tests {
         let dir = Some(Direction::ToServer);
         for (text, expected) in [
             ("flow:to_server,established;", FlowTest { dir, established: Some(true), ..FlowTest::default() }),
-            ("flow:from_client; flow: Not_Established ;", FlowTest { dir, established: Some(false), ..FlowTest::default() }),
-            ("flow:stateless,only_stream;", FlowTest { stateless: true, only_stream: true, ..FlowTest::default() }),
-            ("flow:no_stream,no_frag;", FlowTest { no_stream: true, fragments: Some(false), ..FlowTest::default() }),
+            (
+                "flow:from_client; flow: Not_Established ;",
+                FlowTest { dir, established: Some(false), ..FlowTest::default() },
+            ),
+            (
+                "flow:stateless,only_stream;",
+                FlowTest { stateless: true, only_stream: true, ..FlowTest::default() },
+            ),
+            (
+                "flow:no_stream,no_frag;",
+                FlowTest { no_stream: true, fragments: Some(false), ..FlowTest::default() },
+            ),
         ] {
             with(text, |rule| assert_eq!(rule.unwrap().flow, Some(expected), "{text}"));
         }
@@ -367,10 +401,22 @@ mod tests {
             "app-layer-protocol:failed;",
         ]);
         check_errors(&[
-            ("flow:to_server,to_client;", "to_client and the direction before it contradict or repeat each other"),
-            ("flow:established,stateless;", "stateless and the state before it contradict or repeat each other"),
-            ("flow:only_stream,no_stream;", "no_stream and only_stream or no_stream before it contradict or repeat each other"),
-            ("flow:only_frag,no_frag;", "no_frag and only_frag or no_frag before it contradict or repeat each other"),
+            (
+                "flow:to_server,to_client;",
+                "to_client and the direction before it contradict or repeat each other",
+            ),
+            (
+                "flow:established,stateless;",
+                "stateless and the state before it contradict or repeat each other",
+            ),
+            (
+                "flow:only_stream,no_stream;",
+                "no_stream and only_stream or no_stream before it contradict or repeat each other",
+            ),
+            (
+                "flow:only_frag,no_frag;",
+                "no_frag and only_frag or no_frag before it contradict or repeat each other",
+            ),
             ("flow:foo;", "not an option of flow"),
             ("flow;", "flow needs a value"),
             ("flow:established,,to_server;", "nothing stands at this side of the comma"),
@@ -379,8 +425,14 @@ mod tests {
             ("stream_size:server,>,-1;", "\"-1\" is not a number"),
             ("flow.pkts:3;", "flow.pkts has two values"),
             ("app-layer-protocol:foo;", "no protocol \"foo\" here"),
-            ("app-layer-protocol:http; app-layer-protocol:!http;", "this rule asks for another protocol already"),
-            ("app-layer-protocol:!http; app-layer-protocol:http;", "this rule asks for another protocol already"),
+            (
+                "app-layer-protocol:http; app-layer-protocol:!http;",
+                "this rule asks for another protocol already",
+            ),
+            (
+                "app-layer-protocol:!http; app-layer-protocol:http;",
+                "this rule asks for another protocol already",
+            ),
             ("app-layer-protocol:http,sideways;", "\"sideways\" is not a recognition"),
         ]);
     }

@@ -79,7 +79,9 @@ fn flowbits(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Ru
             return Ok(());
         }
         let known = choice(&value, "an operation of flowbits", OPERATIONS);
-        return Err(known.map_or_else(|e| e, |_| value.error("a name is missing").hint("write flowbits:set,NAME;")));
+        return Err(
+            known.map_or_else(|e| e, |_| value.error("a name is missing").hint("write flowbits:set,NAME;"))
+        );
     };
     if operation.node == "noalert" {
         return Err(name.error("noalert takes no name").hint("write flowbits:noalert;"));
@@ -218,7 +220,9 @@ fn flowint(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rul
         return Ok(());
     }
     let Some(operand) = operand else {
-        return Err(operation.error("this operation needs a value").hint("write a number or the name of another flowint"));
+        return Err(operation
+            .error("this operation needs a value")
+            .hint("write a number or the name of another flowint"));
     };
     let operand = match operand.node.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') {
         true => Operand::Value(unsigned(operand, u64::from(u32::MAX))? as u32),
@@ -254,7 +258,8 @@ fn xbits(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleE
         let pair = pair(part);
         match pair.key.node {
             "track" => {
-                let tracks = [("ip_src", Track::Source), ("ip_dst", Track::Destination), ("ip_pair", Track::Both)];
+                let tracks =
+                    [("ip_src", Track::Source), ("ip_dst", Track::Destination), ("ip_pair", Track::Both)];
                 track = Some(choice(pair.required()?, "whom xbits tracks", &tracks)?);
             }
             "expire" => {
@@ -287,7 +292,9 @@ fn hostbits(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Ru
     let op = choice(operation, "an operation of hostbits", OPERATIONS)?;
     let track = match end {
         None => Track::Source,
-        Some(end) if end.node == "both" => return Err(end.error("both is not supported").hint("one of src, dst")),
+        Some(end) if end.node == "both" => {
+            return Err(end.error("both is not supported").hint("one of src, dst"));
+        }
         Some(end) => choice(end, "an end", &[("src", Track::Source), ("dst", Track::Destination)])?,
     };
     let bit = rule.names.hostbit(&format!("hostbits:{}", named(name)?));
@@ -331,8 +338,11 @@ mod tests {
         ] {
             assert_eq!(run(&["flowbits:set,a;", text])[1], expected, "{text}");
         }
-        assert_eq!(run(&["flowbits:set,a;", "flowbits:unset,a;", "flowbits:isset,a;"])[2], false);
-        assert_eq!(run(&["flowbits:toggle,a;", "flowbits:isset,a;", "flowbits:toggle,a;", "flowbits:isset,a;"])[1..], [true, true, false]);
+        assert!(!run(&["flowbits:set,a;", "flowbits:unset,a;", "flowbits:isset,a;"])[2]);
+        assert_eq!(
+            run(&["flowbits:toggle,a;", "flowbits:isset,a;", "flowbits:toggle,a;", "flowbits:isset,a;"])[1..],
+            [true, true, false]
+        );
     }
 
     #[test]
@@ -351,8 +361,8 @@ mod tests {
         ] {
             assert_eq!(run(&[before, text])[1], expected, "{before} {text}");
         }
-        assert_eq!(run(&["flowint:a,=,2;", "flowint:b,=,a;", "flowint:b,-,5;", "flowint:b,==,0;"])[3], true);
-        assert_eq!(run(&["flowint:a,=,4294967295;", "flowint:a,+,a;", "flowint:a,==,4294967295;"])[2], true);
+        assert!(run(&["flowint:a,=,2;", "flowint:b,=,a;", "flowint:b,-,5;", "flowint:b,==,0;"])[3]);
+        assert!(run(&["flowint:a,=,4294967295;", "flowint:a,+,a;", "flowint:a,==,4294967295;"])[2]);
     }
 
     #[test]
@@ -375,13 +385,24 @@ mod tests {
         let bit = |bit, op, track, expire| HostBit { bit, op, track, expire };
         assert_eq!(
             bits,
-            [bit(0, Set, Source, 10), bit(0, IsSet, Both, 30), bit(1, IsSet, Source, 300), bit(1, Toggle, Destination, 300)]
+            [
+                bit(0, Set, Source, 10),
+                bit(0, IsSet, Both, 30),
+                bit(1, IsSet, Source, 300),
+                bit(1, Toggle, Destination, 300)
+            ]
         );
     }
 
     #[test]
     fn mistakes_are_told() {
-        check_loads(&["flowbits:noalert;", "hostbits:noalert;", "flowbits:set, a;", "flowbits:isset,a&b;", "flowint: ab , + , 1 ;"]);
+        check_loads(&[
+            "flowbits:noalert;",
+            "hostbits:noalert;",
+            "flowbits:set, a;",
+            "flowbits:isset,a&b;",
+            "flowint: ab , + , 1 ;",
+        ]);
         check_errors(&[
             ("flowbits:set,a b;", "a blank within a name"),
             ("flowbits:foo,a;", "\"foo\" is not an operation of flowbits"),

@@ -14,18 +14,26 @@ pub(super) static IPOPTS: Row = row("ipopts", "The IPv4 header carries that opti
 pub(super) static SAMEIP: Row = row("sameip", "Source and destination are the same address.", sameip);
 pub(super) static IP_PROTO: Row = row("ip_proto", "The protocol above IP, by number or name.", ip_proto);
 pub(super) static ID: Row = row("id", "Identification field of IPv4.", id);
-pub(super) static FRAGBITS: Row = row("fragbits", "Flags of IPv4: M more, D don't fragment, R reserved.", fragbits);
+pub(super) static FRAGBITS: Row =
+    row("fragbits", "Flags of IPv4: M more, D don't fragment, R reserved.", fragbits);
 pub(super) static FRAGOFFSET: Row = row("fragoffset", "Fragment offset, in units of 8 bytes.", fragoffset);
 pub(super) static TOS: Row = row("tos", "Type of service of IPv4.", tos);
 pub(super) static GEOIP: Row = row("geoip", "Where in the world an address is.", geoip);
 pub(super) static IPREP: Row = row("iprep", "The reputation of an address.", iprep);
-pub(super) static IPV4_CSUM: Row = csum("ipv4-csum", "The header checksum is valid or invalid.", |o, r| checksum(o, r, Sum::Ip4));
-pub(super) static TCPV4_CSUM: Row = csum("tcpv4-csum", "TCP's checksum over IPv4.", |o, r| checksum(o, r, Sum::Tcp4));
-pub(super) static TCPV6_CSUM: Row = csum("tcpv6-csum", "TCP's checksum over IPv6.", |o, r| checksum(o, r, Sum::Tcp6));
-pub(super) static UDPV4_CSUM: Row = csum("udpv4-csum", "UDP's checksum over IPv4.", |o, r| checksum(o, r, Sum::Udp4));
-pub(super) static UDPV6_CSUM: Row = csum("udpv6-csum", "UDP's checksum over IPv6.", |o, r| checksum(o, r, Sum::Udp6));
-pub(super) static ICMPV4_CSUM: Row = csum("icmpv4-csum", "ICMP's checksum.", |o, r| checksum(o, r, Sum::Icmp4));
-pub(super) static ICMPV6_CSUM: Row = csum("icmpv6-csum", "ICMPv6's checksum.", |o, r| checksum(o, r, Sum::Icmp6));
+pub(super) static IPV4_CSUM: Row =
+    csum("ipv4-csum", "The header checksum is valid or invalid.", |o, r| checksum(o, r, Sum::Ip4));
+pub(super) static TCPV4_CSUM: Row =
+    csum("tcpv4-csum", "TCP's checksum over IPv4.", |o, r| checksum(o, r, Sum::Tcp4));
+pub(super) static TCPV6_CSUM: Row =
+    csum("tcpv6-csum", "TCP's checksum over IPv6.", |o, r| checksum(o, r, Sum::Tcp6));
+pub(super) static UDPV4_CSUM: Row =
+    csum("udpv4-csum", "UDP's checksum over IPv4.", |o, r| checksum(o, r, Sum::Udp4));
+pub(super) static UDPV6_CSUM: Row =
+    csum("udpv6-csum", "UDP's checksum over IPv6.", |o, r| checksum(o, r, Sum::Udp6));
+pub(super) static ICMPV4_CSUM: Row =
+    csum("icmpv4-csum", "ICMP's checksum.", |o, r| checksum(o, r, Sum::Icmp4));
+pub(super) static ICMPV6_CSUM: Row =
+    csum("icmpv6-csum", "ICMPv6's checksum.", |o, r| checksum(o, r, Sum::Icmp6));
 pub(super) static VLAN_ID: Row = row("vlan.id", "A VLAN identifier, of one layer or any.", vlan_id);
 pub(super) static VLAN_LAYERS: Row = row("vlan.layers", "How many VLAN tags the packet has.", vlan_layers);
 
@@ -119,9 +127,8 @@ fn tos(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleErr
     let negated = value.node.starts_with('!');
     let number = value.strip("!").unwrap_or_else(|| value.clone());
     let tos = match number.node.strip_prefix('x') {
-        Some(hex) if !hex.starts_with('+') => {
-            u8::from_str_radix(hex, 16).map_err(|_| number.error("not a type of service").hint("0 to 255 or x00 to xff"))?
-        }
+        Some(hex) if !hex.starts_with('+') => u8::from_str_radix(hex, 16)
+            .map_err(|_| number.error("not a type of service").hint("0 to 255 or x00 to xff"))?,
         _ => unsigned(&number, 255)? as u8,
     };
     let test = if negated { IntTest::Ne(tos) } else { IntTest::Eq(tos) };
@@ -262,7 +269,10 @@ pub(super) fn protocol_number(name: &str) -> Option<Proto> {
 fn ip_proto(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     let value = plain(option)?;
     if !matches!(rule.protocol, RuleProtocol::Ip(_) | RuleProtocol::Any) {
-        return Err(option.name.error("the rule's head names the protocol already").hint("write alert ip … for this"));
+        return Err(option
+            .name
+            .error("the rule's head names the protocol already")
+            .hint("write alert ip … for this"));
     }
     let operator = value.node.chars().next().filter(|c| matches!(c, '!' | '<' | '>' | '='));
     let rest = match operator {
@@ -283,7 +293,10 @@ fn ip_proto(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Ru
         _ => IntTest::Eq(number),
     };
     if matches!(test, IntTest::Eq(_)) && !rule.once("ip_proto") {
-        return Err(option.name.error("a packet has one protocol").hint("several ip_proto must be negated, < or >"));
+        return Err(option
+            .name
+            .error("a packet has one protocol")
+            .hint("several ip_proto must be negated, < or >"));
     }
     let take = |packet: &Packet<'_>| Some(u64::from(packet.proto()?.0));
     rule.packet_tests.push(Box::new(Field { name: "ip_proto", take, test }));
@@ -515,7 +528,7 @@ mod tests {
             ("ipopts:any;", &[], false),
             ("ipopts:ssrr;", &[0, 137, 3, 4], false),
             ("ipopts:lsrr;", &[7, 0, 131, 4], false),
-            ("ipopts:lsrr;", &[7], false),
+            ("ipopts:lsrr;", &[7, 200, 131, 4], false),
         ] {
             assert_eq!(packet_test(option, 17, options, b"x"), expected, "{option} {options:?}");
         }
@@ -530,7 +543,14 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        check_loads(&["vlan.id:>5,all;", "vlan.id:5,-1;", "udpv6-csum:invalid;", "icmpv4-csum:valid;", "fragbits: M ;", "fragbits:M+D;"]);
+        check_loads(&[
+            "vlan.id:>5,all;",
+            "vlan.id:5,-1;",
+            "udpv6-csum:invalid;",
+            "icmpv4-csum:valid;",
+            "fragbits: M ;",
+            "fragbits:M+D;",
+        ]);
         check_errors(&[
             ("ttl:3-1;", "no number lies in this range"),
             ("ttl:256;", "\"256\" is out of range"),

@@ -11,7 +11,8 @@ pub(super) static MSG: Row = row("msg", "What the alert is called.", msg);
 pub(super) static SID: Row = row("sid", "The signature's number.", sid);
 pub(super) static GID: Row = row("gid", "The generator's number, 1 unless said.", gid);
 pub(super) static REV: Row = row("rev", "The revision of the signature.", rev);
-pub(super) static CLASSTYPE: Row = row("classtype", "The class of the rule, which gives it its priority.", classtype);
+pub(super) static CLASSTYPE: Row =
+    row("classtype", "The class of the rule, which gives it its priority.", classtype);
 pub(super) static PRIORITY: Row = row("priority", "1 (worst) to 255, in place of the class's.", priority);
 pub(super) static REFERENCE: Row = row("reference", "Where to read more: a system and an id.", reference);
 pub(super) static METADATA: Row = row("metadata", "Keys and values that the alert carries.", metadata);
@@ -66,7 +67,11 @@ fn id(option: &OptionAst<'_>, max: u32) -> Result<u32, RuleError> {
 
 fn classtype(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     let name = plain(option)?.node;
-    let known = rule.environment.classes.get(name).or_else(|| rule.environment.classes.get(&name.to_ascii_lowercase()));
+    let known = rule
+        .environment
+        .classes
+        .get(name)
+        .or_else(|| rule.environment.classes.get(&name.to_ascii_lowercase()));
     let (category, priority) = match known {
         Some((category, priority)) => (category.as_str(), *priority),
         None => ("", PRIORITY_OF_UNKNOWN),
@@ -88,10 +93,14 @@ fn priority(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Ru
 fn reference(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     let value = plain(option)?;
     let Some((system, id)) = value.split_at_first(",") else {
-        return Err(value.error("a reference has a system and an id").hint("write reference:url,example.com/page;"));
+        return Err(value
+            .error("a reference has a system and an id")
+            .hint("write reference:url,example.com/page;"));
     };
     if system.node.is_empty() || id.node.is_empty() {
-        return Err(value.error("a reference has a system and an id").hint("write reference:cve,2021-44228;"));
+        return Err(value
+            .error("a reference has a system and an id")
+            .hint("write reference:cve,2021-44228;"));
     }
     rule.meta.references.push((system.node.into(), unescape(id.node).into()));
     Ok(())

@@ -176,14 +176,47 @@ mod tests {
     #[test]
     fn hostile_values_are_told_and_never_panic() {
         const VALUES: &[&str] = &[
-            "", "\"abc\"", "!\"a|41 42|\"", "\"/a(b|c)+$/Ri\"", "1", ">5", "5<>10", "-3,relative", "1,>,5,0,relative,string,dec",
-            "4,0,v,relative,multiplier 2,align 4", "bytes 4, offset 0, oper +, rvalue v, result w, bitmask 0xff",
-            "set,a|b", "isset,name", "x,+,1", "set,a,track ip_src,expire 5", "type limit, track by_src, count 1, seconds 60",
-            "session,5,packets", "to_server,established", "client,>,5", "http", "!http,original", "http.odd", "+SA,12", "M+",
-            "valid", "src_ip", "url,a.b", "version >= 7.0.3 < 8 | >= 8.0.1", "oversize_length 5, relative_offset -3",
-            "value >= 7.5, bytes 9", "200,all", "x10", "bytes 3, offset 2, mode strict", "any", "é\u{301},ñ", "\"\\",
+            "",
+            "\"abc\"",
+            "!\"a|41 42|\"",
+            "\"/a(b|c)+$/Ri\"",
+            "1",
+            ">5",
+            "5<>10",
+            "-3,relative",
+            "1,>,5,0,relative,string,dec",
+            "4,0,v,relative,multiplier 2,align 4",
+            "bytes 4, offset 0, oper +, rvalue v, result w, bitmask 0xff",
+            "set,a|b",
+            "isset,name",
+            "x,+,1",
+            "set,a,track ip_src,expire 5",
+            "type limit, track by_src, count 1, seconds 60",
+            "session,5,packets",
+            "to_server,established",
+            "client,>,5",
+            "http",
+            "!http,original",
+            "http.odd",
+            "+SA,12",
+            "M+",
+            "valid",
+            "src_ip",
+            "url,a.b",
+            "version >= 7.0.3 < 8 | >= 8.0.1",
+            "oversize_length 5, relative_offset -3",
+            "value >= 7.5, bytes 9",
+            "200,all",
+            "x10",
+            "bytes 3, offset 2, mode strict",
+            "any",
+            "é\u{301},ñ",
+            "\"\\",
         ];
-        const NOISE: &[char] = &['!', '"', ',', ' ', '|', '-', '<', '>', '=', '/', '(', ')', '\\', '0', '9', 'a', 'é', '\u{0}', '$', ':'];
+        const NOISE: &[char] = &[
+            '!', '"', ',', ' ', '|', '-', '<', '>', '=', '/', '(', ')', '\\', '0', '9', 'a', 'é', '\u{0}',
+            '$', ':',
+        ];
         let mut random = Xorshift::new(42);
         for keyword in ALL {
             for value in VALUES {

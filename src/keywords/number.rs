@@ -16,7 +16,6 @@ const NTH_MAX: usize = 4096;
 /// A number of a transaction passes a test; of several, one does.
 #[derive(Debug)]
 pub struct NumberTest {
-    name: &'static str,
     test: IntTest<u64>,
     sources: Vec<Source>,
 }
@@ -76,13 +75,15 @@ pub fn compile_number(id: u16, option: &OptionAst<'_>, rule: &mut RuleBuilder<'_
             number.sources.clone()
         }
     };
-    rule.tx_tests.push(Box::new(NumberTest { name: number.name, test, sources }));
+    rule.tx_tests.push(Box::new(NumberTest { test, sources }));
     Ok(())
 }
 
 /// `NAME`, `!NAME`, `=NAME`, in any case.
 fn named(piece: &Piece<'_>, names: &[(&'static str, u64)]) -> Option<IntTest<u64>> {
-    let find = |text: &str| names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, number)| *number);
+    let find = |text: &str| {
+        names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, number)| *number)
+    };
     if let Some(number) = find(piece.node) {
         return Some(IntTest::Eq(number));
     }

@@ -74,7 +74,11 @@ pub(super) fn bare(option: &OptionAst<'_>) -> Result<(), RuleError> {
 }
 
 /// A keyword that may stand once in a rule.
-pub(super) fn once(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>, name: &'static str) -> Result<(), RuleError> {
+pub(super) fn once(
+    option: &OptionAst<'_>,
+    rule: &mut RuleBuilder<'_>,
+    name: &'static str,
+) -> Result<(), RuleError> {
     if rule.once(name) {
         return Ok(());
     }
@@ -90,7 +94,11 @@ pub(super) fn unsupported(option: &OptionAst<'_>, needs: &str) -> RuleError {
 }
 
 /// One of the words of a table, or a mistake that names them.
-pub(super) fn choice<T: Copy>(piece: &Piece<'_>, what: &str, table: &[(&'static str, T)]) -> Result<T, RuleError> {
+pub(super) fn choice<T: Copy>(
+    piece: &Piece<'_>,
+    what: &str,
+    table: &[(&'static str, T)],
+) -> Result<T, RuleError> {
     if let Some((_, found)) = table.iter().find(|(name, _)| *name == piece.node) {
         return Ok(*found);
     }

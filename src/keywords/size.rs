@@ -16,7 +16,8 @@ pub(super) static DSIZE: Row = row("dsize", "The length of the packet's payload.
 pub(super) static PKT_DATA: Row = row("pkt_data", "What follows is asked of the payload again.", pkt_data);
 pub(super) static ABSENT: Row =
     row("absent", "The buffer in force must not be there (or_else: or hold what follows).", absent);
-pub(super) static ENTROPY: Row = row("entropy", "Shannon's entropy of the buffer, bits per byte, 0 to 8.", entropy);
+pub(super) static ENTROPY: Row =
+    row("entropy", "Shannon's entropy of the buffer, bits per byte, 0 to 8.", entropy);
 
 /// `isdataat:[!]N[,relative][,rawbytes]`
 #[derive(Debug)]
@@ -117,7 +118,10 @@ fn absent(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rule
         Some(value) => choice(value, "an option of absent", &[("or_else", Absent::OrElse)])?,
     };
     if !rule.is_sticky() || rule.buffer() == BufferId::PAYLOAD {
-        return Err(option.name.error("absent stands behind no sticky buffer").hint("write the buffer before it"));
+        return Err(option
+            .name
+            .error("absent stands behind no sticky buffer")
+            .hint("write the buffer before it"));
     }
     let part = rule.part();
     if !part.ops.is_empty() || part.absent.is_some() {
@@ -243,7 +247,6 @@ pub(super) fn byte_count(piece: &Piece<'_>, rule: &mut RuleBuilder<'_>, max: i64
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Frame, check_errors, check_loads, holds, holds_in, packet_test};
-    use super::*;
 
     #[test]
     fn isdataat_counts_as_the_reference_engine_does() {
@@ -289,12 +292,20 @@ mod tests {
             ("bsize:!3;", 0, 3),
         ] {
             for (len, expected) in [(yes, true), (no, false)] {
-                assert_eq!(holds(&format!("http.uri; {option}"), &vec![0; len], 0).0, expected, "{option} {len}");
+                assert_eq!(
+                    holds(&format!("http.uri; {option}"), &vec![0; len], 0).0,
+                    expected,
+                    "{option} {len}"
+                );
             }
         }
-        for (option, yes, no) in
-            [("dsize:0;", 0, 1), ("dsize:<3;", 0, 3), ("dsize:!3;", 4, 0), ("dsize:3<>9;", 4, 9), ("dsize:>=3;", 3, 2)]
-        {
+        for (option, yes, no) in [
+            ("dsize:0;", 0, 1),
+            ("dsize:<3;", 0, 3),
+            ("dsize:!3;", 4, 0),
+            ("dsize:3<>9;", 4, 9),
+            ("dsize:>=3;", 3, 2),
+        ] {
             assert!(packet_test(option, 17, &[], &vec![0; yes]), "{option} {yes}");
             assert!(!packet_test(option, 17, &[], &vec![0; no]), "{option} {no}");
         }
@@ -317,7 +328,12 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        check_loads(&["http.uri; absent;", "http.uri; absent:or_else; content:\"a\";", "isdataat:!20;", "dsize: > 3 ;"]);
+        check_loads(&[
+            "http.uri; absent;",
+            "http.uri; absent:or_else; content:\"a\";",
+            "isdataat:!20;",
+            "dsize: > 3 ;",
+        ]);
         check_errors(&[
             ("isdataat:foo;", "\"foo\" is neither a number nor a variable of this rule"),
             ("isdataat:65536;", "\"65536\" is out of range"),

@@ -108,7 +108,8 @@ fn letters(piece: &Piece<'_>, mut how: Option<&mut Bits>) -> Result<u8, RuleErro
                 0
             }
             _ => {
-                let hint = "F S R P A U E C or 0, with one of + * ! before them, and flags to ignore behind a comma";
+                let hint =
+                    "F S R P A U E C or 0, with one of + * ! before them, and flags to ignore behind a comma";
                 return Err(piece.error_at(at, "not a flag of TCP").hint(hint));
             }
         };
@@ -170,7 +171,14 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        check_loads(&["flags: S ;", "flags:SAFRPUCE;", "flags:!SA,12;", "flags:0,12;", "flags:SUF+;", "flags: *FSR,12;"]);
+        check_loads(&[
+            "flags: S ;",
+            "flags:SAFRPUCE;",
+            "flags:!SA,12;",
+            "flags:0,12;",
+            "flags:SUF+;",
+            "flags: *FSR,12;",
+        ]);
         check_errors(&[
             ("flags:X;", "not a flag of TCP"),
             ("flags:s;", "not a flag of TCP"),

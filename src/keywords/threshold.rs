@@ -8,9 +8,13 @@ use crate::rules::value::{pairs, split_commas};
 use crate::rules::{OptionAst, RuleError};
 use crate::types::Direction;
 
-pub(super) static THRESHOLD: Row = row("threshold", "How often the rule alerts, by address or rule.", threshold);
-pub(super) static DETECTION_FILTER: Row =
-    row("detection_filter", "The rule matches only beyond that many matches in some seconds.", detection_filter);
+pub(super) static THRESHOLD: Row =
+    row("threshold", "How often the rule alerts, by address or rule.", threshold);
+pub(super) static DETECTION_FILTER: Row = row(
+    "detection_filter",
+    "The rule matches only beyond that many matches in some seconds.",
+    detection_filter,
+);
 pub(super) static TAG: Row = row("tag", "Packets that follow the match are logged.", tag);
 
 /// What `tag` logs without a count: packets.
@@ -32,22 +36,35 @@ fn detection_filter(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Resul
     read(option, rule, Some(ThresholdKind::DetectionFilter))
 }
 
-fn read(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>, fixed: Option<ThresholdKind>) -> Result<(), RuleError> {
+fn read(
+    option: &OptionAst<'_>,
+    rule: &mut RuleBuilder<'_>,
+    fixed: Option<ThresholdKind>,
+) -> Result<(), RuleError> {
     let value = plain(option)?;
     let (mut kind, mut track, mut count, mut time) = (fixed, None, None, None);
     let filter = fixed.is_some();
     for pair in pairs(&value)? {
         let twice = match pair.key.node {
-            "type" if !filter => kind.replace(choice(pair.required()?, "a type of threshold", KINDS)?).is_some(),
+            "type" if !filter => {
+                kind.replace(choice(pair.required()?, "a type of threshold", KINDS)?).is_some()
+            }
             "track" => track.replace(choice(pair.required()?, "a way to count", TRACKS)?).is_some(),
             "count" => count.replace(unsigned(pair.required()?, u64::from(u32::MAX))? as u32).is_some(),
             "seconds" => time.replace(seconds(pair.required()?, u64::from(u32::MAX))? as u32).is_some(),
             "multiplier" if !filter => {
-                return Err(pair.key.error("the type backoff is not supported yet").hint("use limit, threshold or both"));
+                return Err(pair
+                    .key
+                    .error("the type backoff is not supported yet")
+                    .hint("use limit, threshold or both"));
             }
             _ => {
                 let name = option.name.node;
-                let hint = if filter { "one of track, count, seconds" } else { "one of type, track, count, seconds" };
+                let hint = if filter {
+                    "one of track, count, seconds"
+                } else {
+                    "one of type, track, count, seconds"
+                };
                 return Err(pair.key.error(format!("not an option of {name}")).hint(hint));
             }
         };
@@ -73,7 +90,8 @@ fn read(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>, fixed: Option<Thresh
         return Err(value.error("count and seconds of detection_filter begin at 1"));
     }
     if let Some(before) = rule.threshold {
-        let before = if before.kind == ThresholdKind::DetectionFilter { "detection_filter" } else { "threshold" };
+        let before =
+            if before.kind == ThresholdKind::DetectionFilter { "detection_filter" } else { "threshold" };
         return Err(option.name.error(format!("this rule has a {before} already")).hint("keep one of them"));
     }
     rule.threshold = Some(threshold);
@@ -98,12 +116,19 @@ fn tag(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleErr
         [] => {}
         [count, metric, direction @ ..] if direction.len() <= 1 => {
             tag.count = unsigned(count, u64::from(u32::MAX))? as u32;
-            let metrics =
-                [("packets", TagMetric::Packets), ("bytes", TagMetric::Bytes), ("seconds", TagMetric::Seconds)];
+            let metrics = [
+                ("packets", TagMetric::Packets),
+                ("bytes", TagMetric::Bytes),
+                ("seconds", TagMetric::Seconds),
+            ];
             tag.metric = choice(metric, "a metric", &metrics)?;
             if let [direction] = direction {
                 // the sender of the packet that matched, or its receiver
-                end = choice(direction, "an end", &[("src", Direction::ToServer), ("dst", Direction::ToClient)])?;
+                end = choice(
+                    direction,
+                    "an end",
+                    &[("src", Direction::ToServer), ("dst", Direction::ToClient)],
+                )?;
             }
         }
         _ => {
@@ -125,14 +150,30 @@ mod tests {
     #[test]
     fn thresholds_are_read_in_any_order() {
         for (text, expected) in [
-            ("threshold:type limit, track by_src, count 1, seconds 60;", (ThresholdKind::Limit, Track::Source, 1, 60)),
-            ("threshold:count 5,seconds 2m,track by_dst,type both;", (ThresholdKind::Both, Track::Destination, 5, 120)),
-            ("threshold:type threshold, track by_rule, count 0, seconds 0;", (ThresholdKind::Threshold, Track::Rule, 0, 0)),
-            ("detection_filter:track by_flow, count 9, seconds 1;", (ThresholdKind::DetectionFilter, Track::Flow, 9, 1)),
+            (
+                "threshold:type limit, track by_src, count 1, seconds 60;",
+                (ThresholdKind::Limit, Track::Source, 1, 60),
+            ),
+            (
+                "threshold:count 5,seconds 2m,track by_dst,type both;",
+                (ThresholdKind::Both, Track::Destination, 5, 120),
+            ),
+            (
+                "threshold:type threshold, track by_rule, count 0, seconds 0;",
+                (ThresholdKind::Threshold, Track::Rule, 0, 0),
+            ),
+            (
+                "detection_filter:track by_flow, count 9, seconds 1;",
+                (ThresholdKind::DetectionFilter, Track::Flow, 9, 1),
+            ),
         ] {
             let (kind, track, count, seconds) = expected;
             with(text, |rule| {
-                assert_eq!(rule.unwrap().threshold, Some(Threshold { kind, track, count, seconds }), "{text}");
+                assert_eq!(
+                    rule.unwrap().threshold,
+                    Some(Threshold { kind, track, count, seconds }),
+                    "{text}"
+                );
             });
         }
     }
@@ -162,9 +203,15 @@ mod tests {
                 "threshold:type limit, track by_src, count 1, seconds 60; detection_filter: track by_src, count 1, seconds 60;",
                 "this rule has a threshold already",
             ),
-            ("detection_filter:track by_src, count 0, seconds 60;", "count and seconds of detection_filter begin at 1"),
+            (
+                "detection_filter:track by_src, count 0, seconds 60;",
+                "count and seconds of detection_filter begin at 1",
+            ),
             ("detection_filter:type limit, count 1;", "not an option of detection_filter"),
-            ("threshold:type limit, track by_src, count 1, multiplier 10;", "the type backoff is not supported yet"),
+            (
+                "threshold:type limit, track by_src, count 1, multiplier 10;",
+                "the type backoff is not supported yet",
+            ),
             ("tag:foo;", "\"foo\" is not a tag"),
             ("tag:session,5;", "not a tag"),
             ("tag;", "tag needs a value"),

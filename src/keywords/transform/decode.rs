@@ -22,7 +22,8 @@ pub(in super::super) static URL_DECODE: Row =
     row("url_decode", "Percent escapes and plus signs are decoded.", |o, r| {
         super::simple(o, r, "url_decode", url_decode)
     });
-pub(in super::super) static FROM_BASE64: Row = row("from_base64", "The buffer is decoded as base64.", from_base64);
+pub(in super::super) static FROM_BASE64: Row =
+    row("from_base64", "The buffer is decoded as base64.", from_base64);
 pub(in super::super) static GUNZIP: Row = row("gunzip", "The buffer is decompressed as gzip.", gunzip);
 pub(in super::super) static ZLIB_DEFLATE: Row =
     row("zlib_deflate", "The buffer is decompressed as zlib's deflate.", zlib_deflate);
@@ -114,7 +115,8 @@ fn from_base64(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(),
                 "bytes" => transform.bytes = size(&pair)?,
                 "offset" => transform.offset = size(&pair)?,
                 "mode" => {
-                    let modes = [("rfc2045", Mode::Rfc2045), ("rfc4648", Mode::Rfc4648), ("strict", Mode::Strict)];
+                    let modes =
+                        [("rfc2045", Mode::Rfc2045), ("rfc4648", Mode::Rfc4648), ("strict", Mode::Strict)];
                     transform.mode = choice(pair.required()?, "a mode of base64", &modes)?;
                 }
                 _ => {

@@ -1,6 +1,6 @@
 //! Digests of a buffer: their bytes, not their hexadecimal form.
 
-use md5::{Digest as _, Md5};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::Sha256;
 
@@ -12,7 +12,9 @@ pub(in super::super) static TO_MD5: Row =
 pub(in super::super) static TO_SHA1: Row =
     row("to_sha1", "The SHA-1 of the buffer, 20 bytes.", |o, r| simple(o, r, "to_sha1", digest::<Sha1>));
 pub(in super::super) static TO_SHA256: Row =
-    row("to_sha256", "The SHA-256 of the buffer, 32 bytes.", |o, r| simple(o, r, "to_sha256", digest::<Sha256>));
+    row("to_sha256", "The SHA-256 of the buffer, 32 bytes.", |o, r| {
+        simple(o, r, "to_sha256", digest::<Sha256>)
+    });
 
 fn digest<D: md5::Digest>(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&D::digest(bytes));

@@ -8,8 +8,8 @@ mod digest;
 mod names;
 
 pub(super) use bytes::{
-    COMPRESS_WHITESPACE, DOTPREFIX, HEADER_LOWERCASE, STRIP_PSEUDO_HEADERS, STRIP_WHITESPACE, TO_LOWERCASE, TO_UPPERCASE,
-    XOR,
+    COMPRESS_WHITESPACE, DOTPREFIX, HEADER_LOWERCASE, STRIP_PSEUDO_HEADERS, STRIP_WHITESPACE, TO_LOWERCASE,
+    TO_UPPERCASE, XOR,
 };
 pub(super) use decode::{FROM_BASE64, GUNZIP, PCREXFORM, URL_DECODE, ZLIB_DEFLATE};
 pub(super) use digest::{TO_MD5, TO_SHA1, TO_SHA256};
@@ -59,14 +59,19 @@ fn simple(
     add(option, rule, Arc::new(Simple { name, apply }))
 }
 
-fn add(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>, transform: Arc<dyn Transform>) -> Result<(), RuleError> {
-    rule.transform(transform)
-        .map_err(|message| option.name.error(message).hint(format!("write BUFFER; {}; content:\"…\";", option.name.node)))
+fn add(
+    option: &OptionAst<'_>,
+    rule: &mut RuleBuilder<'_>,
+    transform: Arc<dyn Transform>,
+) -> Result<(), RuleError> {
+    rule.transform(transform).map_err(|message| {
+        option.name.error(message).hint(format!("write BUFFER; {}; content:\"…\";", option.name.node))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_errors, mutate, transformed};
+    use super::super::testing::{check_errors, mutate, transformed, with};
 
     /// Every transform with a value it takes.
     const ALL: &[&str] = &[
@@ -113,10 +118,23 @@ mod tests {
     }
 
     #[test]
+    fn a_transform_behind_a_content_does_nothing() {
+        with(
+            "http.uri; content:\"a\"; http.host; dotprefix; content:\"b\"; dotprefix; http.uri; dotprefix; content:\"c\";",
+            |rule| {
+                let parts = &rule.unwrap().parts;
+                assert_eq!(
+                    parts.iter().map(|p| (p.transforms.len(), p.ops.len())).collect::<Vec<_>>(),
+                    [(0, 1), (1, 1), (1, 1)]
+                );
+            },
+        );
+    }
+
+    #[test]
     fn mistakes_are_told() {
         check_errors(&[
             ("dotprefix; content:\".a\";", "a transform needs a sticky buffer before it"),
-            ("http.uri; content:\"a\"; dotprefix;", "a transform stands before the first content of its buffer"),
             ("pkt_data; to_lowercase;", "a transform needs a sticky buffer before it"),
             ("http.uri; dotprefix:a;", "dotprefix takes no value"),
             ("http.uri; xor:0d0a;", "this value must stand in double quotes"),

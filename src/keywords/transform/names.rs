@@ -15,7 +15,8 @@ pub(in super::super) static TLD: Row =
 pub(in super::super) static LUAXFORM: Row = row("luaxform", "A script changes the buffer.", luaxform);
 
 /// Labels that countries put before their own.
-const SECOND: &[&[u8]] = &[b"ac", b"co", b"com", b"edu", b"gob", b"gov", b"mil", b"net", b"ne", b"nom", b"or", b"org"];
+const SECOND: &[&[u8]] =
+    &[b"ac", b"co", b"com", b"edu", b"gob", b"gov", b"mil", b"net", b"ne", b"nom", b"or", b"org"];
 
 /// Where the public suffix begins; `None` for a name without a dot or with an empty label at its end.
 fn suffix_at(name: &[u8]) -> Option<usize> {
@@ -26,7 +27,9 @@ fn suffix_at(name: &[u8]) -> Option<usize> {
     }
     let before = name[..dot].iter().rposition(|byte| *byte == b'.');
     match before {
-        Some(before) if last.len() == 2 && SECOND.contains(&name[before + 1..dot].to_ascii_lowercase().as_slice()) => {
+        Some(before)
+            if last.len() == 2 && SECOND.contains(&name[before + 1..dot].to_ascii_lowercase().as_slice()) =>
+        {
             Some(before + 1)
         }
         _ => Some(dot + 1),
