@@ -82,6 +82,9 @@ pub(crate) struct Replay {
     /// End with a failure when a rule cannot be loaded.
     #[arg(long)]
     pub(crate) init_errors_fatal: bool,
+    /// A broken capture is told, but the exit status stays 0: for folders in which some are known to be damaged.
+    #[arg(long)]
+    pub(crate) tolerate_broken: bool,
     /// Print the summary as JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,

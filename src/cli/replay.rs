@@ -177,7 +177,7 @@ fn finish(
         let color = std::env::var_os("NO_COLOR").is_none();
         print(&summary.render_terminal(width, color));
     }
-    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if faults.is_empty() || arguments.tolerate_broken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Columns of the terminal, as it says itself (`COLUMNS`), else 100.
