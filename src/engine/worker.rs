@@ -694,7 +694,8 @@ impl Lane {
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
             let mut recorded = flow.inspected.recorded(tx.id());
-            let finished = Direction::BOTH.map(|dir| tx.progress(dir) == DONE || !tx.concerns(dir));
+            let finished = Direction::BOTH
+                .map(|dir| tx.progress(dir) == DONE || !tx.concerns(dir) || flow.app.gave_up(dir));
             self.tx_events(packet, flow, name, tx, &mut recorded);
             self.files(packet, flow, tx, &mut recorded, ending);
             if (finished == [true; 2] || ending) && !recorded.logged {
@@ -708,7 +709,7 @@ impl Lane {
                 }
             }
             let inspected = Direction::BOTH.iter().all(|dir| {
-                !tx.concerns(*dir) || flow.inspected.is_done(tx.id(), *dir) || flow.no_payload || flow.action == FlowAction::Pass
+                !tx.concerns(*dir) || flow.app.gave_up(*dir) || flow.inspected.is_done(tx.id(), *dir) || flow.no_payload || flow.action == FlowAction::Pass
             });
             if finished == [true; 2] && recorded.logged && inspected {
                 done.push(tx.id());

@@ -105,6 +105,8 @@ pub struct AppLayer {
     eof: [bool; 2],
     /// Given up, by direction: no protocol, a parser error, or opaque.
     given_up: [bool; 2],
+    /// The parser failed in this direction.
+    errors: [bool; 2],
     failed: bool,
     opaque: bool,
     changes: u8,
@@ -158,6 +160,11 @@ impl AppLayer {
     /// Whether bytes of that side are still wanted.
     pub fn wants(&self, dir: Direction) -> bool {
         !self.given_up[dir.index()]
+    }
+
+    /// Whether that side's parser failed: nothing more will come of it.
+    pub fn gave_up(&self, dir: Direction) -> bool {
+        self.errors[dir.index()]
     }
 
     /// The live transactions, of a flow that has a parser.
@@ -230,6 +237,7 @@ impl AppLayer {
                         if let Err(error) = parser.gap(dir, len) {
                             done.error = Some(error);
                             self.given_up[side] = true;
+                            self.errors[side] = true;
                         }
                     }
                 }
@@ -331,6 +339,7 @@ impl AppLayer {
             Err(error) => {
                 done.error = Some(error);
                 self.given_up[side] = true;
+                self.errors[side] = true;
                 input.bytes.len()
             }
         }
@@ -437,6 +446,7 @@ impl AppLayer {
         self.wanted.swap(0, 1);
         self.eof.swap(0, 1);
         self.given_up.swap(0, 1);
+        self.errors.swap(0, 1);
         self.probe_from.swap(0, 1);
     }
 }

@@ -338,6 +338,20 @@ pub(super) fn parameter(value: &[u8], name: &str) -> Option<Vec<u8>> {
     None
 }
 
+/// Where the next status line begins; bytes before it are of something else.
+pub(super) fn next_status_line(data: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(data, b"HTTP/1.").find(|&at| at == 0 || data[at - 1] == b'\n')
+}
+
+/// Where the next request line with a version begins; bytes before it are of something else.
+pub(super) fn next_request_line(data: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(data, b" HTTP/1.").find_map(|at| {
+        let start = memchr::memrchr(b'\n', &data[..at]).map_or(0, |lf| lf + 1);
+        let method = data[start..at].iter().position(|&c| c == b' ')?;
+        (method > 0 && data[start..start + method].iter().all(u8::is_ascii_uppercase)).then_some(start)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

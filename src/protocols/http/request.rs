@@ -31,6 +31,8 @@ pub(super) enum State {
     Trailers,
     /// The request is complete unless odd bytes follow at once.
     Finish,
+    /// Bytes were lost: what follows is passed over up to the next request line.
+    Lost,
     /// Nothing that follows is a request.
     Ignore,
 }
@@ -68,6 +70,14 @@ impl HttpParser {
                 at = data.len();
                 break;
             }
+            if lane.state == State::Lost {
+                at += line::next_request_line(rest).unwrap_or(rest.len());
+                if at >= data.len() {
+                    break;
+                }
+                lane.state = State::Idle;
+                continue;
+            }
             let Some(tx) = store.by_id(lane.tx) else {
                 // inspected and gone: only bytes that belong to nothing can follow
                 match lane.state {
@@ -79,7 +89,7 @@ impl HttpParser {
                 }
             };
             match lane.state {
-                State::Idle | State::Ignore => break,
+                State::Idle | State::Lost | State::Ignore => break,
                 State::Line => {
                     let len = match memchr::memchr(b'\n', rest) {
                         Some(lf) => lf + 1,
@@ -232,7 +242,20 @@ impl HttpParser {
             State::Body(left) if len - left <= LOST_BEHIND_MAX => State::Finish,
             State::ChunkData(left) if len < left => State::ChunkData(left - len),
             State::ChunkData(left) if len == left => State::ChunkEnd,
-            _ => return Err(ParseError("bytes of a request were lost")),
+            State::Lost => return Ok(()),
+            // what the lost bytes were cannot be told: the request in the works is given up, the next one is looked for
+            before => {
+                if before != State::Idle
+                    && let Some(tx) = store.by_id(lane.tx)
+                {
+                    finish_body(config, tx, inflate);
+                    tx.request.finish(true);
+                }
+                lane.state = State::Lost;
+                lane.pending.clear();
+                *inflate = None;
+                return Ok(());
+            }
         };
         let len = match lane.state {
             State::Body(left) => len.min(left),

@@ -27,6 +27,8 @@ pub(super) enum State {
     Trailers,
     /// The response is complete unless odd bytes follow at once.
     Finish,
+    /// Bytes were lost: what follows is passed over up to the next status line.
+    Lost,
     /// Nothing that follows is a response.
     Ignore,
 }
@@ -43,6 +45,14 @@ impl HttpParser {
                         break;
                     }
                     self.begin_response(rest)?;
+                    continue;
+                }
+                State::Lost => {
+                    at += line::next_status_line(rest).unwrap_or(rest.len());
+                    if at == data.len() {
+                        break;
+                    }
+                    self.response.state = State::Idle;
                     continue;
                 }
                 State::Ignore => {
@@ -64,7 +74,7 @@ impl HttpParser {
                 }
             };
             match lane.state {
-                State::Idle | State::Ignore => break,
+                State::Idle | State::Lost | State::Ignore => break,
                 State::Line => {
                     let Some((text, end)) = split_line(rest, eof) else {
                         if rest.len() > config.field_max {
@@ -374,7 +384,19 @@ impl HttpParser {
             State::Body(left) if len - left <= LOST_BEHIND_MAX => State::Finish,
             State::ChunkData(left) if len < left => State::ChunkData(left - len),
             State::ChunkData(left) if len == left => State::ChunkEnd,
-            _ => return Err(ParseError("bytes of a response were lost")),
+            State::Lost => return Ok(()),
+            // what the lost bytes were cannot be told: the response in the works is given up, the next one is looked for
+            _ => {
+                if let Some(tx) = store.by_id(lane.tx) {
+                    finish_body(config, tx, inflate);
+                    tx.response.finish(true);
+                }
+                lane.tx += 1;
+                lane.state = State::Lost;
+                lane.pending.clear();
+                *inflate = None;
+                return Ok(());
+            }
         };
         let len = match lane.state {
             State::Body(left) => len.min(left),
