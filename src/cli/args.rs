@@ -97,9 +97,9 @@ pub(crate) struct Replay {
     /// Another way to name captures, as Suricata has it.
     #[arg(short = 'r', value_name = "PCAP", hide = true)]
     pub(crate) read: Vec<PathBuf>,
-    /// Switch the prefilter off: every rule is evaluated in full. Slow; for the proof that it changes nothing.
-    #[arg(long, hide = true)]
-    pub(crate) no_prefilter: bool,
+    /// How literals of rules are searched; the alerts are the same for each.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Prefilter::Window)]
+    pub(crate) prefilter: Prefilter,
     /// Accepted for Suricata's sake, without effect.
     #[arg(long, hide = true, value_name = "MODE")]
     pub(crate) runmode: Option<String>,
@@ -133,6 +133,17 @@ pub(crate) enum Checksums {
     None,
     /// They count until too many are wrong.
     Auto,
+}
+
+/// `--prefilter`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Prefilter {
+    /// Hashed windows of four bytes.
+    Window,
+    /// One automaton, the reference.
+    AhoCorasick,
+    /// None: every rule is evaluated in full. Slow; to prove the others.
+    Off,
 }
 
 impl Arguments {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::{Checksums, Replay as Arguments};
+use super::args::{Checksums, Prefilter, Replay as Arguments};
 use super::progress::Progress;
 use super::{complain, print, setup};
 use crate::capture::files::expand;
 use crate::config::Config;
-use crate::detect::prefilter::{Automaton, Everything};
+use crate::detect::prefilter::{Automaton, Everything, WindowFilter};
 use crate::engine::records::Recorder;
 use crate::engine::replay::Replay;
 use crate::engine::{Collector, Counters, configure};
@@ -38,7 +38,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     }
     let sources = setup::sources(&config, &arguments.rules, &arguments.more_rules)?;
     let registry = setup::registry();
-    let prefilter = if arguments.no_prefilter { Everything::build } else { Automaton::build };
+    let prefilter = match arguments.prefilter {
+        Prefilter::Window => WindowFilter::build,
+        Prefilter::AhoCorasick => Automaton::build,
+        Prefilter::Off => Everything::build,
+    };
     let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter);
     tell_refused(&loaded, arguments);
     let failed = loaded.refused > 0 || !companions.faults.is_empty();

@@ -3,13 +3,18 @@
 //! A [`Prefilter`] answers with the literals that are in some bytes, whatever their case; whether a rule really matches is
 //! decided by its full evaluation. It may answer with too many, never with too few.
 
+mod window;
+
 use std::fmt;
+
+pub use window::WindowFilter;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
 /// Finds which literals of a set occur in bytes.
 pub trait Prefilter: Send + Sync + fmt::Debug {
-    /// Calls `hit` with the index of each literal that occurs in `bytes`, at least once, letters compared without case.
+    /// Calls `hit` with the index of each literal that occurs in `bytes`, at least once, letters compared without case. It
+    /// may name literals that do not occur.
     fn scan(&self, bytes: &[u8], hit: &mut dyn FnMut(u32));
 
     /// Memory it takes, bytes.
@@ -101,6 +106,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_window_filter_finds_long_literals_wherever_they_stand() {
+        let literals: Vec<Vec<u8>> =
+            [&b"sqlmap"[..], b"abc", b"user-agent: x", b"\x90\x91\x92\x93\x94", b"/etc/passwd"].map(<[u8]>::to_vec).into();
+        let filter = WindowFilter::build(&literals);
+        for (id, literal) in literals.iter().enumerate() {
+            for front in 0..12 {
+                for back in 0..9 {
+                    let mut bytes = vec![b'.'; front];
+                    bytes.extend(literal.to_ascii_uppercase());
+                    bytes.extend(vec![b'.'; back]);
+                    let mut hits = Vec::new();
+                    filter.scan(&bytes, &mut |hit| hits.push(hit));
+                    assert_eq!(hits, [id as u32], "{front} {back}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_automaton_finds_what_the_naive_search_finds() {
         let mut seed = 7u64;
         let mut random = move |below: u64| {
@@ -121,7 +145,10 @@ mod tests {
                 });
                 hits
             };
-            assert_eq!(found(&*Automaton::build(&literals)), found(&*Naive::build(&literals)));
+            let naive = found(&*Naive::build(&literals));
+            assert_eq!(found(&*Automaton::build(&literals)), naive);
+            // the window filter may name more (short literals), never fewer
+            assert!(found(&*WindowFilter::build(&literals)).is_superset(&naive), "{literals:?} in {bytes:?}");
         }
     }
 }
