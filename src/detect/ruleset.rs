@@ -446,6 +446,8 @@ fn place(rule: &Rule, registry: &Registry) -> Placed {
             .iter()
             .any(|op| matches!(op, Op::Content(c) if c.startswith || c.offset.is_some() || c.depth.is_some()))
     });
+    // tests of the flow as it is at this packet (stream_size): the packet is looked at, and the stream too
+    let anchored = anchored || !rule.packet_tests.is_empty();
     let class = if rule.packet_tests.iter().any(|test| test.is_event()) {
         Class::Event
     } else if has_app {
