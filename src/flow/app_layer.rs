@@ -9,6 +9,9 @@ use crate::types::{Direction, Proto, Timestamp};
 /// Bytes of one direction after which an unrecognised flow is given up.
 const PROBE_MAX: usize = 4096;
 
+/// Bytes of an unrecognised direction that are kept until the other direction has told what the flow speaks.
+const UNKNOWN_MAX: usize = 16 << 10;
+
 /// Times a flow may change its protocol.
 const CHANGES_MAX: u8 = 8;
 
@@ -107,6 +110,8 @@ pub struct AppLayer {
     given_up: [bool; 2],
     /// The parser failed in this direction.
     errors: [bool; 2],
+    /// That side's bytes are of no protocol we know.
+    unknown: [bool; 2],
     failed: bool,
     opaque: bool,
     changes: u8,
@@ -353,6 +358,7 @@ impl AppLayer {
         }
         self.original = self.protocol.or(self.original);
         self.by_side = [None; 2];
+        self.unknown = [false; 2];
         self.probe_from = self.at;
         self.wanted = self.at;
         match change {
@@ -387,6 +393,9 @@ impl AppLayer {
     ) -> bool {
         let side = dir.index();
         let from = self.at[side];
+        if self.unknown[side] && session.known_to(dir).saturating_sub(from) < UNKNOWN_MAX as u64 {
+            return false;
+        }
         let bytes = match session.readable(dir, from) {
             Readable::Bytes(bytes) => bytes,
             Readable::Gap(len) => {
@@ -427,9 +436,10 @@ impl AppLayer {
             }
             None if more && bytes.len() < PROBE_MAX && !session.is_ended(dir) => false,
             None => {
-                // this side is nothing we know; the other may still tell
-                self.given_up[side] = true;
-                if self.given_up[dir.opposite().index()] || bytes.len() >= PROBE_MAX {
+                // this side is nothing we know; the other may still tell, and its bytes are kept for that time
+                self.unknown[side] = true;
+                let waits = bytes.len() < UNKNOWN_MAX && !self.unknown[dir.opposite().index()];
+                if !waits {
                     self.failed = true;
                     self.given_up = [true; 2];
                 }
@@ -446,6 +456,7 @@ impl AppLayer {
         self.wanted.swap(0, 1);
         self.eof.swap(0, 1);
         self.given_up.swap(0, 1);
+        self.unknown.swap(0, 1);
         self.errors.swap(0, 1);
         self.probe_from.swap(0, 1);
     }
