@@ -29,6 +29,7 @@ pub(super) fn run(check: &Check) -> Result<ExitCode, String> {
             json.text("file", &complaint.file);
             json.number("line", complaint.line);
             json.number("column", complaint.column);
+            json.text("severity", if complaint.warning { "warning" } else { "error" });
             json.text("message", &complaint.error.message);
             if let Some(hint) = &complaint.error.hint {
                 json.text("hint", hint);
@@ -42,8 +43,12 @@ pub(super) fn run(check: &Check) -> Result<ExitCode, String> {
     }
     print(&out);
     complain(&format!(
-        "{} rules good, {} refused, {} left out by their own 'requires', {} disabled",
-        loaded.used, loaded.refused, loaded.skipped, loaded.disabled
+        "{} rules good, {} refused, {} left out by their own 'requires', {} disabled, {} warnings",
+        loaded.used,
+        loaded.refused,
+        loaded.skipped,
+        loaded.disabled,
+        loaded.complaints.iter().filter(|complaint| complaint.warning).count()
     ));
     let good = loaded.refused == 0 && companions.faults.is_empty();
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

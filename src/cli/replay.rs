@@ -36,6 +36,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     for fault in &companions.faults {
         complain(fault.trim_end());
     }
+    // before the rules, which take their time: a folder that cannot be written to is told at once
+    let outputs = Outputs::open(&config, arguments)?;
     let sources = setup::sources(&config, &arguments.rules, &arguments.more_rules)?;
     let registry = setup::registry();
     let prefilter = match arguments.prefilter {
@@ -70,7 +72,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         checksums,
         arguments.common.config.is_none(),
     ));
-    let outputs = Outputs::open(&config, arguments)?;
     let mut collector = Collector::new(
         loaded.rules.clone(),
         outputs.eve.as_ref().map(LineWriter::sender),
@@ -190,14 +191,14 @@ fn terminal_width() -> usize {
 }
 
 fn tell_refused(loaded: &crate::engine::load::Loaded, arguments: &Arguments) {
-    if loaded.complaints.is_empty() {
-        return;
-    }
+    // rules with a warning are in use: it is told to who asks
+    let wanted = |warning: bool| !warning || arguments.verbose > 0 || arguments.test;
+    let complaints: Vec<_> = loaded.complaints.iter().filter(|complaint| wanted(complaint.warning)).collect();
     let shown = if arguments.verbose > 1 || arguments.test { usize::MAX } else { SHOWN_MAX };
-    for complaint in loaded.complaints.iter().take(shown) {
+    for complaint in complaints.iter().take(shown) {
         complain(complaint.shown.trim_end());
     }
-    let rest = loaded.complaints.len().saturating_sub(shown);
+    let rest = complaints.len().saturating_sub(shown);
     if rest > 0 {
         complain(&format!("… and {rest} more mistakes in rules; 'mamparo check -S FILE' shows them all"));
     }
@@ -219,7 +220,8 @@ impl Outputs {
             .unwrap_or_else(|| PathBuf::from("."));
         let open = |name: &str| -> Result<LineWriter, String> {
             let mut options = WriterOptions::new(folder.join(name));
-            options.append = false;
+            // a test run leaves the records of another in peace
+            options.append = arguments.test;
             LineWriter::open(options).map_err(|error| error.to_string())
         };
         // without a configuration records are wanted all the same: it is what a replay is for

@@ -170,7 +170,7 @@ pub struct Policies {
 impl Default for Config {
     fn default() -> Self {
         let reading = Reading::new(Vec::new(), Vec::new());
-        Config::read(&reading, &Value::Null)
+        Config::read(&reading, &Value::Null, true)
     }
 }
 
@@ -219,6 +219,7 @@ impl Config {
         let mut loader = Loader { sources: Vec::new(), bytes: 0, twice: Vec::new(), include };
         let mut tree = loader.parse(path, text, "")?;
         loader.expand(&mut tree, "", path, 0)?;
+        let own_vars = tree.get("vars").is_some_and(|vars| !vars.is_null());
         for (key, value) in set {
             yaml::set(&mut tree, key, value).map_err(|message| ConfigProblem {
                 key: format!("--set {key}={value}"),
@@ -240,7 +241,7 @@ impl Config {
                 Some("join the two".to_owned()),
             );
         }
-        let mut config = Config::read(&reading, &tree);
+        let mut config = Config::read(&reading, &tree, !own_vars);
         let errors = reading.errors.into_inner();
         if !errors.is_empty() {
             return Err(ConfigError { problems: errors });
@@ -313,7 +314,8 @@ impl Config {
         self.app_layer.protocols.get(name)
     }
 
-    fn read(reading: &Reading, tree: &Value) -> Config {
+    /// `usual`: the file has no `vars`; those that rules commonly use are known all the same.
+    fn read(reading: &Reading, tree: &Value, usual: bool) -> Config {
         let root = Section::new(reading, String::new(), Some(tree));
         let path = |key| root.text(key).filter(|text| !text.is_empty()).map(PathBuf::from);
         let exception_policy = root.policy("exception-policy");
@@ -333,7 +335,7 @@ impl Config {
         let vlan_tracking = vlan.flag("use-for-tracking", true);
         vlan.finish();
         let config = Config {
-            vars: vars(&root, reading),
+            vars: vars(&root, reading, usual),
             default_rule_path: path("default-rule-path"),
             rule_files: root.list("rule-files"),
             classification_file: path("classification-file"),
@@ -376,7 +378,7 @@ impl Config {
     }
 }
 
-fn vars(root: &Section<'_>, reading: &Reading) -> Vars {
+fn vars(root: &Section<'_>, reading: &Reading, usual: bool) -> Vars {
     let section = root.section("vars");
     let map = |key| {
         let groups = section.section(key);
@@ -401,8 +403,17 @@ fn vars(root: &Section<'_>, reading: &Reading) -> Vars {
         }
         map
     };
-    let vars = Vars { addresses: map("address-groups"), ports: map("port-groups") };
+    let mut vars = Vars { addresses: map("address-groups"), ports: map("port-groups") };
     section.finish();
+    if usual {
+        let Vars { addresses, ports } = Vars::usual();
+        for (name, text) in addresses {
+            vars.addresses.entry(name).or_insert(text);
+        }
+        for (name, text) in ports {
+            vars.ports.entry(name).or_insert(text);
+        }
+    }
     vars
 }
 

@@ -1,8 +1,11 @@
 //! One rule's syntax tree → [`Rule`]: its words looked up in the registry, its parts checked against each other.
 
+use std::ops::Range;
+
 use super::buffer::{BufferId, Kind, Origin};
 use super::inspect::ops::Op;
 use super::keyword::{Environment, Names, RuleBuilder};
+use super::planned::{keyword_without_parser, protocol_without_parser};
 use super::registry::{Registry, Word};
 use super::rule::{Header, Rule, RuleProtocol};
 use crate::rules::vars::Resolver;
@@ -22,6 +25,8 @@ pub struct Compiler<'c> {
     pub number: CompileNumber,
     /// Names shared by all rules.
     pub names: Names,
+    /// What is odd about the rule compiled last, which is good all the same.
+    pub warnings: Vec<RuleError>,
     resolver: Resolver<'c>,
 }
 
@@ -42,11 +47,23 @@ impl<'c> Compiler<'c> {
         environment: &'c Environment<'c>,
         number: CompileNumber,
     ) -> Self {
-        Compiler { registry, environment, number, names: Names::default(), resolver: Resolver::new(vars) }
+        Compiler {
+            registry,
+            environment,
+            number,
+            names: Names::default(),
+            warnings: Vec::new(),
+            resolver: Resolver::new(vars),
+        }
     }
 
     /// Compiles one rule; `line` is where its text begins in its file.
     pub fn compile(&mut self, ast: &RuleAst<'_>, line: u32) -> Result<Rule, Refused> {
+        self.warnings.clear();
+        if let Some(name) = protocol_without_parser(ast.protocol.node) {
+            // its keywords are not known either: one reason is enough
+            return Err(Refused::Errors(vec![not_supported(ast.protocol.span.clone(), "protocol", name)]));
+        }
         let mut errors = Vec::new();
         let protocol = protocol(self.registry, &ast.protocol).unwrap_or_else(|error| {
             errors.push(error);
@@ -72,6 +89,7 @@ impl<'c> Compiler<'c> {
                     .hint("every rule needs a number of its own: sid:1000001;"),
             );
         }
+        self.warnings.append(&mut builder.warnings);
         let rule = if errors.is_empty() { finish(builder, ast, header, line, &mut errors) } else { None };
         self.names = names;
         match rule {
@@ -94,6 +112,12 @@ impl<'c> Compiler<'c> {
             both_ways: ast.arrow.node == Arrow::Both,
         })
     }
+}
+
+/// A word of a protocol that has no parser yet.
+pub(crate) fn not_supported(span: Range<usize>, what: &str, protocol: &str) -> RuleError {
+    RuleError::new(span, format!("{what} '{protocol}' is not supported yet"))
+        .hint("mamparo --list-protocols shows the protocols there are")
 }
 
 fn keep<T>(result: Result<T, RuleError>, errors: &mut Vec<RuleError>) -> Option<T> {
@@ -171,6 +195,9 @@ fn apply(
         }
         Some(Word::Number(id)) => number(id, option, rule),
         None => {
+            if let Some(protocol) = keyword_without_parser(name) {
+                return Err(not_supported(span, &format!("keyword '{name}' of protocol"), protocol));
+            }
             let error = RuleError::new(span, format!("unknown keyword '{name}'"));
             Err(match did_you_mean(name, registry.names()) {
                 Some(near) => error.hint(format!("did you mean '{near}'?")),

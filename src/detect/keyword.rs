@@ -125,6 +125,8 @@ pub struct RuleBuilder<'r> {
     seen: Vec<&'static str>,
     /// Why the rule is not for this engine (`requires`): it is left out without being a mistake.
     pub skip: Option<String>,
+    /// What is odd about the rule, which is in use all the same.
+    pub warnings: Vec<RuleError>,
     vars: Vec<String>,
     /// `dsize`, `flow:no_stream` and the like: the payload is the packet's.
     pub packet_payload: bool,
@@ -162,6 +164,7 @@ impl<'r> RuleBuilder<'r> {
             touched: None,
             seen: Vec::new(),
             skip: None,
+            warnings: Vec::new(),
             vars: Vec::new(),
             packet_payload: false,
         }

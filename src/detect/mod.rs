@@ -9,6 +9,7 @@ pub mod host;
 pub mod inspect;
 pub mod keyword;
 pub mod literal;
+pub mod planned;
 pub mod prefilter;
 pub mod registry;
 pub mod rule;

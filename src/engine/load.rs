@@ -107,6 +107,9 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
                 Err(errors) => errors,
                 Ok(ast) => match compiler.compile(&ast, text.line) {
                     Ok(rule) => {
+                        for warning in &compiler.warnings {
+                            keep(&mut complaints, &text.report(&source.name, warning), true);
+                        }
                         let id = (rule.meta.gid, rule.meta.sid);
                         match known.get(&id) {
                             None => {
@@ -151,12 +154,19 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
 
 fn keep(complaints: &mut Vec<Complaint>, report: &crate::rules::Report<'_>, warning: bool) {
     if complaints.len() < COMPLAINTS_MAX {
+        let shown = match warning {
+            false => report.render(),
+            true => {
+                let error = RuleError { message: format!("warning: {}", report.error.message), ..report.error.clone() };
+                crate::rules::Report { error: &error, ..*report }.render()
+            }
+        };
         complaints.push(Complaint {
             file: report.file.to_owned(),
             line: report.line,
             column: report.column,
             error: report.error.clone(),
-            shown: report.render(),
+            shown,
             warning,
         });
     }

@@ -4,6 +4,8 @@ use super::row::{Row, plain, row};
 use crate::app::{DONE, ProtocolId, Transaction};
 use crate::decode::DecodeEvent;
 use crate::detect::RuleBuilder;
+use crate::detect::compile::not_supported;
+use crate::detect::planned::protocol_without_parser;
 use crate::detect::rule::{PacketTest, PacketView, RuleProtocol, TxTest};
 use crate::flow::app_layer::layer_events;
 use crate::rules::value::Piece;
@@ -73,6 +75,20 @@ impl TxTest for Tx {
     }
 }
 
+/// An event that nothing raises.
+#[derive(Debug)]
+struct Never;
+
+impl TxTest for Never {
+    fn test(&self, _: &dyn Transaction, _: Direction) -> bool {
+        false
+    }
+
+    fn progress(&self, _: ProtocolId, _: Direction) -> Option<u8> {
+        None
+    }
+}
+
 fn no_event<'n>(piece: &Piece<'_>, what: &str, names: impl Iterator<Item = &'n str>) -> RuleError {
     let error = piece.error(format!("no {what} \"{}\"", piece.node.chars().take(80).collect::<String>()));
     match did_you_mean(piece.node, names) {
@@ -136,20 +152,30 @@ fn app_layer_event(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result
         return Ok(());
     };
     let registry = rule.registry;
+    if let Some(name) = protocol_without_parser(protocol.node) {
+        return Err(not_supported(protocol.span.clone(), "protocol", name));
+    }
     let Some(id) = registry.protocol_named(protocol.node) else {
         return Err(no_event(&protocol, "protocol", registry.protocols().iter().map(|p| p.name())));
     };
     let Some(known) = registry.protocols().get(usize::from(id.0)) else { return Ok(()) };
-    let Some(name) = known.events().iter().find(|name| **name == event.node) else {
-        return Err(no_event(&event, &format!("event of {}", known.name()), known.events().iter().copied()));
-    };
     match rule.protocol {
         RuleProtocol::App(other) if other != id => {
             return Err(protocol.error("the rule's head names another protocol"));
         }
         _ => rule.protocol = RuleProtocol::App(id),
     }
-    rule.tx_tests.push(Box::new(Tx(id, name)));
+    match known.events().iter().find(|name| **name == event.node) {
+        Some(name) => rule.tx_tests.push(Box::new(Tx(id, name))),
+        None => {
+            // events come and go with versions: rules for other versions load, and do nothing
+            let what = format!("event of {}", known.name());
+            let mut warning = no_event(&event, &what, known.events().iter().copied());
+            warning.message.push_str("; the rule never matches");
+            rule.warnings.push(warning);
+            rule.tx_tests.push(Box::new(Never));
+        }
+    }
     Ok(())
 }
 
@@ -174,6 +200,17 @@ mod tests {
     }
 
     #[test]
+    fn an_event_of_another_version_is_a_warning() {
+        with("app-layer-event:http.ood;", |rule| {
+            let rule = rule.unwrap();
+            assert_eq!(rule.warnings[0].message, "no event of http \"ood\"; the rule never matches");
+            let tx = TestTx { events: vec![(Direction::ToServer, "ood")], ..TestTx::default() };
+            assert!(!rule.tx_tests[0].test(&tx, Direction::ToServer));
+        });
+        check_errors(&[("app-layer-event:smb.foo;", "protocol 'smb' is not supported yet")]);
+    }
+
+    #[test]
     fn mistakes_are_told() {
         check_loads(&[
             "decode-event:ipv4.pkt_too_small;",
@@ -186,7 +223,6 @@ mod tests {
             ("engine-event:foo;", "not an event of the engine"),
             ("app-layer-event:applayer_foo;", "no event of recognition \"applayer_foo\""),
             ("app-layer-event:foo.bar;", "no protocol \"foo\""),
-            ("app-layer-event:http.foo;", "no event of http \"foo\""),
         ]);
     }
 }

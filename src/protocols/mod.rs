@@ -11,3 +11,18 @@ use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
 pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY];
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use crate::detect::planned::protocol_without_parser;
+
+    #[test]
+    fn no_protocol_here_is_told_to_be_missing() {
+        for entry in ALL {
+            for name in std::iter::once(&entry.protocol.name()).chain(entry.protocol.aliases()) {
+                assert_eq!(protocol_without_parser(name), None, "{name}");
+            }
+        }
+    }
+}

@@ -27,7 +27,49 @@ pub struct Vars {
     pub ports: BTreeMap<String, String>,
 }
 
+/// Addresses that published rules name. Traffic between containers stays within: neither side is "outside", so all are `any`.
+const USUAL_ADDRESSES: &[&str] = &[
+    "HOME_NET",
+    "EXTERNAL_NET",
+    "HTTP_SERVERS",
+    "SMTP_SERVERS",
+    "SQL_SERVERS",
+    "DNS_SERVERS",
+    "TELNET_SERVERS",
+    "AIM_SERVERS",
+    "DC_SERVERS",
+    "DNP3_SERVER",
+    "DNP3_CLIENT",
+    "MODBUS_SERVER",
+    "MODBUS_CLIENT",
+    "ENIP_SERVER",
+    "ENIP_CLIENT",
+];
+
+/// Ports that published rules name, with the values of the stock configuration.
+const USUAL_PORTS: &[(&str, &str)] = &[
+    ("HTTP_PORTS", "80"),
+    ("SHELLCODE_PORTS", "!80"),
+    ("ORACLE_PORTS", "1521"),
+    ("SSH_PORTS", "22"),
+    ("DNP3_PORTS", "20000"),
+    ("MODBUS_PORTS", "502"),
+    ("FILE_DATA_PORTS", "[$HTTP_PORTS,110,143]"),
+    ("FTP_PORTS", "21"),
+    ("GENEVE_PORTS", "6081"),
+    ("VXLAN_PORTS", "4789"),
+    ("TEREDO_PORTS", "3544"),
+];
+
 impl Vars {
+    /// The variables that published rules use, for who has not configured any: addresses are `any`.
+    pub fn usual() -> Self {
+        Vars {
+            addresses: USUAL_ADDRESSES.iter().map(|name| (name.to_string(), "any".to_owned())).collect(),
+            ports: USUAL_PORTS.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect(),
+        }
+    }
+
     /// The addresses of a group. To resolve many, see [`Resolver`].
     pub fn address_set(&self, group: &Spanned<GroupExpr<'_>>) -> Result<AddressSet, RuleError> {
         Resolver::new(self).resolve_addresses(group)
@@ -377,6 +419,15 @@ fn error(span: &Range<usize>, message: String, hint: Option<&str>) -> RuleError 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn usual_variables_resolve() {
+        let vars = Vars::usual();
+        assert!(vars.check().is_empty());
+        assert!(vars.parse_addresses("$EXTERNAL_NET").unwrap().is_any());
+        assert_eq!(vars.parse_ports("$FILE_DATA_PORTS").unwrap().ranges(), &[(80, 80), (110, 110), (143, 143)]);
+        assert!(!vars.parse_ports("$SHELLCODE_PORTS").unwrap().contains(80));
+    }
 
     fn vars() -> Vars {
         let map =
