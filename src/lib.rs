@@ -22,37 +22,38 @@
 //! 7. What was inspected is what the receiver sees: inline, a segment that contradicts bytes already forwarded is
 //!    dropped, and counted.
 
-/// The contract between byte streams and protocols.
+// Each module says in its own first lines what it does: what rustdoc shows.
+// The contract between byte streams and protocols.
 pub mod app;
-/// Frames in.
+// Frames in.
 pub mod capture;
-/// Arguments, exit codes, what a person sees.
+// Arguments, exit codes, what a person sees.
 pub mod cli;
-/// YAML → checked configuration.
+// YAML → checked configuration.
 pub mod config;
-/// Frames → packets; defragmentation; decoder events.
+// Frames → packets; defragmentation; decoder events.
 pub mod decode;
-/// Syntax tree → compiled rules; evaluation.
+// Syntax tree → compiled rules; evaluation.
 pub mod detect;
-/// Threads and the worker loop.
+// Threads and the worker loop.
 pub mod engine;
-/// Which conversation, and what is remembered of it.
+// Which conversation, and what is remembered of it.
 pub mod flow;
-/// A writer of JSON over a reused buffer.
+// A writer of JSON over a reused buffer.
 pub mod json;
-/// The generic keywords of the rule language, one file a family.
+// The generic keywords of the rule language, one file a family.
 pub mod keywords;
-/// Events → records → writers.
+// Events → records → writers.
 pub mod output;
-/// One folder a protocol: parser, transaction, buffers, record.
+// One folder a protocol: parser, transaction, buffers, record.
 pub mod protocols;
-/// Rule text → syntax tree.
+// Rule text → syntax tree.
 pub mod rules;
-/// The built-in signatures.
+// The built-in signatures.
 pub mod signatures;
-/// TCP segments → two ordered byte streams.
+// TCP segments → two ordered byte streams.
 pub mod stream;
-/// Timestamps, directions, endpoints: the words of all stages.
+// Timestamps, directions, endpoints: the words of all stages.
 pub mod types;
-/// What happens to a packet, and which reason wins.
+// What happens to a packet, and which reason wins.
 pub mod verdict;

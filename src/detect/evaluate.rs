@@ -1,7 +1,7 @@
 //! The detector of one worker: what a packet, what its stream and what its transactions match.
 //!
 //! For each packet: rules on events, on addresses, on the protocol, on the packet, on the stream (when enough of it is
-//! new), on transactions (when something moved). Every rule is evaluated in full by [`Detector::holds`]; groups and
+//! new), on transactions (when something moved). Every rule is evaluated in full by `Detector::holds`; groups and
 //! prefilters only say which rules are worth it.
 
 use std::sync::Arc;
