@@ -22,37 +22,38 @@
 //! 7. What was inspected is what the receiver sees: inline, a segment that contradicts bytes already forwarded is
 //!    dropped, and counted.
 
-/// Timestamps, directions, endpoints: the words of all stages.
-pub mod types;
-/// A writer of JSON over a reused buffer.
-pub mod json;
-/// What happens to a packet, and which reason wins.
-pub mod verdict;
-/// Frames in.
-pub mod capture;
-/// Frames → packets; defragmentation; decoder events.
-pub mod decode;
-/// TCP segments → two ordered byte streams.
-pub mod stream;
-/// The contract between byte streams and protocols.
+// Each module says in its own first lines what it does: what rustdoc shows.
+// The contract between byte streams and protocols.
 pub mod app;
-/// Rule text → syntax tree.
-pub mod rules;
-/// Which conversation, and what is remembered of it.
-pub mod flow;
-/// Syntax tree → compiled rules; evaluation.
-pub mod detect;
-/// Events → records → writers.
-pub mod output;
-/// The generic keywords of the rule language, one file a family.
-pub mod keywords;
-/// One folder a protocol: parser, transaction, buffers, record.
-pub mod protocols;
-/// The built-in signatures.
-pub mod signatures;
-/// YAML → checked configuration.
-pub mod config;
-/// Threads and the worker loop.
-pub mod engine;
-/// Arguments, exit codes, what a person sees.
+// Frames in.
+pub mod capture;
+// Arguments, exit codes, what a person sees.
 pub mod cli;
+// YAML → checked configuration.
+pub mod config;
+// Frames → packets; defragmentation; decoder events.
+pub mod decode;
+// Syntax tree → compiled rules; evaluation.
+pub mod detect;
+// Threads and the worker loop.
+pub mod engine;
+// Which conversation, and what is remembered of it.
+pub mod flow;
+// A writer of JSON over a reused buffer.
+pub mod json;
+// The generic keywords of the rule language, one file a family.
+pub mod keywords;
+// Events → records → writers.
+pub mod output;
+// One folder a protocol: parser, transaction, buffers, record.
+pub mod protocols;
+// Rule text → syntax tree.
+pub mod rules;
+// The built-in signatures.
+pub mod signatures;
+// TCP segments → two ordered byte streams.
+pub mod stream;
+// Timestamps, directions, endpoints: the words of all stages.
+pub mod types;
+// What happens to a packet, and which reason wins.
+pub mod verdict;

@@ -30,7 +30,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
             complain(&format!("warning: {warning}"));
         }
     } else if !warnings.is_empty() {
-        complain(&format!("warning: {} keys of the configuration have no effect here (-v names them)", warnings.len()));
+        complain(&format!(
+            "warning: {} keys of the configuration have no effect here (-v names them)",
+            warnings.len()
+        ));
     }
     let companions = setup::companions(&config);
     for fault in &companions.faults {
@@ -95,11 +98,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     };
     let faults = replay_all(&mut replay, &captures, &mut collector);
     write_stats(&replay, &mut collector, &engine);
-    finish(arguments, &captures, replay, collector, outputs, faults, (loaded.used, loaded.refused), begun.elapsed())
+    #[expect(clippy::disallowed_methods, reason = "how long it took is for the person; no stage sees it")]
+    let took = begun.elapsed();
+    finish(arguments, &captures, replay, collector, outputs, faults, (loaded.used, loaded.refused), took)
 }
 
 /// All captures, one after the other; returns what was wrong with them.
-fn replay_all(replay: &mut Replay, captures: &[PathBuf], collector: &mut Collector) -> Vec<(PathBuf, String)> {
+fn replay_all(
+    replay: &mut Replay,
+    captures: &[PathBuf],
+    collector: &mut Collector,
+) -> Vec<(PathBuf, String)> {
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
     let total: u64 = captures.iter().map(size).sum();
     let progress = Progress::new((total > 0).then_some(total), std::io::stderr().is_terminal());

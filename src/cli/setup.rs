@@ -10,8 +10,8 @@ use crate::detect::Registry;
 use crate::detect::prefilter::Build;
 use crate::engine::configure;
 use crate::engine::load::{LoadOptions, Loaded, Source, load};
-use crate::rules::file::FileError;
 use crate::rules::classification::Classifications;
+use crate::rules::file::FileError;
 use crate::rules::threshold::{self, ThresholdEntry};
 use crate::{keywords, protocols, signatures};
 

@@ -39,6 +39,9 @@ pub struct Place {
     pub kind: Kind,
 }
 
+/// Looks at a literal for a buffer; `Err` says why it can never match there.
+pub type LiteralCheck = fn(&[u8]) -> Result<(), &'static str>;
+
 /// A buffer as a protocol declares it. Protocols that share a name (`file.data`) share the buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct BufferSpec {
@@ -53,7 +56,7 @@ pub struct BufferSpec {
     /// Where this protocol has it.
     pub places: &'static [Place],
     /// What a literal in it must be like; `Err` says why it can never match.
-    pub check: Option<fn(&[u8]) -> Result<(), &'static str>>,
+    pub check: Option<LiteralCheck>,
 }
 
 /// A number as a protocol declares it; the keyword takes the usual integer operators.
@@ -104,7 +107,7 @@ pub struct Buffer {
     /// Where its bytes come from.
     pub origin: Origin,
     /// What a literal in it must be like.
-    pub check: Option<fn(&[u8]) -> Result<(), &'static str>>,
+    pub check: Option<LiteralCheck>,
 }
 
 impl Buffer {

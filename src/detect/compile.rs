@@ -223,10 +223,10 @@ fn finish(
     for part in &builder.parts {
         let buffer = registry.buffer(part.buffer);
         for op in &part.ops {
-            if let (Op::Content(content), Some(check)) = (op, buffer.check) {
-                if let Err(why) = check(&content.pattern) {
-                    errors.push(RuleError::new(whole.clone(), format!("content in '{}' {why}", buffer.name)));
-                }
+            if let (Op::Content(content), Some(check)) = (op, buffer.check)
+                && let Err(why) = check(&content.pattern)
+            {
+                errors.push(RuleError::new(whole.clone(), format!("content in '{}' {why}", buffer.name)));
             }
         }
     }
@@ -261,16 +261,16 @@ fn finish(
             if part.absent.is_some() {
                 continue;
             }
-            if let Origin::App(sources) = &registry.buffer(part.buffer).origin {
-                if !sources.iter().any(|s| s.place.dir == dir) {
-                    errors.push(
-                        RuleError::new(
-                            whole.clone(),
-                            format!("'{}' is never there {}", registry.buffer(part.buffer).name, dir.name()),
-                        )
-                        .hint(format!("use flow:{}", dir.opposite().name())),
-                    );
-                }
+            if let Origin::App(sources) = &registry.buffer(part.buffer).origin
+                && !sources.iter().any(|s| s.place.dir == dir)
+            {
+                errors.push(
+                    RuleError::new(
+                        whole.clone(),
+                        format!("'{}' is never there {}", registry.buffer(part.buffer).name, dir.name()),
+                    )
+                    .hint(format!("use flow:{}", dir.opposite().name())),
+                );
             }
         }
     } else {

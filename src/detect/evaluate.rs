@@ -1,7 +1,7 @@
 //! The detector of one worker: what a packet, what its stream and what its transactions match.
 //!
 //! For each packet: rules on events, on addresses, on the protocol, on the packet, on the stream (when enough of it is
-//! new), on transactions (when something moved). Every rule is evaluated in full by [`Detector::holds`]; groups and
+//! new), on transactions (when something moved). Every rule is evaluated in full by `Detector::holds`; groups and
 //! prefilters only say which rules are worth it.
 
 use std::sync::Arc;
@@ -774,10 +774,10 @@ fn head_holds(rule: &Rule, inspection: &Inspection<'_>, flow: Option<&Flow>) -> 
     if !protocol_holds(rule.protocol, packet, flow) || !ends_hold(&rule.header, packet) {
         return false;
     }
-    if let Some(test) = &rule.flow {
-        if !flow_holds(test, inspection, flow) {
-            return false;
-        }
+    if let Some(test) = &rule.flow
+        && !flow_holds(test, inspection, flow)
+    {
+        return false;
     }
     if rule.packet_tests.is_empty() {
         return true;
@@ -846,10 +846,10 @@ fn flow_holds(test: &super::rule::FlowTest, inspection: &Inspection<'_>, flow: O
     if test.dir.is_some_and(|dir| dir != inspection.dir) {
         return false;
     }
-    if let (Some(wanted), false) = (test.established, test.stateless) {
-        if flow.is_established() != wanted {
-            return false;
-        }
+    if let (Some(wanted), false) = (test.established, test.stateless)
+        && flow.is_established() != wanted
+    {
+        return false;
     }
     true
 }

@@ -51,12 +51,8 @@ pub fn protocol_without_parser(name: &str) -> Option<&'static str> {
 /// The protocol without a parser that a keyword belongs to: `smb.share`, `ssh_proto`, `dce_iface`.
 pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
     /// Keywords whose names do not begin with that of their protocol.
-    const OTHERS: &[(&str, &str)] = &[
-        ("dce_iface", "dcerpc"),
-        ("dce_opnum", "dcerpc"),
-        ("dce_stub_data", "dcerpc"),
-        ("email", "smtp"),
-    ];
+    const OTHERS: &[(&str, &str)] =
+        &[("dce_iface", "dcerpc"), ("dce_opnum", "dcerpc"), ("dce_stub_data", "dcerpc"), ("email", "smtp")];
     let stem = name.split(['.', '_']).next().unwrap_or(name);
     let other = OTHERS.iter().find(|(keyword, _)| *keyword == name || *keyword == stem);
     other.map(|(_, protocol)| *protocol).or_else(|| protocol_without_parser(stem))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::buffer::{Buffer, BufferId, BufferSpec, NumberSpec, Origin, PacketBytes, Source};
+use super::buffer::{Buffer, BufferId, BufferSpec, LiteralCheck, NumberSpec, Origin, PacketBytes, Source};
 use super::keyword::Keyword;
 use crate::app::{Protocol, ProtocolId};
 
@@ -127,23 +127,18 @@ impl Registry {
         }
     }
 
-    fn add_buffer(
-        &mut self,
-        name: &'static str,
-        origin: Origin,
-        check: Option<fn(&[u8]) -> Result<(), &'static str>>,
-    ) -> BufferId {
+    fn add_buffer(&mut self, name: &'static str, origin: Origin, check: Option<LiteralCheck>) -> BufferId {
         self.buffers.push(Buffer { name, origin, check });
         BufferId((self.buffers.len() - 1) as u16)
     }
 
     fn add_app_buffer(&mut self, spec: &BufferSpec, protocol: ProtocolId, of: &'static str) {
         let sources = spec.places.iter().map(|place| Source { protocol, place: *place });
-        if let Some(Word::Sticky(id)) = self.words.get(spec.name) {
-            if let Origin::App(all) = &mut self.buffers[usize::from(id.0)].origin {
-                all.extend(sources);
-                return;
-            }
+        if let Some(Word::Sticky(id)) = self.words.get(spec.name)
+            && let Origin::App(all) = &mut self.buffers[usize::from(id.0)].origin
+        {
+            all.extend(sources);
+            return;
         }
         let id = self.add_buffer(spec.name, Origin::App(sources.collect()), spec.check);
         self.word(spec.name, Word::Sticky(id), "sticky buffer", of, spec.help);

@@ -300,10 +300,8 @@ impl RuleSet {
                 Class::Event => self.events.push(id),
                 Class::Detection => self.detection.push(id),
                 Class::Address => {
-                    for dir in 0..2 {
-                        if placed.dirs[dir] {
-                            address[dir].push(id);
-                        }
+                    for (rules, _) in address.iter_mut().zip(placed.dirs).filter(|(_, there)| *there) {
+                        rules.push(id);
                     }
                 }
                 Class::Packet | Class::Stream | Class::PacketStream => {
@@ -636,10 +634,13 @@ fn port_index(rules: Vec<(PortSet, u32, Option<Vec<u8>>)>, build: Build) -> Port
     index
 }
 
+/// Literals and the rule that waits for each.
+type Wanted = Vec<(Vec<u8>, u32)>;
+
 #[derive(Default)]
 struct TxPending {
     always: Vec<u32>,
-    lists: HashMap<ListId, (Place, Vec<(Vec<u8>, u32)>)>,
+    lists: HashMap<ListId, (Place, Wanted)>,
 }
 
 impl TxPending {

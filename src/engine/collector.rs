@@ -153,10 +153,7 @@ impl Collector {
         if let Some(facts) = &item.alert {
             let rule = &self.rules.rules[facts.candidate.rule as usize];
             if !facts.judged
-                && !matches!(
-                    self.hosts.judge(rule, &facts.candidate),
-                    Judgement::Alert | Judgement::Rated(_)
-                )
+                && !matches!(self.hosts.judge(rule, &facts.candidate), Judgement::Alert | Judgement::Rated(_))
             {
                 return;
             }

@@ -196,7 +196,9 @@ pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol]) -> 
                 map.insert(Value::from("eve"), records.settings.clone());
             }
         }
-        if let (Some(files), Some(map)) = (eve.and_then(|eve| eve.types.files.as_ref()), value.as_mapping_mut()) {
+        if let (Some(files), Some(map)) =
+            (eve.and_then(|eve| eve.types.files.as_ref()), value.as_mapping_mut())
+        {
             for hash in &files.force_hash {
                 map.insert(Value::from(format!("hash-{hash}")), Value::from(true));
             }

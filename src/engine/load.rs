@@ -84,11 +84,8 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
             Some((name.to_owned(), (class.description.clone(), class.priority)))
         })
         .collect();
-    let environment = Environment {
-        classes: &classes,
-        pcre_limits: options.pcre_limits,
-        version: LANGUAGE_VERSION,
-    };
+    let environment =
+        Environment { classes: &classes, pcre_limits: options.pcre_limits, version: LANGUAGE_VERSION };
     let mut compiler = Compiler::new(&options.registry, options.vars, &environment, options.number);
     let mut rules: Vec<Rule> = Vec::new();
     let mut known: HashMap<(u32, u32), usize> = HashMap::new();
@@ -157,7 +154,10 @@ fn keep(complaints: &mut Vec<Complaint>, report: &crate::rules::Report<'_>, warn
         let shown = match warning {
             false => report.render(),
             true => {
-                let error = RuleError { message: format!("warning: {}", report.error.message), ..report.error.clone() };
+                let error = RuleError {
+                    message: format!("warning: {}", report.error.message),
+                    ..report.error.clone()
+                };
                 crate::rules::Report { error: &error, ..*report }.render()
             }
         };

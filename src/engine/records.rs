@@ -100,11 +100,11 @@ impl Recorder {
         };
         write_alert(&record, packet.proto(), &mut self.out);
         self.tunnel(packet);
-        if fields.app_layer {
-            if let Some(tx) = event.tx {
-                tx.log_in_alert(&mut self.out);
-                write_files(tx.files(event.dir), tx.id(), &mut self.out);
-            }
+        if fields.app_layer
+            && let Some(tx) = event.tx
+        {
+            tx.log_in_alert(&mut self.out);
+            write_files(tx.files(event.dir), tx.id(), &mut self.out);
         }
         if let Some(flow) = flow {
             write_app_proto(&app_proto(flow, protocols), &mut self.out);
@@ -230,8 +230,7 @@ impl Recorder {
         self.out.clear();
         let community = self.community(flow);
         let vars = self.vars(flow);
-        let mut header =
-            flow_header(packet, flow, "fileinfo", flow.source(dir), flow.destination(dir));
+        let mut header = flow_header(packet, flow, "fileinfo", flow.source(dir), flow.destination(dir));
         header.metadata = vars.as_deref();
         header.community_id = community.as_deref();
         write_header(&header, &mut self.out);
@@ -262,8 +261,11 @@ impl Recorder {
         write_header(&header, &mut self.out);
         let mut app = app_proto(flow, protocols);
         app.name = app.name.or(Some("failed").filter(|_| flow.app.is_failed()));
-        let exceptions: Vec<(&str, &str)> =
-            flow.exceptions.iter().map(|(reason, policy)| (exception_target(*reason), policy.name())).collect();
+        let exceptions: Vec<(&str, &str)> = flow
+            .exceptions
+            .iter()
+            .map(|(reason, policy)| (exception_target(*reason), policy.name()))
+            .collect();
         let record = FlowRecord {
             app,
             packets: flow.sides.map(|side| side.packets),
@@ -346,11 +348,7 @@ impl Recorder {
         if !self.config.metadata {
             return None;
         }
-        let mut names = flow
-            .vars
-            .bits()
-            .filter_map(|bit| self.flowbit_names.get(bit as usize))
-            .peekable();
+        let mut names = flow.vars.bits().filter_map(|bit| self.flowbit_names.get(bit as usize)).peekable();
         names.peek()?;
         let mut out = JsonWriter::new();
         out.open();
@@ -450,7 +448,11 @@ fn flow_header<'a>(
 }
 
 /// What an exception policy means for a packet and its flow, in the way of packets or beside it.
-pub fn exception_verdict(policy: ExceptionPolicy, reason: Reason, inline: bool) -> (Verdict, FlowAction, bool) {
+pub fn exception_verdict(
+    policy: ExceptionPolicy,
+    reason: Reason,
+    inline: bool,
+) -> (Verdict, FlowAction, bool) {
     use crate::verdict::RejectTo;
     match policy {
         ExceptionPolicy::Ignore => (Verdict::Forward, FlowAction::None, false),
@@ -460,7 +462,9 @@ pub fn exception_verdict(policy: ExceptionPolicy, reason: Reason, inline: bool) 
             (Verdict::Reject(reason, RejectTo::Both), FlowAction::Drop(reason), false)
         }
         ExceptionPolicy::Reject => (Verdict::Forward, FlowAction::None, true),
-        ExceptionPolicy::DropPacket | ExceptionPolicy::DropFlow => (Verdict::Forward, FlowAction::None, false),
+        ExceptionPolicy::DropPacket | ExceptionPolicy::DropFlow => {
+            (Verdict::Forward, FlowAction::None, false)
+        }
         ExceptionPolicy::PassPacket => (Verdict::Forward, FlowAction::None, false),
         ExceptionPolicy::PassFlow => (Verdict::Forward, FlowAction::Pass, true),
         ExceptionPolicy::Bypass => (Verdict::Forward, FlowAction::None, true),

@@ -168,7 +168,9 @@ fn unsupported(worker: &Worker) -> io::Result<()> {
     match worker.decoder().unsupported_link() {
         Some(LinkType(link)) => Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("frames of link type {link} cannot be looked into; convert the capture to Ethernet or raw IP"),
+            format!(
+                "frames of link type {link} cannot be looked into; convert the capture to Ethernet or raw IP"
+            ),
         )),
         None => Ok(()),
     }

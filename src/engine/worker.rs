@@ -237,11 +237,7 @@ impl Lane {
         flow.session.as_ref().is_some_and(|session| session.is_reuse(tcp, dir))
     }
 
-    fn begin_flow(
-        &mut self,
-        key: FlowKey,
-        packet: &Packet<'_>,
-    ) -> Option<crate::flow::table::FlowIndex> {
+    fn begin_flow(&mut self, key: FlowKey, packet: &Packet<'_>) -> Option<crate::flow::table::FlowIndex> {
         let (mut client, mut server) = packet.ends()?;
         if let Some((kind, _)) = icmp_of(packet) {
             (client.port, server.port) = (0, 0);
@@ -426,14 +422,8 @@ impl Lane {
             return dir;
         }
         let ports = (flow.client.port, flow.server.port);
-        let done = flow.app.datagram(
-            &self.protocols,
-            Proto::UDP,
-            dir,
-            ports,
-            packet.payload,
-            packet.timestamp,
-        );
+        let done =
+            flow.app.datagram(&self.protocols, Proto::UDP, dir, ports, packet.payload, packet.timestamp);
         if done.reversed {
             flow.swap();
             dir = dir.opposite();
@@ -487,11 +477,11 @@ impl Lane {
             ending,
             recognised: findings.recognised,
         };
-        if self.detector.packet(&inspection, flow.as_deref_mut().map(|flow| &mut **flow)).is_empty() {
+        if self.detector.packet(&inspection, flow.as_deref_mut().map(Box::as_mut)).is_empty() {
             return Verdict::Forward;
         }
         let matches = self.detector.take_matches();
-        let verdict = self.act(packet, flow.as_deref_mut(), dir, &matches, before);
+        let verdict = self.act(packet, flow, dir, &matches, before);
         self.detector.give_back(matches);
         verdict
     }
@@ -539,18 +529,18 @@ impl Lane {
                 }
                 Action::Drop | Action::Alert | Action::Config => {}
             }
-            if let (Some(flow), true, true) = (&mut flow, whole_flow, blocked) {
-                if self.config.inline {
-                    flow.action = FlowAction::Drop(Reason::Rules);
-                }
+            if let (Some(flow), true, true) = (&mut flow, whole_flow, blocked)
+                && self.config.inline
+            {
+                flow.action = FlowAction::Drop(Reason::Rules);
             }
             if blocked && dropper.is_none() {
                 dropper = Some(found.rule);
             }
-            if rule.bypass {
-                if let Some(flow) = &mut flow {
-                    flow.bypassed = true;
-                }
+            if rule.bypass
+                && let Some(flow) = &mut flow
+            {
+                flow.bypassed = true;
             }
             if !rule.noalert && judgement != Judgement::Silent && action != Action::Config {
                 if alerts.len() < self.config.detect.alerts_max {
@@ -690,7 +680,8 @@ impl Lane {
         let name = self.protocols.name(id);
         let Some(transactions) = flow.app.transactions() else { return };
         let mut done: smallvec::SmallVec<[u64; 4]> = smallvec::SmallVec::new();
-        let mut marks: smallvec::SmallVec<[(u64, crate::flow::inspected::Recorded); 4]> = smallvec::SmallVec::new();
+        let mut marks: smallvec::SmallVec<[(u64, crate::flow::inspected::Recorded); 4]> =
+            smallvec::SmallVec::new();
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
             let mut recorded = flow.inspected.recorded(tx.id());
@@ -709,7 +700,11 @@ impl Lane {
                 }
             }
             let inspected = Direction::BOTH.iter().all(|dir| {
-                !tx.concerns(*dir) || flow.app.gave_up(*dir) || flow.inspected.is_done(tx.id(), *dir) || flow.no_payload || flow.action == FlowAction::Pass
+                !tx.concerns(*dir)
+                    || flow.app.gave_up(*dir)
+                    || flow.inspected.is_done(tx.id(), *dir)
+                    || flow.no_payload
+                    || flow.action == FlowAction::Pass
             });
             if finished == [true; 2] && recorded.logged && inspected {
                 done.push(tx.id());
@@ -720,7 +715,8 @@ impl Lane {
         for (id, recorded) in marks {
             flow.inspected.set_recorded(id, recorded);
         }
-        flow.inspected.unrecorded = !ending && flow.app.transactions().is_some_and(|t| t.count() > done.len());
+        flow.inspected.unrecorded =
+            !ending && flow.app.transactions().is_some_and(|t| t.count() > done.len());
         for id in done {
             flow.inspected.forget(id);
             if let Some(transactions) = flow.app.transactions_mut() {

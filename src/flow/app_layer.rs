@@ -238,12 +238,12 @@ impl AppLayer {
                     self.at[side] += len;
                     self.wanted[side] = self.at[side];
                     done.moved = true;
-                    if let Some(parser) = &mut self.parser {
-                        if let Err(error) = parser.gap(dir, len) {
-                            done.error = Some(error);
-                            self.given_up[side] = true;
-                            self.errors[side] = true;
-                        }
+                    if let Some(parser) = &mut self.parser
+                        && let Err(error) = parser.gap(dir, len)
+                    {
+                        done.error = Some(error);
+                        self.given_up[side] = true;
+                        self.errors[side] = true;
                     }
                 }
                 Readable::Nothing => {

@@ -425,7 +425,10 @@ mod tests {
         let vars = Vars::usual();
         assert!(vars.check().is_empty());
         assert!(vars.parse_addresses("$EXTERNAL_NET").unwrap().is_any());
-        assert_eq!(vars.parse_ports("$FILE_DATA_PORTS").unwrap().ranges(), &[(80, 80), (110, 110), (143, 143)]);
+        assert_eq!(
+            vars.parse_ports("$FILE_DATA_PORTS").unwrap().ranges(),
+            &[(80, 80), (110, 110), (143, 143)]
+        );
         assert!(!vars.parse_ports("$SHELLCODE_PORTS").unwrap().contains(80));
     }
 

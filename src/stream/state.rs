@@ -77,7 +77,9 @@ impl Session {
         }
         if self.state == State::None {
             self.on_none(s, config, memory, handled);
-        } else if flags & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN && self.is_reusable(s.dir, s.tcp.seq()) {
+        } else if flags & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN
+            && self.is_reusable(s.dir, s.tcp.seq())
+        {
             handled.new_session = true;
             return;
         } else if flags & (Tcp::SYN | Tcp::FIN) == Tcp::SYN | Tcp::FIN {

@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn the_window_filter_finds_long_literals_wherever_they_stand() {
         let literals: Vec<Vec<u8>> =
-            [&b"sqlmap"[..], b"abc", b"user-agent: x", b"\x90\x91\x92\x93\x94", b"/etc/passwd"].map(<[u8]>::to_vec).into();
+            [&b"sqlmap"[..], b"abc", b"user-agent: x", b"\x90\x91\x92\x93\x94", b"/etc/passwd"]
+                .map(<[u8]>::to_vec)
+                .into();
         let filter = WindowFilter::build(&literals);
         for (id, literal) in literals.iter().enumerate() {
             for front in 0..12 {

@@ -64,9 +64,11 @@ impl WindowFilter {
                 3 => three.push(Entry { window: window_three(text), literal: id, offset: 0 }),
                 _ => {
                     // a window beyond 64 KiB into a literal could not be written down, and is never needed
-                    let best = text.windows(4).take(usize::from(u16::MAX)).enumerate().max_by_key(|(at, w)| {
-                        (literal::worth(w), std::cmp::Reverse(*at))
-                    });
+                    let best = text
+                        .windows(4)
+                        .take(usize::from(u16::MAX))
+                        .enumerate()
+                        .max_by_key(|(at, w)| (literal::worth(w), std::cmp::Reverse(*at)));
                     match best {
                         Some((at, window)) if literal::worth(window) >= WORTH_MIN => {
                             let bytes = [window[0], window[1], window[2], window[3]];
@@ -87,7 +89,15 @@ impl WindowFilter {
     }
 
     #[cold]
-    fn candidates(&self, map: &Map, hash: u32, window: u32, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32)) {
+    fn candidates(
+        &self,
+        map: &Map,
+        hash: u32,
+        window: u32,
+        bytes: &[u8],
+        at: usize,
+        hit: &mut dyn FnMut(u32),
+    ) {
         let bucket = (hash >> 3) as usize;
         let (Some(&start), Some(&end)) = (map.starts.get(bucket), map.starts.get(bucket + 1)) else { return };
         for entry in &map.entries[start as usize..end as usize] {
@@ -96,7 +106,8 @@ impl WindowFilter {
             }
             let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
             let literal = &self.literals[entry.literal as usize];
-            if bytes.get(start..start + literal.len()).is_some_and(|here| here.eq_ignore_ascii_case(literal)) {
+            if bytes.get(start..start + literal.len()).is_some_and(|here| here.eq_ignore_ascii_case(literal))
+            {
                 hit(entry.literal);
             }
         }

@@ -347,13 +347,13 @@ mod tests {
             ..alert(3, 3, "10.0.0.1", "10.0.0.2")
         });
         for _ in 0..20 {
-            summary.flow(Some("http"), Proto::TCP);
+            summary.flows(Some("http"), Proto::TCP, 1);
         }
         for _ in 0..7 {
-            summary.flow(Some("dns"), Proto::UDP);
+            summary.flows(Some("dns"), Proto::UDP, 1);
         }
-        summary.flow(None, Proto::TCP);
-        summary.flow(None, Proto::ICMP);
+        summary.flows(None, Proto::TCP, 1);
+        summary.flows(None, Proto::ICMP, 1);
         summary
     }
 
@@ -374,7 +374,7 @@ mod tests {
         }
         assert!(summary.signatures.len() <= ROWS_MAX && summary.rows.len() <= ROWS_MAX);
         for nth in 0..1000 {
-            summary.flow(Some(&format!("made-up-{nth}")), Proto::TCP);
+            summary.flows(Some(&format!("made-up-{nth}")), Proto::TCP, 1);
         }
         assert!(summary.protocols.len() <= PROTOCOLS_MAX + 1);
         for _ in 0..1000 {
@@ -400,10 +400,10 @@ mod tests {
             one.alert(&alert(9_000_101, 1, "172.18.0.4", "172.18.0.7"));
             one.alert(&alert(9_000_102, 2, "fd00::18:3", "fd00:0:0:1:2:3:4:5"));
             one.alert(&alert(3, 3, "10.0.0.1", "10.0.0.2"));
-            (0..20).for_each(|_| one.flow(Some("http"), Proto::TCP));
-            (0..7).for_each(|_| one.flow(Some("dns"), Proto::UDP));
-            one.flow(Some("failed"), Proto::TCP);
-            one.flow(None, Proto::ICMP);
+            (0..20).for_each(|_| one.flows(Some("http"), Proto::TCP, 1));
+            (0..7).for_each(|_| one.flows(Some("dns"), Proto::UDP, 1));
+            one.flows(Some("failed"), Proto::TCP, 1);
+            one.flows(None, Proto::ICMP, 1);
             one
         };
         assert_eq!(both.render_json(), one.render_json());

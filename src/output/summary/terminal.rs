@@ -388,7 +388,7 @@ logs/eve.json (82 records) · next: jq 'select(.event_type==\"alert\")' logs/eve
             let mut text = || (0..random(60)).map(|_| ALPHABET[random(ALPHABET.len())]).collect::<String>();
             let (message, technique, source) = (text(), text(), text());
             let mut summary = Summary { source, wall_seconds: 1.0, ..Summary::default() };
-            summary.flow(Some(&technique), crate::types::Proto::TCP);
+            summary.flows(Some(&technique), crate::types::Proto::TCP, 1);
             summary.fault(&*technique, &*message);
             let row = alert(1, 2, "10.0.0.1", "10.0.0.2");
             summary.alert(&super::super::AlertRow {

@@ -8,12 +8,12 @@
 //! (`detailed`, `grouped`): which records are written, as under `outputs.eve-log.types.dns`.
 
 mod codes;
+pub mod keywords;
 mod log;
 mod message;
 pub mod name;
 mod parser;
 mod probe;
-pub mod keywords;
 pub mod slots;
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["http_protocol"],
         modifier: None,
         help: "the protocol of the request or status line",
-        places: &[place(S, PROTOCOL_REQUEST, LINE, Kind::Bytes), place(C, PROTOCOL_RESPONSE, LINE, Kind::Bytes)],
+        places: &[
+            place(S, PROTOCOL_REQUEST, LINE, Kind::Bytes),
+            place(C, PROTOCOL_RESPONSE, LINE, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -102,7 +105,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &[],
         modifier: Some("http_header"),
         help: "all headers but cookies, normalised",
-        places: &[place(S, HEADER_REQUEST, HEADERS, Kind::Bytes), place(C, HEADER_RESPONSE, HEADERS, Kind::Bytes)],
+        places: &[
+            place(S, HEADER_REQUEST, HEADERS, Kind::Bytes),
+            place(C, HEADER_RESPONSE, HEADERS, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -110,7 +116,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &[],
         modifier: Some("http_raw_header"),
         help: "the header block as sent",
-        places: &[place(S, HEADER_RAW_REQUEST, HEADERS, Kind::Bytes), place(C, HEADER_RAW_RESPONSE, HEADERS, Kind::Bytes)],
+        places: &[
+            place(S, HEADER_RAW_REQUEST, HEADERS, Kind::Bytes),
+            place(C, HEADER_RAW_RESPONSE, HEADERS, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -118,7 +127,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["http_header_names"],
         modifier: None,
         help: "the names of the headers, in order",
-        places: &[place(S, HEADER_NAMES_REQUEST, HEADERS, Kind::Bytes), place(C, HEADER_NAMES_RESPONSE, HEADERS, Kind::Bytes)],
+        places: &[
+            place(S, HEADER_NAMES_REQUEST, HEADERS, Kind::Bytes),
+            place(C, HEADER_NAMES_RESPONSE, HEADERS, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -126,7 +138,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &[],
         modifier: Some("http_cookie"),
         help: "the value of Cookie or Set-Cookie",
-        places: &[place(S, COOKIE_REQUEST, HEADERS, Kind::Bytes), place(C, COOKIE_RESPONSE, HEADERS, Kind::Bytes)],
+        places: &[
+            place(S, COOKIE_REQUEST, HEADERS, Kind::Bytes),
+            place(C, COOKIE_RESPONSE, HEADERS, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -182,7 +197,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["http_connection"],
         modifier: None,
         help: "the value of Connection",
-        places: &[place(S, CONNECTION_REQUEST, HEADERS, Kind::Bytes), place(C, CONNECTION_RESPONSE, HEADERS, Kind::Bytes)],
+        places: &[
+            place(S, CONNECTION_REQUEST, HEADERS, Kind::Bytes),
+            place(C, CONNECTION_RESPONSE, HEADERS, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -190,7 +208,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["http_content_len"],
         modifier: None,
         help: "the value of Content-Length",
-        places: &[place(S, CONTENT_LEN_REQUEST, HEADERS, Kind::Bytes), place(C, CONTENT_LEN_RESPONSE, HEADERS, Kind::Bytes)],
+        places: &[
+            place(S, CONTENT_LEN_REQUEST, HEADERS, Kind::Bytes),
+            place(C, CONTENT_LEN_RESPONSE, HEADERS, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -198,7 +219,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["http_content_type"],
         modifier: None,
         help: "the value of Content-Type",
-        places: &[place(S, CONTENT_TYPE_REQUEST, HEADERS, Kind::Bytes), place(C, CONTENT_TYPE_RESPONSE, HEADERS, Kind::Bytes)],
+        places: &[
+            place(S, CONTENT_TYPE_REQUEST, HEADERS, Kind::Bytes),
+            place(C, CONTENT_TYPE_RESPONSE, HEADERS, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -230,7 +254,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["http_start"],
         modifier: None,
         help: "first line and headers",
-        places: &[place(S, START_REQUEST, HEADERS, Kind::Bytes), place(C, START_RESPONSE, HEADERS, Kind::Bytes)],
+        places: &[
+            place(S, START_REQUEST, HEADERS, Kind::Bytes),
+            place(C, START_RESPONSE, HEADERS, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -254,7 +281,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["file_data"],
         modifier: None,
         help: "the bytes of each file, decompressed",
-        places: &[place(S, FILE_DATA_REQUEST, BODY, Kind::Body), place(C, FILE_DATA_RESPONSE, BODY, Kind::Body)],
+        places: &[
+            place(S, FILE_DATA_REQUEST, BODY, Kind::Body),
+            place(C, FILE_DATA_RESPONSE, BODY, Kind::Body),
+        ],
         check: None,
     },
     BufferSpec {
@@ -262,7 +292,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &[],
         modifier: None,
         help: "the name of each file",
-        places: &[place(S, FILE_NAME_REQUEST, BODY, Kind::Multi), place(C, FILE_NAME_RESPONSE, BODY, Kind::Multi)],
+        places: &[
+            place(S, FILE_NAME_REQUEST, BODY, Kind::Multi),
+            place(C, FILE_NAME_RESPONSE, BODY, Kind::Multi),
+        ],
         check: None,
     },
 ];
@@ -284,7 +317,9 @@ impl Keyword for Urilen {
 
     fn compile(&self, option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
         let Some(value) = &option.value else {
-            return Err(RuleError::new(option.name.span.clone(), "urilen needs a length").hint("urilen:>100;"));
+            return Err(
+                RuleError::new(option.name.span.clone(), "urilen needs a length").hint("urilen:>100;")
+            );
         };
         let parts = split_commas(value)?;
         let (Some(length), rest) = (parts.first(), parts.get(1)) else {

@@ -27,13 +27,13 @@ mod events;
 mod files;
 mod headers;
 mod inflate;
+pub mod keywords;
 mod line;
 mod log;
 mod multipart;
 mod parser;
 mod request;
 mod response;
-pub mod keywords;
 pub mod slots;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::keywords::BUFFERS;
 use super::slots as slot;
-use crate::detect::Kind;
 use super::*;
 use crate::app::{Change, DONE, Input, ParseError, Parsed, Transaction};
+use crate::detect::Kind;
 use crate::json::JsonWriter;
 use crate::types::Direction::{self, ToClient, ToServer};
 use crate::types::Timestamp;

@@ -2,9 +2,9 @@
 
 use super::slots::*;
 use crate::app::{ProtocolId, Slot, Transaction};
-use crate::detect::{BufferSpec, Keyword, Kind, NumberSpec, Place, RuleBuilder};
 use crate::detect::inspect::ops::{Content, Op};
 use crate::detect::rule::TxTest;
+use crate::detect::{BufferSpec, Keyword, Kind, NumberSpec, Place, RuleBuilder};
 use crate::rules::value::split_commas;
 use crate::rules::{OptionAst, RuleError};
 use crate::types::Direction;
@@ -47,7 +47,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &[],
         modifier: None,
         help: "their first four",
-        places: &[place(S, CLIENT_RANDOM_TIME, HELLO, Kind::Bytes), place(C, SERVER_RANDOM_TIME, HELLO, Kind::Bytes)],
+        places: &[
+            place(S, CLIENT_RANDOM_TIME, HELLO, Kind::Bytes),
+            place(C, SERVER_RANDOM_TIME, HELLO, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -55,7 +58,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &[],
         modifier: None,
         help: "their last 28",
-        places: &[place(S, CLIENT_RANDOM_BYTES, HELLO, Kind::Bytes), place(C, SERVER_RANDOM_BYTES, HELLO, Kind::Bytes)],
+        places: &[
+            place(S, CLIENT_RANDOM_BYTES, HELLO, Kind::Bytes),
+            place(C, SERVER_RANDOM_BYTES, HELLO, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -63,7 +69,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["tls_cert_subject"],
         modifier: None,
         help: "the subject of the certificate",
-        places: &[place(S, CLIENT_SUBJECT, CERTIFICATE, Kind::Bytes), place(C, SUBJECT, CERTIFICATE, Kind::Bytes)],
+        places: &[
+            place(S, CLIENT_SUBJECT, CERTIFICATE, Kind::Bytes),
+            place(C, SUBJECT, CERTIFICATE, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -71,7 +80,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["tls_cert_issuer"],
         modifier: None,
         help: "the issuer of the certificate",
-        places: &[place(S, CLIENT_ISSUER, CERTIFICATE, Kind::Bytes), place(C, ISSUER, CERTIFICATE, Kind::Bytes)],
+        places: &[
+            place(S, CLIENT_ISSUER, CERTIFICATE, Kind::Bytes),
+            place(C, ISSUER, CERTIFICATE, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -79,7 +91,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["tls_cert_serial"],
         modifier: None,
         help: "the serial number of the certificate",
-        places: &[place(S, CLIENT_SERIAL, CERTIFICATE, Kind::Bytes), place(C, SERIAL, CERTIFICATE, Kind::Bytes)],
+        places: &[
+            place(S, CLIENT_SERIAL, CERTIFICATE, Kind::Bytes),
+            place(C, SERIAL, CERTIFICATE, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -87,7 +102,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["tls_cert_fingerprint"],
         modifier: None,
         help: "the SHA-1 of the certificate",
-        places: &[place(S, CLIENT_FINGERPRINT, CERTIFICATE, Kind::Bytes), place(C, FINGERPRINT, CERTIFICATE, Kind::Bytes)],
+        places: &[
+            place(S, CLIENT_FINGERPRINT, CERTIFICATE, Kind::Bytes),
+            place(C, FINGERPRINT, CERTIFICATE, Kind::Bytes),
+        ],
         check: None,
     },
     BufferSpec {
@@ -95,7 +113,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &[],
         modifier: None,
         help: "each alternative name of the certificate",
-        places: &[place(S, CLIENT_SUBJECTALTNAME, CERTIFICATE, Kind::Multi), place(C, SUBJECTALTNAME, CERTIFICATE, Kind::Multi)],
+        places: &[
+            place(S, CLIENT_SUBJECTALTNAME, CERTIFICATE, Kind::Multi),
+            place(C, SUBJECTALTNAME, CERTIFICATE, Kind::Multi),
+        ],
         check: None,
     },
     BufferSpec {
@@ -103,7 +124,10 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["tls_certs"],
         modifier: None,
         help: "each certificate, DER",
-        places: &[place(S, CLIENT_CERTS, CERTIFICATE, Kind::Multi), place(C, CERTS, CERTIFICATE, Kind::Multi)],
+        places: &[
+            place(S, CLIENT_CERTS, CERTIFICATE, Kind::Multi),
+            place(C, CERTS, CERTIFICATE, Kind::Multi),
+        ],
         check: None,
     },
     BufferSpec {
@@ -149,15 +173,13 @@ pub static BUFFERS: &[BufferSpec] = &[
 ];
 
 /// Numbers.
-pub static NUMBERS: &[NumberSpec] = &[
-    NumberSpec {
-        name: "tls.cert_chain_len",
-        aliases: &[],
-        help: "how many certificates the server sent",
-        places: &[place(C, CHAIN_LEN, CERTIFICATE, Kind::Bytes)],
-        names: &[],
-    },
-];
+pub static NUMBERS: &[NumberSpec] = &[NumberSpec {
+    name: "tls.cert_chain_len",
+    aliases: &[],
+    help: "how many certificates the server sent",
+    places: &[place(C, CHAIN_LEN, CERTIFICATE, Kind::Bytes)],
+    names: &[],
+}];
 
 /// Further keywords.
 pub static KEYWORDS: &[&dyn Keyword] = &[
@@ -208,13 +230,15 @@ impl Keyword for Version {
             };
             negated |= not;
             let text = text.trim_matches('"').to_ascii_lowercase();
-            let known = VERSIONS.iter().find(|(long, short, _)| text == *long || (self.exact && text == *short));
+            let known =
+                VERSIONS.iter().find(|(long, short, _)| text == *long || (self.exact && text == *short));
             let raw = text.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
             match (known, raw) {
                 (Some((_, _, number)), _) => versions.push(*number),
                 (None, Some(number)) => versions.push(number),
                 (None, None) => {
-                    return Err(part.error(format!("unknown version '{}'", part.node))
+                    return Err(part
+                        .error(format!("unknown version '{}'", part.node))
                         .hint("sslv2, sslv3, tls1.0, tls1.1, tls1.2, tls1.3"));
                 }
             }
@@ -270,7 +294,8 @@ impl Keyword for State {
                 "server_keyx" => STATE_SERVER_KEYX,
                 "unknown" => STATE_UNKNOWN,
                 _ => {
-                    return Err(value.error(format!("unknown state '{name}'"))
+                    return Err(value
+                        .error(format!("unknown state '{name}'"))
                         .hint("client_hello, server_hello, client_keyx, server_keyx, unknown"));
                 }
             };
@@ -356,7 +381,9 @@ impl Keyword for Store {
 /// The rule is about TLS from here on.
 fn narrow(rule: &mut RuleBuilder<'_>) {
     use crate::detect::rule::RuleProtocol;
-    if let (Some(id), RuleProtocol::Tcp | RuleProtocol::Ip(_)) = (rule.registry.protocol_named("tls"), rule.protocol) {
+    if let (Some(id), RuleProtocol::Tcp | RuleProtocol::Ip(_)) =
+        (rule.registry.protocol_named("tls"), rule.protocol)
+    {
         rule.protocol = RuleProtocol::App(id);
     }
 }

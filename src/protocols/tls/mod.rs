@@ -12,10 +12,10 @@ mod certificate;
 mod fingerprint;
 mod heartbeat;
 mod hello;
+pub mod keywords;
 mod log;
 mod parser;
 mod probe;
-pub mod keywords;
 pub mod slots;
 #[cfg(test)]
 mod tests;
