@@ -22,6 +22,15 @@ use crate::verdict::Verdict;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u16);
 
+impl LinkType {
+    /// Ethernet.
+    pub const ETHERNET: Self = LinkType(1);
+    /// PPP.
+    pub const PPP: Self = LinkType(9);
+    /// IPv4 or IPv6 from the first byte on, under the number that EVE's `packet_info.linktype` has for it (`DLT_RAW`).
+    pub const RAW_IP: Self = LinkType(12);
+}
+
 /// One frame as the wire gave it.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {

@@ -66,15 +66,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
 
     let checksums = match arguments.checksums {
         Some(Checksums::None) => false,
-        Some(Checksums::All) => true,
-        Some(Checksums::Auto) | None => config.checksum_checks.unwrap_or(true),
+        Some(Checksums::All | Checksums::Auto) => true,
+        None => config.checksum_checks.unwrap_or(true),
     };
-    let engine = Arc::new(configure::engine_config(
+    let mut engine = configure::engine_config(
         &config,
         arguments.simulate_ips,
         checksums,
         arguments.common.config.is_none(),
-    ));
+    );
+    engine.checksums_auto = match arguments.checksums {
+        Some(Checksums::None | Checksums::All) => false,
+        Some(Checksums::Auto) => true,
+        None => config.checksum_checks.is_none(),
+    };
+    let engine = Arc::new(engine);
     let mut collector = Collector::new(
         loaded.rules.clone(),
         outputs.eve.as_ref().map(LineWriter::sender),

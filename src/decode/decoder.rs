@@ -4,7 +4,7 @@ use super::config::DecodeConfig;
 use super::counters::{Counter, DecodeCounters};
 use super::defrag::{Datagram, Defrag};
 use super::events::DecodeEvent;
-use super::packet::{Origin, Packet, Tunnel, TunnelKind};
+use super::packet::{Net, Origin, Packet, Tunnel, TunnelKind};
 use crate::capture::{Frame, LinkType};
 use crate::types::Proto;
 use crate::verdict::Verdict;
@@ -68,6 +68,7 @@ impl Decoder {
         self.counters.grow(Counter::Bytes, len);
         self.counters.raise(Counter::MaxPktSize, len);
         let mut packet = Packet::new(frame.number, frame.timestamp, frame.iface, frame.bytes);
+        packet.link = frame.link;
         let next = self.link(&mut packet, frame.link, frame.bytes);
         let verdict = self.hand_over(&packet, next, each);
         verdict.stricter(self.limited)
@@ -108,9 +109,11 @@ impl Decoder {
             Next::Carried(kind, inner, bytes) => {
                 verdict.stricter(self.carried(packet, kind, inner, bytes, each))
             }
-            Next::Datagram(datagram) => {
+            Next::Datagram(mut datagram) => {
+                datagram.put_before(below_ip(packet));
                 let mut whole = Packet::new(packet.number, packet.timestamp, packet.iface, datagram.bytes());
                 whole.origin = Origin::Defragmented;
+                whole.link = packet.link;
                 whole.ethernet = packet.ethernet;
                 whole.vlans = packet.vlans;
                 whole.tunnel = packet.tunnel;
@@ -146,6 +149,11 @@ impl Decoder {
         let mut packet = Packet::new(outer.number, outer.timestamp, outer.iface, bytes);
         packet.origin = Origin::Tunnel(kind);
         packet.vlans = outer.vlans;
+        packet.link = match inner {
+            Inner::EtherType(0x6558) => LinkType::ETHERNET,
+            Inner::EtherType(_) => LinkType::RAW_IP,
+            Inner::Ppp => LinkType::PPP,
+        };
         if let Some((source, destination)) = outer.ends() {
             let depth = outer.tunnel.map_or(0, |tunnel| tunnel.depth).saturating_add(1);
             let proto = outer.proto().unwrap_or(Proto(0));
@@ -190,6 +198,18 @@ impl Decoder {
         self.invalid = true;
         Next::None
     }
+}
+
+/// The bytes of a packet before its IP header.
+fn below_ip<'a>(packet: &Packet<'a>) -> &'a [u8] {
+    let header = match &packet.net {
+        Net::V4(ip) => ip.header(),
+        Net::V6(ip) => ip.header().as_slice(),
+        Net::None | Net::Arp(_) => return &[],
+    };
+    // both lie in the same frame: how far apart says where one begins in the other
+    let len = (header.as_ptr() as usize).checked_sub(packet.bytes.as_ptr() as usize);
+    len.and_then(|len| packet.bytes.get(..len)).unwrap_or(&[])
 }
 
 /// The 16 bits at an offset, network byte order.

@@ -53,12 +53,26 @@ pub(super) enum Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Datagram {
     bytes: Vec<u8>,
+    /// Bytes in front that belong to the link.
+    below: usize,
     pub(super) v6: bool,
 }
 
 impl Datagram {
+    /// The headers of the link and the datagram.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The datagram from its IP header on.
+    pub(super) fn ip(&self) -> &[u8] {
+        self.bytes.get(self.below..).unwrap_or(&[])
+    }
+
+    /// Puts the headers of the link in front, as if the datagram had come in one frame.
+    pub(super) fn put_before(&mut self, below: &[u8]) {
+        self.bytes.splice(..0, below.iter().copied());
+        self.below += below.len();
     }
 }
 
@@ -188,6 +202,7 @@ impl Defrag {
         self.memory -= tracker.memory();
         let mut datagram = self.pool.pop().unwrap_or_default();
         datagram.v6 = v6;
+        datagram.below = 0;
         tracker.write(&mut datagram.bytes, v6);
         Outcome::Complete(datagram)
     }

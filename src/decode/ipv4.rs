@@ -88,7 +88,7 @@ impl Decoder {
 
     /// A datagram that was put together.
     pub(super) fn datagram<'a>(&mut self, p: &mut Packet<'a>, datagram: &'a Datagram) -> Next<'a> {
-        if datagram.v6 { self.ipv6(p, datagram.bytes()) } else { self.ipv4(p, datagram.bytes()) }
+        if datagram.v6 { self.ipv6(p, datagram.ip()) } else { self.ipv4(p, datagram.ip()) }
     }
 
     /// ICMP inside IPv6 and the like: known by its number, and not allowed there.

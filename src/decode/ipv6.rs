@@ -59,13 +59,16 @@ impl Decoder {
             return Next::None;
         };
         let Some((extensions, payload)) = body.split_at_checked(extensions_len) else { return Next::None };
-        p.net = Net::V6(Ipv6::new(header, extensions, upper, chain.fragment));
         p.payload = payload;
         if let Some(fragment) = chain.fragment
             && (fragment.more || fragment.offset != 0)
         {
+            // what a part of a datagram carries is not known before it is whole
+            p.net = Net::V6(Ipv6::new(header, extensions, Proto(FRAGMENT), chain.fragment));
             return self.fragment_v6(p, bytes, fragment, upper, extensions_len);
         }
+        let headers = bytes.get(..40 + extensions_len).unwrap_or(header);
+        p.net = Net::V6(Ipv6::new(header, extensions, upper, chain.fragment).with_headers(headers));
         if upper.0 == NONE {
             if !payload.is_empty() {
                 p.events.set(E::Ipv6DataAfterNoneHeader);

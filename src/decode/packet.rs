@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::events::Events;
+use crate::capture::LinkType;
 use crate::types::{Endpoint, IfaceId, Proto, Timestamp};
 
 /// One packet. Owns nothing; every slice borrows from the frame or from the defragmenter.
@@ -18,6 +19,8 @@ pub struct Packet<'a> {
     pub origin: Origin,
     /// Bytes of this packet from its first header on, payload included (of the whole frame for `Wire`).
     pub bytes: &'a [u8],
+    /// What the first of these bytes belongs to.
+    pub link: LinkType,
     /// Ethernet destination and source, where the link has them.
     pub ethernet: Option<[[u8; 6]; 2]>,
     /// VLAN identifiers, outermost first.
@@ -228,6 +231,7 @@ pub struct Ipv6<'a> {
     extensions: &'a [u8],
     upper: Proto,
     fragment: Option<Fragment>,
+    headers: &'a [u8],
 }
 
 /// What an IPv6 fragment header says.
@@ -245,7 +249,18 @@ impl<'a> Ipv6<'a> {
     /// A view of the fixed header, the extension headers after it, the protocol that follows them, and the fragment header
     /// if one was among them.
     pub fn new(header: &'a [u8; 40], extensions: &'a [u8], upper: Proto, fragment: Option<Fragment>) -> Self {
-        Ipv6 { header, extensions, upper, fragment }
+        Ipv6 { header, extensions, upper, fragment, headers: header }
+    }
+
+    /// The same, with the bytes in which the fixed header and the extension headers stand one behind the other.
+    #[must_use]
+    pub fn with_headers(self, headers: &'a [u8]) -> Self {
+        Ipv6 { headers, ..self }
+    }
+
+    /// The fixed header and the extension headers behind it; of an incomplete fragment the fixed header alone.
+    pub fn headers(&self) -> &'a [u8] {
+        self.headers
     }
 
     /// The 40 bytes of the fixed header.
@@ -533,6 +548,7 @@ impl<'a> Packet<'a> {
             iface,
             origin: Origin::Wire,
             bytes,
+            link: LinkType::ETHERNET,
             ethernet: None,
             vlans: Vlans::default(),
             tunnel: None,

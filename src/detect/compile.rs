@@ -308,6 +308,7 @@ fn finish(
         host_actions: builder.host_actions,
         threshold: builder.threshold,
         tag: builder.tag,
+        alert: builder.alert,
         noalert: builder.noalert,
         bypass: builder.bypass,
         prefilter: builder.prefilter,

@@ -107,6 +107,8 @@ pub struct RuleBuilder<'r> {
     pub threshold: Option<Threshold>,
     /// `tag`
     pub tag: Option<Tag>,
+    /// `alert`
+    pub alert: bool,
     /// `noalert`
     pub noalert: bool,
     /// `bypass`
@@ -155,6 +157,7 @@ impl<'r> RuleBuilder<'r> {
             host_actions: Vec::new(),
             threshold: None,
             tag: None,
+            alert: false,
             noalert: false,
             bypass: false,
             prefilter: false,

@@ -311,6 +311,8 @@ pub struct Rule {
     pub threshold: Option<Threshold>,
     /// `tag`
     pub tag: Option<Tag>,
+    /// `alert`: a rule that lets pass tells of it.
+    pub alert: bool,
     /// `noalert`, `flowbits:noalert`
     pub noalert: bool,
     /// `bypass`

@@ -77,6 +77,7 @@ pub fn engine_config(config: &Config, inline: bool, checksums: bool, everything:
             inline: stream_inline,
             alerts_max: usize::from(config.packet_alert_max),
         },
+        checksums_auto: false,
         inline,
         app_error_policy: policies.app_layer_error,
         records: if everything { RecordConfig::everything() } else { records(config) },

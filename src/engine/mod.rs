@@ -4,6 +4,7 @@
 //! what spans flows and writes; [`replay`] drives captures through one worker or many. The engine may name everything;
 //! nothing names it.
 
+mod checksums;
 pub mod collector;
 pub mod configure;
 pub mod counters;

@@ -13,7 +13,6 @@ use crate::output::eve::{
 };
 use crate::output::event::{write_app_proto, write_direction, write_tunnel};
 use crate::output::{AppProto, EventHeader, TunnelInfo, close_event, community_id, pkt_src, write_header};
-use crate::rules::Action;
 use crate::types::{Direction, Endpoint, Proto, Timestamp};
 use crate::verdict::{ExceptionPolicy, Reason, Verdict};
 
@@ -42,6 +41,8 @@ pub struct AlertEvent<'a> {
     pub stream: Option<&'a [u8]>,
     /// The rule blocks.
     pub blocked: bool,
+    /// A rule let the packet pass.
+    pub passed: bool,
     /// What becomes of the packet.
     pub verdict: Verdict,
 }
@@ -129,13 +130,12 @@ impl Recorder {
                 base64: fields.payload.then_some(bytes),
                 printable: fields.payload_printable.then_some(bytes),
                 stream: event.stream.is_some(),
-                packet: fields.packet.then_some((packet.bytes, 1)),
+                packet: fields.packet.then_some((packet.bytes, packet.link.0)),
             },
             &mut self.out,
         );
         if fields.verdict {
-            let otherwise =
-                if rule.action == Action::Pass { VerdictAction::Pass } else { VerdictAction::Alert };
+            let otherwise = if event.passed { VerdictAction::Pass } else { VerdictAction::Alert };
             write_verdict(event.verdict, otherwise, packet.tcp().is_some(), &mut self.out);
         }
         Some(self.finish())

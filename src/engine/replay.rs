@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::checksums::{self, Trial};
 use super::collector::{Batch, Collector};
 use super::counters::Counters;
 use super::settings::EngineConfig;
 use super::worker::Worker;
 use crate::capture::{Capture, Frame, LinkType, PcapFile};
-use crate::decode::{DecodeCounters, spread};
+use crate::decode::{Counter, DecodeCounters, spread};
 use crate::detect::RuleSet;
 use crate::detect::host::Hosts;
 use crate::flow::Protocols;
@@ -96,8 +97,18 @@ impl Replay {
         watch: &mut dyn FnMut(Position),
     ) -> io::Result<()> {
         let mut worker = self.worker(Some(Hosts::new(self.thresholds.clone())), name);
+        let auto = self.config.checksums_auto;
         let result = loop {
-            let polled = file.poll(ROUND, &mut |frame| worker.frame(&frame));
+            let polled = file.poll(ROUND, &mut |frame| {
+                let verdict = worker.frame(&frame);
+                if auto && worker.counters().frames == checksums::FRAMES {
+                    let wrong = worker.decoder().counters().count(Counter::BadChecksum);
+                    if checksums::are_offloaded(wrong) {
+                        worker.trust_checksums();
+                    }
+                }
+                verdict
+            });
             if worker.batch().len() > BATCH_MAX {
                 collector.take(std::slice::from_mut(worker.batch()));
             }
@@ -143,7 +154,8 @@ impl Replay {
                 })
                 .collect();
             let gatherer = scope.spawn(move || gather(&outboxes, collector));
-            let result = dispatch(file, &inboxes, &recycled, watch);
+            let trial = Trial::new(&self.config.decode, self.config.checksums_auto);
+            let result = dispatch(file, &inboxes, &recycled, trial, watch);
             drop(inboxes);
             let workers: Vec<Worker> = threads.into_iter().map(joined).collect();
             joined(gatherer);
@@ -181,6 +193,8 @@ fn unsupported(worker: &Worker) -> io::Result<()> {
 struct Frames {
     bytes: Vec<u8>,
     frames: Vec<Meta>,
+    /// From this frame of the round on no checksum is looked at.
+    trusted_from: Option<usize>,
 }
 
 struct Meta {
@@ -211,6 +225,7 @@ fn dispatch(
     file: &mut PcapFile,
     inboxes: &[Sender<Frames>],
     recycled: &Receiver<Frames>,
+    mut trial: Trial,
     watch: &mut dyn FnMut(Position),
 ) -> io::Result<()> {
     let mut frames_read = 0;
@@ -220,6 +235,9 @@ fn dispatch(
         let polled = file.poll(ROUND, &mut |frame| {
             let lane = (spread(&frame) % inboxes.len() as u64) as usize;
             round[lane].push(&frame);
+            if trial.frame(&frame) {
+                round.iter_mut().for_each(|frames| frames.trusted_from = Some(frames.frames.len()));
+            }
             Verdict::Forward
         });
         for (frames, inbox) in round.into_iter().zip(inboxes) {
@@ -244,7 +262,10 @@ fn work(
 ) -> Worker {
     for mut round in inbox {
         let mut at = 0;
-        for meta in &round.frames {
+        for (nth, meta) in round.frames.iter().enumerate() {
+            if round.trusted_from == Some(nth) {
+                worker.trust_checksums();
+            }
             let bytes = round.bytes.get(at..at + meta.len).unwrap_or_default();
             at += meta.len;
             worker.frame(&Frame {
@@ -256,8 +277,12 @@ fn work(
                 wire_len: meta.wire_len,
             });
         }
+        if round.trusted_from.is_some() {
+            worker.trust_checksums();
+        }
         round.bytes.clear();
         round.frames.clear();
+        round.trusted_from = None;
         let _ = give_back.try_send(round);
         let _ = answers.send(std::mem::take(worker.batch()));
     }

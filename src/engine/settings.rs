@@ -17,6 +17,8 @@ pub struct EngineConfig {
     pub stream: StreamConfig,
     /// Rules.
     pub detect: DetectConfig,
+    /// Checksums count until the first frames of a capture show that nobody computed them.
+    pub checksums_auto: bool,
     /// We stand in the way of packets: what rules drop is dropped.
     pub inline: bool,
     /// What happens to a flow whose protocol parser fails.

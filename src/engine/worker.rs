@@ -11,6 +11,7 @@ use crate::app::{DONE, Transaction};
 use crate::capture::Frame;
 use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
+use crate::detect::rule::RuleProtocol;
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
 use crate::flow::table::Found;
 use crate::flow::{AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Vars};
@@ -59,6 +60,19 @@ struct Findings {
     skip: bool,
 }
 
+/// What becomes of an alert and its packet.
+#[derive(Clone, Copy)]
+struct Fate {
+    /// Its rule blocks.
+    blocked: bool,
+    /// A rule let the packet pass.
+    passed: bool,
+    /// [`Hosts`] has judged it.
+    judged: bool,
+    /// What becomes of the packet.
+    verdict: Verdict,
+}
+
 impl Worker {
     /// A worker over those rules. With `hosts` it judges for itself what spans flows.
     pub fn new(
@@ -98,6 +112,11 @@ impl Worker {
         lane.counters.span =
             Some(lane.counters.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
         self.decoder.decode(frame, &mut |packet| lane.packet(packet))
+    }
+
+    /// From the next frame on no checksum is looked at.
+    pub fn trust_checksums(&mut self) {
+        self.decoder.set_checksums(false);
     }
 
     /// The capture is over: all flows end.
@@ -152,7 +171,7 @@ impl Lane {
         let dir = count(&mut flow, packet, dir);
         let verdict = match flow.action {
             FlowAction::Drop(_) | FlowAction::Reject(..) if self.config.inline => {
-                self.dropped(packet, dir, Some(&flow), Reason::FlowDrop, None);
+                self.dropped(packet, dir, Some(&mut flow), Reason::FlowDrop, None);
                 Verdict::Drop(Reason::FlowDrop)
             }
             _ if flow.bypassed => Verdict::Forward,
@@ -172,13 +191,13 @@ impl Lane {
             dir = self.datagram(packet, flow, dir, &mut findings);
         }
         let mut verdict = findings.verdict;
-        if flow.action == FlowAction::Pass || findings.skip {
-            // let through by a rule or a policy: followed, but not inspected
+        if flow.action != FlowAction::None || findings.skip {
+            // judged before, by a rule or a policy: followed, but not inspected
+            if let Some(reason) = verdict.reason() {
+                self.dropped(packet, dir, Some(flow), reason, None);
+            }
         } else {
-            verdict = verdict.stricter(self.detect(packet, Some(flow), dir, &findings, false));
-        }
-        if verdict.drops() && findings.verdict.drops() {
-            self.dropped(packet, dir, Some(flow), findings.verdict.reason().unwrap_or(Reason::Rules), None);
+            verdict = self.detect(packet, Some(flow), dir, &findings, false);
         }
         self.anomalies(packet, Some(flow), &findings);
         self.transactions(packet, flow, false);
@@ -276,6 +295,7 @@ impl Lane {
             bypassed: false,
             no_payload: false,
             alerted: false,
+            drop_recorded: [false; 2],
             exceptions: Vec::new(),
             tcp_flags: [0; 2],
             icmp: [None; 2],
@@ -309,11 +329,11 @@ impl Lane {
             flow.swap();
             dir = dir.opposite();
         }
-        if let Some(reason) = handled.verdict {
-            findings.verdict = Verdict::Drop(reason);
-        }
         if let Some((policy, reason)) = handled.exception {
             self.exception(flow, policy, reason, findings);
+        }
+        if let Some(reason) = handled.verdict {
+            findings.verdict = findings.verdict.stricter(Verdict::Drop(reason));
         }
         flow.session = Some(session);
         if !flow.app.is_opaque() && flow.action != FlowAction::Pass {
@@ -441,7 +461,7 @@ impl Lane {
     ) {
         let (verdict, action, skip) = exception_verdict(policy, reason, self.config.inline);
         findings.verdict = findings.verdict.stricter(verdict);
-        findings.skip |= skip || policy == ExceptionPolicy::PassPacket;
+        findings.skip |= skip || verdict.drops() || policy == ExceptionPolicy::PassPacket;
         if action != FlowAction::None {
             flow.action = action;
         }
@@ -477,65 +497,66 @@ impl Lane {
             ending,
             recognised: findings.recognised,
         };
-        if self.detector.packet(&inspection, flow.as_deref_mut().map(Box::as_mut)).is_empty() {
-            return Verdict::Forward;
+        if self.detector.packet(&inspection, flow.as_deref_mut().map(|flow| &mut **flow)).is_empty() {
+            if let Some(reason) = findings.verdict.reason() {
+                self.dropped(packet, dir, flow.map(|flow| &mut **flow), reason, None);
+            }
+            return findings.verdict;
         }
         let matches = self.detector.take_matches();
-        let verdict = self.act(packet, flow, dir, &matches, before);
+        let verdict = self.act(packet, flow.as_deref_mut(), dir, &matches, (before, findings.verdict));
         self.detector.give_back(matches);
         verdict
     }
 
-    /// Acts on matches in their order.
+    /// Acts on matches in their order, on top of what the stages before say of the packet.
     fn act(
         &mut self,
         packet: &Packet<'_>,
         mut flow: Option<&mut Box<Flow>>,
         dir: Direction,
         matches: &[Match],
-        stream_before: u64,
+        (stream_before, before): (u64, Verdict),
     ) -> Verdict {
         let rules = self.detector.rules().clone();
-        let mut verdict = Verdict::Forward;
+        let mut verdict = before;
+        let mut passed = false;
         let mut alerts: Vec<(Match, bool, bool)> = Vec::new();
         let mut dropper = None;
         for found in matches {
             let rule = &rules.rules[found.rule as usize];
             let (judged, judgement) = self.judge(found.rule, rule, packet, flow.as_deref().map(|f| &**f));
-            let action = match judgement {
+            let (action, reason) = match judgement {
                 Judgement::NoMatch => continue,
-                Judgement::Rated(action) => action,
-                Judgement::Alert | Judgement::Silent => rule.action,
+                Judgement::Rated(action) => (action, Reason::Threshold),
+                Judgement::Alert | Judgement::Silent => (rule.action, Reason::Rules),
             };
-            let whole_flow = matches!(
-                found.class,
-                Class::Tx | Class::Stream | Class::PacketStream | Class::Address | Class::Detection
-            ) && (found.class != Class::PacketStream || found.stream);
-            let mut blocked = false;
-            match action {
-                Action::Pass => {
-                    if let (Some(flow), true) = (&mut flow, whole_flow) {
-                        flow.action = FlowAction::Pass;
-                    }
-                    break;
-                }
-                Action::Drop if self.config.inline => {
-                    verdict = verdict.stricter(Verdict::Drop(Reason::Rules));
-                    blocked = true;
-                }
-                Action::Reject(kind) => {
-                    verdict = verdict.stricter(Verdict::Reject(Reason::Rules, kind.into()));
-                    blocked = true;
-                }
-                Action::Drop | Action::Alert | Action::Config => {}
-            }
-            if let (Some(flow), true, true) = (&mut flow, whole_flow, blocked)
-                && self.config.inline
-            {
-                flow.action = FlowAction::Drop(Reason::Rules);
-            }
-            if blocked && dropper.is_none() {
+            let whole_flow = is_about_flow(rule, found);
+            let verdict_of_rule = match action {
+                Action::Drop if self.config.inline => Verdict::Drop(reason),
+                Action::Reject(kind) => Verdict::Reject(reason, kind.into()),
+                Action::Pass | Action::Drop | Action::Alert | Action::Config => Verdict::Forward,
+            };
+            let blocked = verdict_of_rule.drops();
+            if blocked && !verdict.drops() {
                 dropper = Some(found.rule);
+            }
+            verdict = verdict.stricter(verdict_of_rule);
+            if let (Some(flow), true) = (&mut flow, whole_flow) {
+                match action {
+                    Action::Pass if !verdict.drops() => flow.action = FlowAction::Pass,
+                    // beside the way of packets nothing is held up, but as nothing more would come of such a flow inline,
+                    // nothing more is looked for here
+                    Action::Drop | Action::Reject(_) => flow.action = FlowAction::Drop(reason),
+                    _ => {}
+                }
+            }
+            if action == Action::Pass {
+                passed = !verdict.drops();
+                if passed && rule.alert && !rule.noalert && alerts.len() < self.config.detect.alerts_max {
+                    alerts.push((*found, false, judged));
+                }
+                break;
             }
             if rule.bypass
                 && let Some(flow) = &mut flow
@@ -553,16 +574,19 @@ impl Lane {
         if let (Some(flow), false) = (&mut flow, alerts.is_empty()) {
             flow.alerted = true;
         }
-        let flow = flow.map(|flow| &**flow);
         for (found, blocked, judged) in alerts {
             let rule = &rules.rules[found.rule as usize];
-            self.alert(packet, flow, dir, rule, found, (blocked, judged), verdict, stream_before);
+            let fate = Fate { blocked, passed, judged, verdict };
+            self.alert(packet, flow.as_deref().map(|flow| &**flow), dir, rule, found, fate, stream_before);
         }
-        if verdict.drops() && self.config.inline {
+        if !self.config.inline {
+            return Verdict::Forward;
+        }
+        if let Some(reason) = verdict.reason() {
             let because = dropper.map(|id| (&rules.rules[id as usize], true));
-            self.dropped(packet, dir, flow, Reason::Rules, because);
+            self.dropped(packet, dir, flow.map(|flow| &mut **flow), reason, because);
         }
-        if self.config.inline { verdict } else { Verdict::Forward }
+        verdict
     }
 
     fn judge(
@@ -589,8 +613,7 @@ impl Lane {
         dir: Direction,
         rule: &crate::detect::Rule,
         found: Match,
-        (blocked, judged): (bool, bool),
-        verdict: Verdict,
+        fate: Fate,
         stream_before: u64,
     ) {
         self.counters.alerts += 1;
@@ -605,7 +628,17 @@ impl Lane {
                 _ => &[],
             }
         });
-        let event = AlertEvent { rule, packet, dir, flow, tx, stream, blocked, verdict };
+        let event = AlertEvent {
+            rule,
+            packet,
+            dir,
+            flow,
+            tx,
+            stream,
+            blocked: fate.blocked,
+            passed: fate.passed,
+            verdict: fate.verdict,
+        };
         let facts = AlertFacts {
             candidate: candidate(found.rule, packet, flow).unwrap_or(Candidate {
                 rule: found.rule,
@@ -614,31 +647,36 @@ impl Lane {
                 destination: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
                 flow: 0,
             }),
-            judged,
+            judged: fate.judged,
             ends: flow.map(|flow| (flow.client, flow.server)).or(packet.ends()),
             packet_ends: packet.ends(),
             proto: packet.proto(),
             icmp: icmp_of(packet),
             app_proto: flow.and_then(|flow| flow.app.protocol()).map(|id| self.protocols.name(id)),
-            dropped: blocked,
+            dropped: fate.blocked,
         };
         let line = self.recorder.alert(&event, &self.protocols).unwrap_or_default();
         self.batch.push(self.number, line, Some(facts));
     }
 
+    /// Counts and records a packet that does not go on.
     fn dropped(
         &mut self,
         packet: &Packet<'_>,
         dir: Direction,
-        flow: Option<&Flow>,
+        mut flow: Option<&mut Flow>,
         reason: Reason,
         because: Option<(&crate::detect::Rule, bool)>,
     ) {
         self.counters.dropped += 1;
-        if self.recorder.config.drop.is_none() {
-            return;
+        let Some(every) = self.recorder.config.drop else { return };
+        if let Some(flow) = &mut flow {
+            let told = std::mem::replace(&mut flow.drop_recorded[dir.index()], true);
+            if told && !every {
+                return;
+            }
         }
-        let line = self.recorder.drop(packet, dir, flow, reason, because);
+        let line = self.recorder.drop(packet, dir, flow.as_deref(), reason, because);
         self.batch.push(self.number, line, None);
     }
 
@@ -704,7 +742,7 @@ impl Lane {
                     || flow.app.gave_up(*dir)
                     || flow.inspected.is_done(tx.id(), *dir)
                     || flow.no_payload
-                    || flow.action == FlowAction::Pass
+                    || flow.action != FlowAction::None
             });
             if finished == [true; 2] && recorded.logged && inspected {
                 done.push(tx.id());
@@ -777,7 +815,7 @@ impl Lane {
         for dir in Direction::BOTH {
             let side = dir.index();
             let mut upto = flow.inspected.stream[side].saturating_sub(overlap);
-            if flow.action == FlowAction::Pass || flow.no_payload || flow.bypassed {
+            if flow.action != FlowAction::None || flow.no_payload || flow.bypassed {
                 upto = u64::MAX;
             }
             if flow.app.wants(dir) {
@@ -821,6 +859,20 @@ impl Lane {
         }
         if let Some(session) = &mut flow.session {
             session.close(&mut self.memory);
+        }
+    }
+}
+
+/// Whether what a rule does holds for the whole flow of the packet: when it matched on more than the packet.
+fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
+    match found.class {
+        Class::Tx | Class::Address | Class::Detection => true,
+        Class::Stream | Class::PacketStream => found.stream,
+        Class::Packet | Class::Event => {
+            matches!(rule.protocol, RuleProtocol::App(_))
+                && !rule.packet_payload
+                && rule.parts.is_empty()
+                && !rule.packet_tests.iter().any(|test| test.needs_packet())
         }
     }
 }

@@ -102,6 +102,8 @@ pub struct Flow {
     pub no_payload: bool,
     /// Some rule alerted on it.
     pub alerted: bool,
+    /// A drop of a packet of that direction was recorded.
+    pub drop_recorded: [bool; 2],
     /// Exception policies that were applied, by target and policy.
     pub exceptions: Vec<(Reason, crate::verdict::ExceptionPolicy)>,
     /// TCP flags seen, by direction.
@@ -157,6 +159,7 @@ impl Flow {
         self.sides.swap(0, 1);
         self.icmp.swap(0, 1);
         self.tcp_flags.swap(0, 1);
+        self.drop_recorded.swap(0, 1);
         self.inspected.addresses.swap(0, 1);
     }
 

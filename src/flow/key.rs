@@ -26,9 +26,8 @@ impl FlowKey {
         match &packet.transport {
             Transport::Icmp4(icmp) => (source.port, destination.port) = icmp4_ports(icmp.kind(), icmp.id()),
             Transport::Icmp6(icmp) => (source.port, destination.port) = icmp6_ports(icmp.kind(), icmp.id()),
-            Transport::None if matches!(proto, Proto::TCP | Proto::UDP | Proto::ICMP | Proto::ICMPV6) => {
-                return None;
-            }
+            // of what has no ports, only ESP is a conversation: all else is seen packet by packet
+            Transport::None if proto != Proto::ESP => return None,
             _ => {}
         }
         if let Transport::Icmp6(_) = packet.transport {

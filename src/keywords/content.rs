@@ -36,11 +36,8 @@ pub(super) static FAST_PATTERN: Row = row(
 pub(super) static REPLACE: Row =
     row("replace", "Inline: these bytes take the place of the literal before it, which is as long.", replace);
 pub(super) static PREFILTER: Row = row("prefilter", "The test before it is tried early.", prefilter);
-pub(super) static FILESTORE: Row = row(
-    "filestore",
-    "Accepted: files are not stored by this engine, the rule matches without it.",
-    filestore,
-);
+pub(super) static FILESTORE: Row =
+    row("filestore", "There is a file; it is not stored by this engine.", filestore);
 pub(super) static BYPASS: Row = row("bypass", "A match takes the flow out of inspection.", bypass);
 pub(super) static DATASET: Row = row("dataset", "The buffer is looked up in a set.", dataset);
 pub(super) static DATAREP: Row = row("datarep", "The buffer's reputation is looked up.", datarep);
@@ -348,10 +345,10 @@ fn bypass(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rule
 }
 
 fn filestore(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    let _ = rule;
     if let Some(value) = &option.value {
         split_commas(value)?;
     }
+    rule.tx_tests.push(super::file::any());
     Ok(())
 }
 

@@ -36,6 +36,21 @@ impl<T: FileTest> TxTest for AnyFile<T> {
     }
 }
 
+/// There is a file.
+#[derive(Debug)]
+struct Carried;
+
+impl FileTest for Carried {
+    fn test(&self, _: &File) -> bool {
+        true
+    }
+}
+
+/// The transaction carries a file, whatever it is.
+pub(super) fn any() -> Box<dyn TxTest> {
+    Box::new(AnyFile(Carried))
+}
+
 #[derive(Debug)]
 struct FileSize(IntTest<u64>);
 

@@ -19,6 +19,8 @@ pub(super) static METADATA: Row = row("metadata", "Keys and values that the aler
 pub(super) static TARGET: Row = row("target", "Which end of the traffic is the victim.", target);
 pub(super) static REQUIRES: Row =
     row("requires", "What the engine must have; else the rule is left out silently.", requires);
+pub(super) static ALERT: Row =
+    row("alert", "The rule alerts although its action is pass, or a noalert stands before.", alert);
 pub(super) static NOALERT: Row = row("noalert", "The rule works without an alert.", noalert);
 
 /// The priority of a rule whose class nobody knows.
@@ -132,6 +134,13 @@ fn target(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rule
 fn noalert(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     bare(option)?;
     rule.noalert = true;
+    Ok(())
+}
+
+fn alert(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
+    bare(option)?;
+    rule.noalert = false;
+    rule.alert = true;
     Ok(())
 }
 

@@ -45,6 +45,7 @@ pub static ALL: &[&dyn Keyword] = &[
     &meta::METADATA,
     &meta::TARGET,
     &meta::REQUIRES,
+    &meta::ALERT,
     &meta::NOALERT,
     &content::CONTENT,
     &content::URICONTENT,

@@ -6,10 +6,14 @@ use crate::detect::PacketBufferSpec;
 /// Sticky buffers that a packet has.
 pub static PACKET_BUFFERS: &[PacketBufferSpec] = &[
     PacketBufferSpec { name: "ipv4.hdr", help: "The IPv4 header with its options.", bytes: ipv4 },
-    PacketBufferSpec { name: "ipv6.hdr", help: "The IPv6 header, 40 bytes.", bytes: ipv6 },
+    PacketBufferSpec { name: "ipv6.hdr", help: "The IPv6 header with its extension headers.", bytes: ipv6 },
     PacketBufferSpec { name: "tcp.hdr", help: "The TCP header with its options.", bytes: tcp },
     PacketBufferSpec { name: "udp.hdr", help: "The UDP header, 8 bytes.", bytes: udp },
-    PacketBufferSpec { name: "icmpv4.hdr", help: "The ICMP header, 8 bytes.", bytes: icmpv4 },
+    PacketBufferSpec {
+        name: "icmpv4.hdr",
+        help: "The ICMP header: 8 bytes, more where its type has more fields.",
+        bytes: icmpv4,
+    },
     PacketBufferSpec { name: "icmpv6.hdr", help: "The ICMPv6 header, 8 bytes.", bytes: icmpv6 },
 ];
 
@@ -25,7 +29,7 @@ fn ipv4<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
 
 fn ipv6<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
     match &packet.net {
-        Net::V6(ip) => Some(ip.header()),
+        Net::V6(ip) => Some(ip.headers()),
         _ => None,
     }
 }
@@ -43,18 +47,29 @@ fn udp<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
 
 fn icmpv4<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
     match &packet.transport {
-        Transport::Icmp4(icmp) => Some(icmp_header(icmp.message())),
+        Transport::Icmp4(icmp) => {
+            let message = icmp.message();
+            let len = match *message {
+                // router advertisement (RFC 1256): so many entries of so many words
+                [9, _, _, _, entries, words, ..] => {
+                    ICMP_HEADER + usize::from(entries) * usize::from(words) * 4
+                }
+                // timestamp and its reply (RFC 792): three times
+                [13 | 14, ..] => ICMP_HEADER + 12,
+                _ => ICMP_HEADER,
+            };
+            Some(message.get(..len).unwrap_or(message))
+        }
         _ => None,
     }
 }
 
 fn icmpv6<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
     match &packet.transport {
-        Transport::Icmp6(icmp) => Some(icmp_header(icmp.message())),
+        Transport::Icmp6(icmp) => {
+            let message = icmp.message();
+            Some(message.get(..ICMP_HEADER).unwrap_or(message))
+        }
         _ => None,
     }
-}
-
-fn icmp_header(message: &[u8]) -> &[u8] {
-    message.get(..ICMP_HEADER).unwrap_or(message)
 }

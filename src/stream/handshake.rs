@@ -49,8 +49,11 @@ impl Session {
         let tcp = s.tcp;
         if tcp.has(Tcp::RST) {
             handled.events.set(Event::RstButNoSession);
+            handled.valid = false;
         } else if tcp.has(Tcp::FIN) {
             handled.events.set(if tcp.has(Tcp::SYN) { Event::FinSyn } else { Event::FinButNoSession });
+            handled.exception = Some((config.midstream_policy, Reason::StreamMidstream));
+            handled.valid = false;
         } else if tcp.has(Tcp::SYN | Tcp::ACK) {
             if self.may_pick_up(config, memory, handled) {
                 self.pick_up_synack(s, handled);
