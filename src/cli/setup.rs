@@ -140,6 +140,7 @@ pub(super) fn load_rules(
     load(
         sources,
         &LoadOptions {
+            features: &configure::features(config),
             registry: registry.clone(),
             number: keywords::number::compile_number,
             vars: &config.vars,

@@ -60,15 +60,15 @@ impl<'c> Compiler<'c> {
     /// Compiles one rule; `line` is where its text begins in its file.
     pub fn compile(&mut self, ast: &RuleAst<'_>, line: u32) -> Result<Rule, Refused> {
         self.warnings.clear();
-        if let Some(name) = protocol_without_parser(ast.protocol.node) {
-            // its keywords are not known either: one reason is enough
-            return Err(Refused::Errors(vec![not_supported(ast.protocol.span.clone(), "protocol", name)]));
-        }
+        let unsupported = protocol_without_parser(ast.protocol.node);
         let mut errors = Vec::new();
-        let protocol = protocol(self.registry, &ast.protocol).unwrap_or_else(|error| {
-            errors.push(error);
-            RuleProtocol::Any
-        });
+        let protocol = match unsupported {
+            Some(_) => RuleProtocol::Any,
+            None => protocol(self.registry, &ast.protocol).unwrap_or_else(|error| {
+                errors.push(error);
+                RuleProtocol::Any
+            }),
+        };
         let header = self.header(ast, &mut errors);
         let environment = self.environment;
         let registry = self.registry;
@@ -82,6 +82,10 @@ impl<'c> Compiler<'c> {
                 self.names = names;
                 return Err(Refused::Skipped(why));
             }
+        }
+        if let Some(name) = unsupported {
+            // its keywords are not known either: one reason is enough
+            errors = vec![not_supported(ast.protocol.span.clone(), "protocol", name)];
         }
         if builder.meta.sid == 0 && errors.is_empty() {
             errors.push(
@@ -223,6 +227,17 @@ fn finish(
     for part in &builder.parts {
         let buffer = registry.buffer(part.buffer);
         for op in &part.ops {
+            if let Op::Content(content) = op
+                && let Some(transform) = part.transforms.iter().find(|t| !t.can_contain(&content.pattern))
+            {
+                errors.push(
+                    RuleError::new(
+                        whole.clone(),
+                        format!("content in '{}' is never found behind {}", buffer.name, transform.identity()),
+                    )
+                    .hint("write the content as the transform leaves it"),
+                );
+            }
             if let (Op::Content(content), Some(check)) = (op, buffer.check)
                 && let Err(why) = check(&content.pattern)
             {

@@ -216,8 +216,11 @@ impl Detector {
         if inspection.first && !inspection.ending {
             self.addresses(set, inspection, flow, memory);
         }
-        if inspection.recognised {
-            self.try_all(set, &set.detection, inspection, flow, memory);
+        if let (Some(flow), false) = (flow, memory.inspected.detection[inspection.dir.index()])
+            && flow.app.is_side_decided(inspection.dir)
+        {
+            memory.inspected.detection[inspection.dir.index()] = true;
+            self.try_all(set, &set.detection, inspection, Some(flow), memory);
         }
         let payload_allowed = flow.is_none_or(|flow| !flow.no_payload);
         if !inspection.ending {

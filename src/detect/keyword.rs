@@ -73,6 +73,8 @@ pub struct Environment<'e> {
     pub classes: &'e HashMap<String, (String, u8)>,
     /// pcre match limit and recursion limit.
     pub pcre_limits: (u32, u32),
+    /// What the configuration switches on and `requires: feature` may ask for.
+    pub features: &'e [&'e str],
     /// The version that `requires` is held against.
     pub version: (u16, u16, u16),
 }

@@ -12,8 +12,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "enip",
     "ftp",
     "ftp-data",
-    "ftpbounce",
-    "ftpdata",
     "http2",
     "ike",
     "ikev1",
@@ -51,8 +49,14 @@ pub fn protocol_without_parser(name: &str) -> Option<&'static str> {
 /// The protocol without a parser that a keyword belongs to: `smb.share`, `ssh_proto`, `dce_iface`.
 pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
     /// Keywords whose names do not begin with that of their protocol.
-    const OTHERS: &[(&str, &str)] =
-        &[("dce_iface", "dcerpc"), ("dce_opnum", "dcerpc"), ("dce_stub_data", "dcerpc"), ("email", "smtp")];
+    const OTHERS: &[(&str, &str)] = &[
+        ("dce_iface", "dcerpc"),
+        ("dce_opnum", "dcerpc"),
+        ("dce_stub_data", "dcerpc"),
+        ("email", "smtp"),
+        ("ftpbounce", "ftp"),
+        ("ftpdata", "ftp-data"),
+    ];
     let stem = name.split(['.', '_']).next().unwrap_or(name);
     let other = OTHERS.iter().find(|(keyword, _)| *keyword == name || *keyword == stem);
     other.map(|(_, protocol)| *protocol).or_else(|| protocol_without_parser(stem))
@@ -77,7 +81,7 @@ mod tests {
             ("smb.share", Some("smb")),
             ("krb5_err_code", Some("krb5")),
             ("dce_stub_data", Some("dcerpc")),
-            ("ftpdata_command", Some("ftpdata")),
+            ("ftpdata_command", Some("ftp-data")),
             ("email.from", Some("smtp")),
             ("contnet", None),
         ] {

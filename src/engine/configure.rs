@@ -208,6 +208,24 @@ pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol]) -> 
     })
 }
 
+/// What `requires: feature` may ask for and the configuration does not switch off.
+pub fn features(config: &Config) -> Vec<&'static str> {
+    let fingerprints = |key: &str| {
+        let tls = config.protocol("tls");
+        let setting = tls.and_then(|tls| tls.settings.get(key)).and_then(Value::as_str);
+        setting.and_then(crate::app::settings::parse_bool) != Some(false)
+            && tls.and_then(|tls| tls.settings.get(key)).and_then(Value::as_bool) != Some(false)
+    };
+    let mut features = Vec::new();
+    if fingerprints("ja3-fingerprints") {
+        features.push("ja3");
+    }
+    if fingerprints("ja4-fingerprints") {
+        features.push("ja4");
+    }
+    features
+}
+
 /// The order in which actions are looked at.
 pub fn action_order(config: &Config) -> [Action; 4] {
     let mut order = [Action::Pass, Action::Drop, Action::Reject(RejectKind::Source), Action::Alert];

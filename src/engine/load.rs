@@ -60,6 +60,8 @@ pub struct LoadOptions<'o> {
     pub vars: &'o Vars,
     /// Classes.
     pub classes: &'o Classifications,
+    /// What the configuration switches on and `requires: feature` may ask for.
+    pub features: &'o [&'o str],
     /// Order in which actions are looked at.
     pub action_order: [Action; 4],
     /// pcre match limit and recursion limit.
@@ -84,8 +86,12 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
             Some((name.to_owned(), (class.description.clone(), class.priority)))
         })
         .collect();
-    let environment =
-        Environment { classes: &classes, pcre_limits: options.pcre_limits, version: LANGUAGE_VERSION };
+    let environment = Environment {
+        classes: &classes,
+        pcre_limits: options.pcre_limits,
+        features: options.features,
+        version: LANGUAGE_VERSION,
+    };
     let mut compiler = Compiler::new(&options.registry, options.vars, &environment, options.number);
     let mut rules: Vec<Rule> = Vec::new();
     let mut known: HashMap<(u32, u32), usize> = HashMap::new();

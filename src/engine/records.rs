@@ -384,7 +384,10 @@ fn exception_target(reason: Reason) -> &'static str {
 pub fn app_proto<'p>(flow: &Flow, protocols: &'p Protocols) -> AppProto<'p> {
     let name = |id| protocols.name(id);
     let main = flow.app.protocol();
-    let side = |dir| flow.app.side(dir).filter(|id| Some(*id) != main).map(name);
+    let side = |dir| match flow.app.side(dir) {
+        Some(id) => Some(name(id)).filter(|_| Some(id) != main),
+        None => flow.app.is_side_decided(dir).then_some("failed"),
+    };
     AppProto {
         name: match main {
             Some(id) => Some(name(id)),

@@ -421,6 +421,8 @@ impl Lane {
         let Some(transactions) = flow.app.transactions() else { return };
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
+            // events are seen by rules on either side
+            flow.inspected.moved[side.opposite().index()] |= !tx.events().is_empty();
             if tx.progress(side) == DONE && tx.concerns(side) {
                 let inspected = &mut flow.inspected.tx(tx.id())[side.index()];
                 if !inspected.done {

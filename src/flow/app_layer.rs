@@ -98,6 +98,10 @@ pub struct AppLayer {
     protocol: Option<ProtocolId>,
     /// What each direction was recognised as.
     by_side: [Option<ProtocolId>; 2],
+    /// Whether that is final, by direction.
+    side_done: [bool; 2],
+    /// The side that spoke first.
+    first: Option<Direction>,
     /// What it spoke before it changed.
     original: Option<ProtocolId>,
     parser: Option<Box<dyn Parser>>,
@@ -135,6 +139,11 @@ impl AppLayer {
     /// The protocol recognised from that side.
     pub fn side(&self, dir: Direction) -> Option<ProtocolId> {
         self.by_side[dir.index()]
+    }
+
+    /// Whether recognition from that side has an answer, be it that there is none.
+    pub fn is_side_decided(&self, dir: Direction) -> bool {
+        self.side_done[dir.index()]
     }
 
     /// What it spoke before it changed.
@@ -214,6 +223,9 @@ impl AppLayer {
             if self.given_up[side] || self.protocol.is_none() {
                 return done;
             }
+            if !self.side_done[side] {
+                self.probe_other_side(protocols, session, dir, ports);
+            }
             // the other side may have been waiting for recognition: its caller feeds it
             match session.readable(dir, self.at[side]) {
                 Readable::Bytes(bytes) => {
@@ -288,6 +300,7 @@ impl AppLayer {
             let Some((id, factory, reversed)) = found else {
                 self.failed = true;
                 self.given_up = [true; 2];
+                self.side_done = [true; 2];
                 return done;
             };
             done.reversed = reversed;
@@ -299,6 +312,7 @@ impl AppLayer {
             self.parser = Some(factory.parser(transport, ports.0, ports.1));
         }
         self.by_side[dir.index()] = self.protocol;
+        self.side_done[dir.index()] = true;
         let input = Input { dir, bytes, eof: false, timestamp };
         self.feed(protocols, input, &mut done);
         done
@@ -359,6 +373,8 @@ impl AppLayer {
         self.original = self.protocol.or(self.original);
         self.by_side = [None; 2];
         self.unknown = [false; 2];
+        self.side_done = [false; 2];
+        self.first = None;
         self.probe_from = self.at;
         self.wanted = self.at;
         match change {
@@ -408,6 +424,7 @@ impl AppLayer {
             }
             Readable::Nothing => return false,
         };
+        let first = *self.first.get_or_insert(dir);
         let mut more = false;
         let mut found = None;
         for (id, protocol, _) in &protocols.list {
@@ -430,6 +447,14 @@ impl AppLayer {
                 done.recognised = true;
                 done.reversed = reversed && self.at[dir.opposite().index()] == 0;
                 self.by_side[side] = Some(id);
+                self.side_done[side] = true;
+                if first == Direction::ToClient && dir == first && !done.reversed {
+                    self.events.push((dir, layer_events::WRONG_DIRECTION));
+                }
+                if self.side_done[dir.opposite().index()] {
+                    // the other side spoke before, and nobody knew its words
+                    self.events.push((dir, layer_events::ONE_DIRECTION));
+                }
                 self.become_protocol(protocols, id, ports);
                 // a reversed flow is fed again by its caller once both ends are swapped
                 !done.reversed
@@ -438,10 +463,12 @@ impl AppLayer {
             None => {
                 // this side is nothing we know; the other may still tell, and its bytes are kept for that time
                 self.unknown[side] = true;
+                self.side_done[side] = true;
                 let waits = bytes.len() < UNKNOWN_MAX && !self.unknown[dir.opposite().index()];
                 if !waits {
                     self.failed = true;
                     self.given_up = [true; 2];
+                    self.side_done = [true; 2];
                 }
                 done.recognised = self.failed;
                 false
@@ -449,9 +476,37 @@ impl AppLayer {
         }
     }
 
+    /// The protocol is known from one side: whether the other speaks it too. The parser gets its bytes whatever the answer, and
+    /// the answer is given on the first bytes, as they are gone afterwards.
+    fn probe_other_side(&mut self, protocols: &Protocols, session: &Session, dir: Direction, ports: (u16, u16)) {
+        let side = dir.index();
+        let (Some(known), Readable::Bytes(bytes)) = (self.protocol, session.readable(dir, self.at[side])) else {
+            return;
+        };
+        if bytes.is_empty() {
+            return;
+        }
+        self.side_done[side] = true;
+        let says = |entry: &&(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)| {
+            entry.1.transports().contains(&Proto::TCP)
+                && entry.1.probe(Proto::TCP, dir, ports.1, bytes) == Probe::Yes
+        };
+        let own = protocols.entry(known).map(|(_, protocol, _)| protocol.probe(Proto::TCP, dir, ports.1, bytes));
+        if matches!(own, Some(Probe::Yes | Probe::More)) {
+            self.by_side[side] = Some(known);
+        } else if let Some((other, ..)) = protocols.list.iter().find(says) {
+            self.by_side[side] = Some(*other);
+            self.events.push((dir, layer_events::MISMATCH));
+        } else {
+            self.events.push((dir, layer_events::ONE_DIRECTION));
+        }
+    }
+
     /// Client and server change places.
     pub fn swap(&mut self) {
         self.by_side.swap(0, 1);
+        self.side_done.swap(0, 1);
+        self.first = self.first.map(Direction::opposite);
         self.at.swap(0, 1);
         self.wanted.swap(0, 1);
         self.eof.swap(0, 1);

@@ -46,6 +46,8 @@ pub struct TxMemory {
 pub struct Inspected {
     /// Rules on addresses alone were tried in this direction.
     pub addresses: [bool; 2],
+    /// Rules on the application protocol alone were tried in this direction.
+    pub detection: [bool; 2],
     /// Stream bytes that were inspected raw, by direction.
     pub stream: [u64; 2],
     /// Something asks to inspect the raw stream now, by direction.

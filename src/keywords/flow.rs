@@ -266,25 +266,28 @@ impl AppLayerProtocol {
     /// What is to be compared; `None` while it is open.
     fn is(&self, flow: &Flow, dir: Direction) -> Option<bool> {
         let app = &flow.app;
-        if !app.is_decided() {
-            return None;
-        }
-        let Some(wanted) = self.wanted else { return Some(app.is_failed() && app.protocol().is_none()) };
-        let of = |dir| app.side(dir).or(app.protocol());
-        let known = match self.which {
+        let of = |dir| app.is_side_decided(dir).then(|| app.side(dir) == self.wanted);
+        match self.which {
             Which::Packet => of(dir),
             Which::Side(dir) => of(dir),
-            Which::Either => return Some(Direction::BOTH.iter().any(|dir| of(*dir) == Some(wanted))),
-            Which::Final => app.protocol(),
-            Which::Original => app.original().or(app.protocol()),
-        };
-        Some(known == Some(wanted))
+            Which::Either => match Direction::BOTH.map(of) {
+                [None, None] => None,
+                sides => Some(sides.contains(&Some(true))),
+            },
+            Which::Final | Which::Original if !app.is_decided() => None,
+            Which::Final => Some(app.protocol() == self.wanted),
+            Which::Original => Some(app.original().or(app.protocol()) == self.wanted),
+        }
     }
 }
 
 impl PacketTest for AppLayerProtocol {
     fn test(&self, view: &PacketView<'_>) -> bool {
         view.flow.and_then(|flow| self.is(flow, view.dir)).is_some_and(|is| is != self.negated)
+    }
+
+    fn is_detection(&self) -> bool {
+        true
     }
 
     fn needs_packet(&self) -> bool {

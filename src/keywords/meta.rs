@@ -150,7 +150,9 @@ fn requires(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Ru
         let words = words(&part);
         let (Some(kind), rest) = (words.first(), words.get(1..).unwrap_or(&[])) else { continue };
         let missing = match (kind.node, rest) {
-            ("feature", [name]) => !FEATURES.contains(&name.node),
+            ("feature", [name]) => {
+                !FEATURES.contains(&name.node) && !rule.environment.features.contains(&name.node)
+            }
             ("keyword", [name]) => rule.registry.find(name.node).is_none(),
             ("feature" | "keyword", _) => {
                 let hint = format!("write {} NAME", kind.node);

@@ -240,6 +240,7 @@ fn with_builder<'r, R>(
     let environment = ENVIRONMENT.get_or_init(|| Environment {
         classes: classes(),
         pcre_limits: (0, 0),
+        features: &[],
         version: (8, 0, 1),
     });
     let mut rule = RuleBuilder::new(registry(), names, environment, RuleProtocol::Ip(None));

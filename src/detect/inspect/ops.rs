@@ -149,4 +149,9 @@ pub trait Transform: Send + Sync + fmt::Debug {
 
     /// Writes the changed bytes to `out`, which is empty.
     fn apply(&self, bytes: &[u8], out: &mut Vec<u8>);
+
+    /// Whether what it makes can contain these bytes: a literal that it would change is never found behind it.
+    fn can_contain(&self, _literal: &[u8]) -> bool {
+        true
+    }
 }

@@ -149,6 +149,10 @@ fn buffer_of(
     let Some(buffer) = rule.registry.buffer_named(name) else {
         return Err(flag.error(format!("there is no buffer {name} here")).hint("http is not built in"));
     };
+    // the body of a response is also what file.data shows of HTTP: the older flag means the buffer in force
+    if name == "http.response_body" && rule.registry.buffer_named("file.data") == Some(rule.buffer()) {
+        return Ok(rule.buffer());
+    }
     if rule.is_sticky() && rule.buffer() != buffer {
         return Err(flag
             .error(format!("{name} is asked for while another sticky buffer is in force"))

@@ -46,6 +46,16 @@ impl Transform for Simple {
     fn apply(&self, bytes: &[u8], out: &mut Vec<u8>) {
         (self.apply)(bytes, out);
     }
+
+    fn can_contain(&self, literal: &[u8]) -> bool {
+        const IDEMPOTENT: &[&str] = &["to_lowercase", "to_uppercase", "strip_whitespace", "compress_whitespace"];
+        if !IDEMPOTENT.contains(&self.name) {
+            return true;
+        }
+        let mut out = Vec::new();
+        (self.apply)(literal, &mut out);
+        out == literal
+    }
 }
 
 /// Adds a transform without arguments.

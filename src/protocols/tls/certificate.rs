@@ -65,7 +65,7 @@ impl Chain {
         let Some(first) = chain.at(0) else { return Some(chain) };
         match Leaf::read(first) {
             Ok(leaf) => chain.leaf = Some(leaf),
-            Err(event) => events.push(event),
+            Err(event) => events.extend([event, "invalid_handshake_message"]),
         }
         Some(chain)
     }
@@ -89,6 +89,7 @@ impl Chain {
 impl Leaf {
     fn read(der: &[u8]) -> Result<Leaf, &'static str> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|error| match error {
+            _ if is_cut_in_header(der) => "certificate_invalid_length",
             x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => event(&error),
             x509_parser::nom::Err::Incomplete(_) => "invalid_certificate",
         })?;
@@ -109,6 +110,22 @@ impl Leaf {
             names,
         })
     }
+}
+
+/// Whether the certificate ends within the tag and length of its first element (X.690 section 8.1).
+fn is_cut_in_header(der: &[u8]) -> bool {
+    /// The bytes behind a header, as many as it says or as there are; `None` when the header is cut.
+    fn content(bytes: &[u8]) -> Option<&[u8]> {
+        let (&[_, first], rest) = bytes.split_first_chunk::<2>()?;
+        let long = usize::from(first & 0x7f);
+        if first & 0x80 == 0 {
+            return Some(rest.get(..long).unwrap_or(rest));
+        }
+        let (digits, rest) = rest.split_at_checked(long)?;
+        let len = digits.iter().fold(0usize, |len, digit| len.saturating_mul(256).saturating_add(usize::from(*digit)));
+        Some(rest.get(..len).unwrap_or(rest))
+    }
+    content(der).is_none_or(|inner| content(inner).is_none())
 }
 
 fn moment(time: &ASN1Time) -> Moment {
