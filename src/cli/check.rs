@@ -43,13 +43,14 @@ pub(super) fn run(check: &Check) -> Result<ExitCode, String> {
     }
     print(&out);
     complain(&format!(
-        "{} rules good, {} refused, {} left out by their own 'requires', {} disabled, {} warnings",
+        "{} rules good, {} refused, {} not supported yet, {} left out by their own 'requires', {} disabled, {} warnings",
         loaded.used,
         loaded.refused,
+        loaded.unsupported,
         loaded.skipped,
         loaded.disabled,
         loaded.complaints.iter().filter(|complaint| complaint.warning).count()
     ));
-    let good = loaded.refused == 0 && companions.faults.is_empty();
+    let good = loaded.refused == 0 && loaded.unsupported == 0 && companions.faults.is_empty();
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -52,7 +52,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     tell_refused(&loaded, arguments);
     let failed = loaded.refused > 0 || !companions.faults.is_empty();
     if arguments.test {
-        complain(&format!("{} rules good, {} refused", loaded.used, loaded.refused));
+        complain(&format!(
+            "{} rules good, {} refused, {} left out because what they ask for is not supported yet",
+            loaded.used, loaded.refused, loaded.unsupported
+        ));
         return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
     if arguments.init_errors_fatal && failed {
@@ -106,7 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     write_stats(&replay, &mut collector, &engine);
     #[expect(clippy::disallowed_methods, reason = "how long it took is for the person; no stage sees it")]
     let took = begun.elapsed();
-    finish(arguments, &captures, replay, collector, outputs, faults, (loaded.used, loaded.refused), took)
+    finish(arguments, &captures, replay, collector, outputs, faults, (loaded.used, loaded.refused + loaded.unsupported), took)
 }
 
 /// All captures, one after the other; returns what was wrong with them.

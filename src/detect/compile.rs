@@ -35,6 +35,8 @@ pub struct Compiler<'c> {
 pub enum Refused {
     /// It has mistakes.
     Errors(Vec<RuleError>),
+    /// It asks for what is in the language and not there yet.
+    Unsupported(Vec<RuleError>),
     /// Its own `requires` says that it is not for us.
     Skipped(String),
 }
@@ -98,6 +100,10 @@ impl<'c> Compiler<'c> {
         self.names = names;
         match rule {
             Some(rule) if errors.is_empty() => Ok(rule),
+            _ if errors.iter().any(|error| error.unsupported) => {
+                errors.retain(|error| error.unsupported);
+                Err(Refused::Unsupported(errors))
+            }
             _ => Err(Refused::Errors(errors)),
         }
     }
@@ -122,6 +128,7 @@ impl<'c> Compiler<'c> {
 pub(crate) fn not_supported(span: Range<usize>, what: &str, protocol: &str) -> RuleError {
     RuleError::new(span, format!("{what} '{protocol}' is not supported yet"))
         .hint("mamparo --list-protocols shows the protocols there are")
+        .unsupported()
 }
 
 fn keep<T>(result: Result<T, RuleError>, errors: &mut Vec<RuleError>) -> Option<T> {

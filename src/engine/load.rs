@@ -42,6 +42,8 @@ pub struct Loaded {
     pub used: usize,
     /// How many were refused.
     pub refused: usize,
+    /// How many ask for what is not there yet.
+    pub unsupported: usize,
     /// How many `requires` left out.
     pub skipped: usize,
     /// How many stand behind a `#`.
@@ -95,7 +97,7 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
     let mut compiler = Compiler::new(&options.registry, options.vars, &environment, options.number);
     let mut rules: Vec<Rule> = Vec::new();
     let mut known: HashMap<(u32, u32), usize> = HashMap::new();
-    let (mut refused, mut skipped, mut disabled) = (0, 0, 0);
+    let (mut refused, mut unsupported, mut skipped, mut disabled) = (0, 0, 0, 0);
     let mut complaints = Vec::new();
     for source in sources {
         let file = RuleFile::new(&source.bytes);
@@ -135,6 +137,13 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
                         }
                         continue;
                     }
+                    Err(Refused::Unsupported(errors)) => {
+                        unsupported += 1;
+                        for error in &errors {
+                            keep(&mut complaints, &text.report(&source.name, error), true);
+                        }
+                        continue;
+                    }
                     Err(Refused::Skipped(_)) => {
                         skipped += 1;
                         continue;
@@ -152,7 +161,7 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
     let used = rules.len();
     let rules =
         RuleSet::new(rules, options.registry.clone(), &names, options.action_order, options.prefilter);
-    Loaded { rules: Arc::new(rules), used, refused, skipped, disabled, complaints }
+    Loaded { rules: Arc::new(rules), used, refused, unsupported, skipped, disabled, complaints }
 }
 
 fn keep(complaints: &mut Vec<Complaint>, report: &crate::rules::Report<'_>, warning: bool) {

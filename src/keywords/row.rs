@@ -91,6 +91,7 @@ pub(super) fn unsupported(option: &OptionAst<'_>, needs: &str) -> RuleError {
         .name
         .error(format!("{} is not supported yet", option.name.node))
         .hint(format!("this rule is left out; {needs}"))
+        .unsupported()
 }
 
 /// One of the words of a table, or a mistake that names them.

@@ -13,18 +13,27 @@ pub struct RuleError {
     pub message: String,
     /// What to write instead, if we can say.
     pub hint: Option<String>,
+    /// It is good in the language, and not there yet in this program: no mistake of the rule's writer.
+    pub unsupported: bool,
 }
 
 impl RuleError {
     /// A mistake at that place.
     pub fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        RuleError { span, message: message.into(), hint: None }
+        RuleError { span, message: message.into(), hint: None, unsupported: false }
     }
 
     /// With a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Something of the language that is not there yet.
+    #[must_use]
+    pub fn unsupported(mut self) -> Self {
+        self.unsupported = true;
         self
     }
 

@@ -387,7 +387,7 @@ fn at_variable(error: RuleError, span: &Range<usize>, name: &str) -> RuleError {
         || error.message == format!("the variable ${name} is defined by itself")
         || error.message.contains("nested deeper");
     let message = if own { error.message } else { format!("in ${name}: {}", error.message) };
-    RuleError { span: span.clone(), message, hint: error.hint }
+    RuleError { span: span.clone(), message, ..error }
 }
 
 fn single_negation(group: &Spanned<GroupExpr<'_>>, inner: &Spanned<GroupExpr<'_>>) -> Result<(), RuleError> {
