@@ -214,20 +214,10 @@ mod tests {
     }
 
     fn packet<'a>(net: Net<'a>, transport: Transport<'a>) -> Packet<'a> {
-        Packet {
-            number: 1,
-            timestamp: crate::types::Timestamp::default(),
-            iface: crate::types::IfaceId::default(),
-            origin: crate::decode::Origin::Wire,
-            bytes: &[],
-            ethernet: None,
-            vlans: crate::decode::Vlans::default(),
-            tunnel: None,
-            net,
-            transport,
-            payload: &[],
-            events: crate::decode::Events::default(),
-        }
+        let mut packet =
+            Packet::new(1, crate::types::Timestamp::default(), crate::types::IfaceId::default(), &[]);
+        (packet.net, packet.transport) = (net, transport);
+        packet
     }
 
     #[test]
