@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     };
     let mut replay = Replay {
         config: engine.clone(),
-        protocols: Arc::new(configure::protocols(&config, registry.protocols())),
+        protocols: Arc::new(configure::protocols(&config, registry.protocols(), &loaded.rules)),
         rules: loaded.rules.clone(),
         thresholds: companions.thresholds,
         workers,
@@ -156,7 +156,7 @@ fn write_stats(replay: &Replay, collector: &mut Collector, engine: &crate::engin
     if !engine.records.stats {
         return;
     }
-    let mut recorder = Recorder::new(engine.records.clone(), None, Vec::new());
+    let mut recorder = Recorder::new(engine.records.clone(), None, Vec::new(), Vec::new());
     let last = Timestamp(replay.counters.span.map_or(0, |(_, last)| last));
     let line = recorder.stats(last, &replay.counters.named(&replay.decoded)).to_vec();
     collector.line(&line);

@@ -227,7 +227,16 @@ impl Detector {
             self.packet_rules(set, inspection, flow, memory, payload_allowed);
         }
         if let (Some(flow), true) = (flow, payload_allowed) {
+            let before = self.matches.len();
             self.stream(set, inspection, flow, memory);
+            // what the stream changed in the flow's variables is there for rules on this very packet that ask for them
+            let changed = |found: &Match| !set.rules[found.rule as usize].var_actions.is_empty();
+            if !set.readers[inspection.dir.index()].is_empty()
+                && !inspection.ending
+                && self.matches.get(before..).is_some_and(|new| new.iter().any(changed))
+            {
+                self.packet_readers(set, inspection, flow, memory);
+            }
             self.transactions(set, inspection, flow, memory);
         }
     }
@@ -290,6 +299,19 @@ impl Detector {
         }
         let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true };
         self.try_candidates(set, inspection, flow, memory, Some((window, false)));
+    }
+
+    /// Rules on packets that test variables, once more.
+    fn packet_readers(&mut self, set: &RuleSet, inspection: &Inspection<'_>, flow: &Flow, memory: &mut Memory) {
+        self.scratch.begin(set.rules.len());
+        let transport = transport_of(inspection.packet.proto());
+        for &(rule, transports) in &set.readers[inspection.dir.index()] {
+            if transports[transport] {
+                self.scratch.add(rule);
+            }
+        }
+        let window = Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true };
+        self.try_candidates(set, inspection, Some(flow), memory, Some((window, false)));
     }
 
     fn collect(&mut self, rules: &Set, bytes: &[u8]) {
@@ -361,6 +383,11 @@ impl Detector {
             None => (None, false),
         };
         for &id in &candidates {
+            // a rule on packets and on the stream says the same thing once, and changes variables once
+            if let Some(before) = self.matches.iter_mut().find(|found| found.rule == id && found.tx.is_none()) {
+                before.stream |= stream && window.is_some();
+                continue;
+            }
             let rule = &set.rules[id as usize];
             if self.holds(set, rule, inspection, flow, &memory.vars, window) {
                 let class = set.classes[id as usize];

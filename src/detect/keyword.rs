@@ -54,12 +54,21 @@ impl Names {
 
     /// Names of flowbits by number.
     pub fn flowbit_names(&self) -> Vec<String> {
-        let mut names = vec![String::new(); self.flowbits.len()];
-        for (name, id) in &self.flowbits {
-            names[*id as usize] = name.clone();
-        }
-        names
+        listed(&self.flowbits)
     }
+
+    /// Names of flow integers by number.
+    pub fn flowint_names(&self) -> Vec<String> {
+        listed(&self.flowints)
+    }
+}
+
+fn listed(table: &HashMap<String, u32>) -> Vec<String> {
+    let mut names = vec![String::new(); table.len()];
+    for (name, id) in table {
+        names[*id as usize] = name.clone();
+    }
+    names
 }
 
 fn number(table: &mut HashMap<String, u32>, name: &str) -> u32 {

@@ -229,8 +229,12 @@ pub struct RuleSet {
     pub streams: [Group; 2],
     /// Rules on transactions: by protocol and direction.
     pub txs: Vec<[TxGroup; 2]>,
+    /// Rules on packets that test flow variables, by direction, with the transports they cover.
+    pub readers: [Vec<(u32, [bool; TRANSPORTS])>; 2],
     /// Flowbit names by number.
     pub flowbit_names: Vec<String>,
+    /// Names of flow integers by number.
+    pub flowint_names: Vec<String>,
     /// Longest literal of stream groups, bytes: how much of the window before is searched again.
     pub stream_overlap: usize,
 }
@@ -280,7 +284,9 @@ impl RuleSet {
             packets: Default::default(),
             streams: Default::default(),
             txs: (0..registry.protocols().len()).map(|_| Default::default()).collect(),
+            readers: Default::default(),
             flowbit_names: names.flowbit_names(),
+            flowint_names: names.flowint_names(),
             stream_overlap: 0,
             rules,
             registry,
@@ -309,6 +315,10 @@ impl RuleSet {
                     for dir in 0..2 {
                         if !placed.dirs[dir] {
                             continue;
+                        }
+                        if placed.class != Class::Stream && !rule.var_tests.is_empty() {
+                            let covered = std::array::from_fn(|transport| covers(rule.protocol, transport));
+                            self.readers[dir].push((id, covered));
                         }
                         let tcp = covers(rule.protocol, 0);
                         if placed.class != Class::Packet && tcp {
@@ -521,6 +531,8 @@ fn is_address_only(rule: &Rule) -> bool {
 fn is_detection_only(rule: &Rule) -> bool {
     !rule.packet_tests.is_empty()
         && rule.packet_tests.iter().all(|test| test.is_detection())
+        && rule.var_tests.is_empty()
+        && rule.host_tests.is_empty()
         && rule.parts.is_empty()
         && rule.flow.is_none_or(|flow| {
             flow.established.is_none() && !flow.stateless && !flow.no_stream && !flow.only_stream

@@ -6,7 +6,7 @@ use super::settings::{AlertFields, AnomalyTypes, EngineConfig, RecordConfig};
 use crate::app::Settings;
 use crate::config::{Config, Enabled, Timeouts, UrgentWord};
 use crate::decode::{DecodeConfig, DefragConfig, OverlapPolicy, PrefixMap, TeredoPorts};
-use crate::detect::DetectConfig;
+use crate::detect::{DetectConfig, RuleSet};
 use crate::flow::{FlowConfig, Protocols, table};
 use crate::rules::address::AddressRange;
 use crate::rules::{Action, RejectKind};
@@ -152,6 +152,7 @@ fn records(config: &Config) -> RecordConfig {
         transactions: types.protocols.iter().map(|protocol| protocol.name.clone()).collect(),
         community_id: eve.community_id,
         metadata: eve.metadata,
+        ethernet: eve.ethernet,
     }
 }
 
@@ -181,18 +182,32 @@ fn prefixes(range: &AddressRange) -> Vec<IpNet> {
 }
 
 /// The protocols that are switched on, each with its own section and, under `eve`, that of its records.
-pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol]) -> Protocols {
+///
+/// What rules look at may change what a protocol computes and records: `used.BUFFER` is set for each buffer that a rule asks for,
+/// by the part of its name before the dot.
+pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol], rules: &RuleSet) -> Protocols {
+    let mut used = serde_yaml::Mapping::new();
+    for part in rules.rules.iter().flat_map(|rule| &rule.parts) {
+        let name = rules.registry.buffer(part.buffer).name;
+        let stem = name.split('.').next().unwrap_or(name);
+        // the server's fingerprint is one with the client's
+        let stem = if stem == "ja3s" { "ja3" } else { stem };
+        used.insert(Value::from(stem), Value::from(true));
+    }
     Protocols::new(all, |name| {
         let section = config.protocol(name);
         if section.is_some_and(|section| section.enabled == Some(Enabled::No)) {
             return None;
         }
         let mut value = section.map_or(Value::Null, |section| section.settings.clone());
+        if !value.is_mapping() {
+            value = Value::Mapping(Default::default());
+        }
+        if let Some(map) = value.as_mapping_mut() {
+            map.insert(Value::from("used"), Value::Mapping(used.clone()));
+        }
         let eve = config.outputs.eve.first();
         if let Some(records) = eve.and_then(|eve| eve.types.protocol(name)) {
-            if !value.is_mapping() {
-                value = Value::Mapping(Default::default());
-            }
             if let Some(map) = value.as_mapping_mut() {
                 map.insert(Value::from("eve"), records.settings.clone());
             }

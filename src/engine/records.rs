@@ -23,6 +23,7 @@ pub struct Recorder {
     out: JsonWriter,
     capture: Option<String>,
     flowbit_names: Vec<String>,
+    flowint_names: Vec<String>,
 }
 
 /// An alert to be told of.
@@ -37,6 +38,8 @@ pub struct AlertEvent<'a> {
     pub flow: Option<&'a Flow>,
     /// The transaction.
     pub tx: Option<&'a dyn Transaction>,
+    /// It matched in the stream, and the transaction is the one that these bytes most likely are of.
+    pub tx_guessed: bool,
     /// It matched in the stream: these bytes of it.
     pub stream: Option<&'a [u8]>,
     /// The rule blocks.
@@ -49,8 +52,13 @@ pub struct AlertEvent<'a> {
 
 impl Recorder {
     /// For that capture.
-    pub fn new(config: RecordConfig, capture: Option<String>, flowbit_names: Vec<String>) -> Self {
-        Recorder { config, out: JsonWriter::new(), capture, flowbit_names }
+    pub fn new(
+        config: RecordConfig,
+        capture: Option<String>,
+        flowbit_names: Vec<String>,
+        flowint_names: Vec<String>,
+    ) -> Self {
+        Recorder { config, out: JsonWriter::new(), capture, flowbit_names, flowint_names }
     }
 
     fn finish(&mut self) -> &[u8] {
@@ -64,12 +72,15 @@ impl Recorder {
         let AlertEvent { rule, packet, flow, .. } = event;
         self.out.clear();
         let community = self.community_of(packet, *flow);
-        let vars = flow.and_then(|flow| self.vars(flow));
+        let vars = flow.map(|flow| self.vars(flow)).unwrap_or_default();
         let mut header = packet_header(packet, "alert");
+        header.ethernet = packet.ethernet.filter(|_| self.config.ethernet);
         header.flow_id = flow.map(|flow| flow.id.0);
-        header.metadata = vars.as_deref();
+        header.metadata = vars.metadata.as_deref();
+        header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
         header.tx_id = event.tx.map(|tx| tx.id());
+        header.tx_guessed = event.tx_guessed;
         write_header(&header, &mut self.out);
         let meta = &rule.meta;
         let metadata = if fields.rule_metadata {
@@ -210,7 +221,8 @@ impl Recorder {
         let vars = self.vars(flow);
         let mut header = flow_header(packet, flow, event_type, flow.client, flow.server);
         header.tx_id = (event_type != "tls" && event_type != "dns").then(|| tx.id());
-        header.metadata = vars.as_deref();
+        header.metadata = vars.metadata.as_deref();
+        header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
         write_header(&header, &mut self.out);
         tx.log_record(nth, &mut self.out);
@@ -231,7 +243,8 @@ impl Recorder {
         let community = self.community(flow);
         let vars = self.vars(flow);
         let mut header = flow_header(packet, flow, "fileinfo", flow.source(dir), flow.destination(dir));
-        header.metadata = vars.as_deref();
+        header.metadata = vars.metadata.as_deref();
+        header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
         write_header(&header, &mut self.out);
         tx.log_in_alert(&mut self.out);
@@ -255,7 +268,8 @@ impl Recorder {
             proto: Some(flow.proto),
             icmp: flow.icmp[0],
             icmp_response: flow.icmp[1],
-            metadata: vars.as_deref(),
+            metadata: vars.metadata.as_deref(),
+            traffic: vars.traffic.as_deref(),
             ..EventHeader::default()
         };
         write_header(&header, &mut self.out);
@@ -343,23 +357,65 @@ impl Recorder {
         }
     }
 
-    /// Flow bits and integers as a JSON object.
-    fn vars(&self, flow: &Flow) -> Option<Vec<u8>> {
+    /// Flow bits and integers as JSON objects.
+    fn vars(&self, flow: &Flow) -> VarObjects {
+        let mut objects = VarObjects::default();
         if !self.config.metadata {
-            return None;
+            return objects;
         }
-        let mut names = flow.vars.bits().filter_map(|bit| self.flowbit_names.get(bit as usize)).peekable();
-        names.peek()?;
-        let mut out = JsonWriter::new();
-        out.open();
-        out.open_array("flowbits");
-        for name in names {
-            out.element(name.as_bytes());
+        // bits that name what the traffic is stand in an object of their own
+        let (mut bits, mut ids, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for name in flow.vars.bits().filter_map(|bit| self.flowbit_names.get(bit as usize)) {
+            match (name.strip_prefix("traffic/id/"), name.strip_prefix("traffic/label/")) {
+                (Some(id), _) => ids.push(id),
+                (None, Some(label)) => labels.push(label),
+                (None, None) => bits.push(name.as_str()),
+            }
         }
-        out.close_array();
-        out.close();
-        Some(out.take())
+        if !ids.is_empty() || !labels.is_empty() {
+            let mut out = JsonWriter::new();
+            out.open();
+            array("id", &ids, &mut out);
+            array("label", &labels, &mut out);
+            out.close();
+            objects.traffic = Some(out.take());
+        }
+        if !bits.is_empty() || !flow.vars.ints().is_empty() {
+            let mut out = JsonWriter::new();
+            out.open();
+            array("flowbits", &bits, &mut out);
+            if !flow.vars.ints().is_empty() {
+                out.open_object("flowints");
+                for (id, value) in flow.vars.ints() {
+                    if let Some(name) = self.flowint_names.get(*id as usize) {
+                        out.number(name, *value);
+                    }
+                }
+                out.close();
+            }
+            out.close();
+            objects.metadata = Some(out.take());
+        }
+        objects
     }
+}
+
+/// What rules remembered of a flow, as records show it.
+#[derive(Default)]
+struct VarObjects {
+    metadata: Option<Vec<u8>>,
+    traffic: Option<Vec<u8>>,
+}
+
+fn array(key: &str, names: &[&str], out: &mut JsonWriter) {
+    if names.is_empty() {
+        return;
+    }
+    out.open_array(key);
+    for name in names {
+        out.element(name.as_bytes());
+    }
+    out.close_array();
 }
 
 /// The settings under which records of a protocol are made (`outputs.eve-log.types.<name>` beside its own section).

@@ -50,6 +50,8 @@ pub struct RecordConfig {
     pub community_id: Option<u16>,
     /// Flow bits in records.
     pub metadata: bool,
+    /// Link addresses in records of packets.
+    pub ethernet: bool,
 }
 
 impl RecordConfig {
@@ -71,6 +73,7 @@ impl RecordConfig {
             transactions: vec!["http".to_owned(), "dns".to_owned(), "tls".to_owned()],
             community_id: None,
             metadata: true,
+            ethernet: false,
         }
     }
 }

@@ -82,7 +82,7 @@ impl Worker {
         hosts: Option<Hosts>,
         capture: Option<String>,
     ) -> Self {
-        let recorder = Recorder::new(config.records.clone(), capture, rules.flowbit_names.clone());
+        let recorder = Recorder::new(config.records.clone(), capture, rules.flowbit_names.clone(), rules.flowint_names.clone());
         Worker {
             decoder: Decoder::new(&config.decode),
             lane: Lane {
@@ -630,12 +630,19 @@ impl Lane {
                 _ => &[],
             }
         });
+        // bytes of a stream are most likely of the transaction that came last
+        let guessed = transactions.filter(|_| tx.is_none() && found.stream).and_then(|transactions| {
+            let all = (0..transactions.count()).rev().filter_map(|nth| transactions.at(nth));
+            all.into_iter().find(|tx| tx.concerns(dir) && tx.progress(dir) > 0)
+        });
+        let (tx, tx_guessed) = (tx.or(guessed), guessed.is_some());
         let event = AlertEvent {
             rule,
             packet,
             dir,
             flow,
             tx,
+            tx_guessed,
             stream,
             blocked: fate.blocked,
             passed: fate.passed,
@@ -839,9 +846,8 @@ impl Lane {
             let mut findings = Findings::default();
             let now = flow.last;
             for dir in Direction::BOTH {
+                // one side after the other: rules on the client's side do not see what only the server's end tells
                 self.feed(&mut flow, dir, dir, now, &mut findings);
-            }
-            for dir in Direction::BOTH {
                 let headers = EndHeaders::new(&flow, dir);
                 let packet = headers.packet(&flow);
                 findings.in_stream = true;

@@ -41,6 +41,10 @@ pub struct EventHeader<'a> {
     pub pkt_src: Option<&'a str>,
     /// Flow variables as a JSON object: `{"flowbits":["seen"]}`.
     pub metadata: Option<&'a [u8]>,
+    /// `traffic`: what flow bits named `traffic/…` say, as a JSON value.
+    pub traffic: Option<&'a [u8]>,
+    /// Link addresses, destination first.
+    pub ethernet: Option<[[u8; 6]; 2]>,
     /// [`super::community_id()`]. In `flow` records it comes after the flow: see [`super::eve::write_flow_event`].
     pub community_id: Option<&'a str>,
     /// The transaction.
@@ -92,6 +96,17 @@ pub fn write_header(header: &EventHeader<'_>, out: &mut JsonWriter) {
     }
     if let Some(text) = header.pkt_src {
         out.text("pkt_src", text);
+    }
+    if let Some([destination, source]) = header.ethernet {
+        out.open_object("ether");
+        for (key, mac) in [("src_mac", source), ("dest_mac", destination)] {
+            let [a, b, c, d, e, f] = mac;
+            out.plain(key, format_args!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"));
+        }
+        out.close();
+    }
+    if let Some(traffic) = header.traffic {
+        out.raw("traffic", traffic);
     }
     if let Some(metadata) = header.metadata {
         out.raw("metadata", metadata);

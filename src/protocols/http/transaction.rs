@@ -127,7 +127,8 @@ impl Message {
     }
 
     fn find(&self, name: &str) -> Option<&[u8]> {
-        if self.progress < slot::HEADERS { None } else { self.headers.find(name).and_then(filled) }
+        // a header that is there and empty is an empty buffer
+        if self.progress < slot::HEADERS { None } else { self.headers.find(name) }
     }
 
     fn whole(&self, nth: usize) -> Option<&[u8]> {
