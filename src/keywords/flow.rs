@@ -135,6 +135,10 @@ impl PacketTest for StreamSize {
         let session = view.flow.and_then(|flow| flow.session.as_ref());
         session.is_some_and(|session| self.0.holds(|dir| self.1.matches(session.seen(dir))))
     }
+
+    fn needs_packet(&self) -> bool {
+        false
+    }
 }
 
 fn stream_size(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
