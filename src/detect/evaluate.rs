@@ -348,8 +348,13 @@ impl Detector {
             }
             memory.inspected.flush[side] = false;
             memory.inspected.stream[side] = from + readable;
-            // the window reaches back so that a literal over the border is seen; a match must use a new byte
-            let back = (set.stream_overlap.saturating_sub(1) as u64).min(from);
+            // the window reaches back so that a literal over the border is seen, and a match must use a new byte; inline it
+            // slides: as much as a chunk is looked at again with every packet, and what is in it matches again
+            let back = match self.config.inline {
+                true => self.config.chunk[side],
+                false => set.stream_overlap.saturating_sub(1) as u64,
+            }
+            .min(from);
             let (start, bytes) = match session.readable(dir, from - back) {
                 Readable::Bytes(bytes) if bytes.len() as u64 >= back + readable => (from - back, bytes),
                 _ => match session.readable(dir, from) {
@@ -357,7 +362,7 @@ impl Detector {
                     _ => return,
                 },
             };
-            let fresh = usize::try_from(from - start).unwrap_or(0);
+            let fresh = if self.config.inline { 0 } else { usize::try_from(from - start).unwrap_or(0) };
             let window = Window { bytes, offset: start, fresh, to_end: true };
             self.scratch.begin(set.rules.len());
             for rules in set.streams[side].sets(inspection.packet.ports()) {

@@ -823,6 +823,7 @@ impl Lane {
         let overlap = self.detector.rules().stream_overlap as u64;
         for dir in Direction::BOTH {
             let side = dir.index();
+            let overlap = if self.config.detect.inline { overlap.max(self.config.detect.chunk[side]) } else { overlap };
             let mut upto = flow.inspected.stream[side].saturating_sub(overlap);
             if flow.action != FlowAction::None || flow.no_payload || flow.bypassed {
                 upto = u64::MAX;
