@@ -8,10 +8,10 @@ use mamparo::output::{LineWriter, WriterOptions};
 use super::support::{TempDir, skip};
 
 /// A file system in memory of 64 KiB.
-struct SmallDisk<'a>(&'a Path);
+pub(crate) struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    fn mount(at: &'a Path) -> Option<Self> {
+    pub(crate) fn mount(at: &'a Path) -> Option<Self> {
         let done = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=64k", "mamparo-test"])
             .arg(at)

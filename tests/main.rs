@@ -1,5 +1,13 @@
 //! The one test binary: one link, one process tree.
 
+mod allocations;
+mod bad_input;
+mod cases;
 mod full_disk;
 mod module_order;
+mod mutations;
+mod properties;
+mod registry;
+mod signatures;
 mod support;
+mod workers;

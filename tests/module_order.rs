@@ -26,6 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("keywords", &["types", "verdict", "decode", "stream", "app", "rules", "flow", "detect"]),
     ("protocols", &["types", "json", "verdict", "app", "rules", "detect", "output"]),
+    ("signatures", &[]),
     ("config", ABOVE),
     ("engine", ABOVE),
     ("cli", ABOVE),
@@ -155,7 +156,7 @@ fn sources() -> impl Iterator<Item = Source> {
             .collect();
         let module = inside.first()?.clone();
         // the binary and the list of modules may name everything; a file of tests may too
-        if module == "main" || module == "lib" || inside.last()? == "tests" {
+        if module == "main" || module == "lib" || ["tests", "testing"].contains(&inside.last()?.as_str()) {
             return None;
         }
         let text = code(&fs::read_to_string(&path).ok()?);

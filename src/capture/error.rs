@@ -49,7 +49,16 @@ pub enum CaptureError {
 impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CaptureError::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            CaptureError::Io { path, error } => {
+                write!(f, "{}: {error}", path.display())?;
+                match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        write!(f, "; give the path of a capture, a folder, or - for standard input")
+                    }
+                    io::ErrorKind::PermissionDenied => write!(f, "; make it readable for this user"),
+                    _ => Ok(()),
+                }
+            }
             CaptureError::Empty { path } => {
                 write!(f, "{}: empty; expected pcap, pcapng or a gzip/xz/zstd of one", path.display())
             }

@@ -63,7 +63,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     }
     let named: Vec<PathBuf> = arguments.captures.iter().chain(&arguments.read).cloned().collect();
     if named.is_empty() {
-        return Err("no capture given; name files, folders, or - for standard input".to_owned());
+        complain("no capture given; name files, folders, or - for standard input");
+        return Ok(ExitCode::from(2));
+    }
+    if loaded.used == 0 {
+        complain(
+            "warning: no rule is in use, so nothing can alert; name a file of rules with -S, or leave -S out for the built-in ones",
+        );
     }
     let captures = expand(&named).map_err(|error| error.to_string())?;
 

@@ -66,7 +66,13 @@ impl Batch {
         self.items.is_empty()
     }
 
-    fn clear(&mut self) {
+    /// The records in the order they came: number of the packet, the line, and what is known of an alert.
+    pub fn records(&self) -> impl Iterator<Item = (u64, &[u8], Option<&AlertFacts>)> {
+        self.items.iter().map(|item| (item.number, &self.bytes[item.line.clone()], item.alert.as_deref()))
+    }
+
+    /// Forgets them; the room stays.
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.items.clear();
     }

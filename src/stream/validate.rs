@@ -135,7 +135,7 @@ impl Session {
         self.midstream || self.oneside
     }
 
-    /// Whether the timestamp option does not go back (PAWS). Takes it, when it does not.
+    /// Whether the timestamp option does not go back (PAWS). Takes it, when it does not and the segment is the next.
     pub(super) fn stamp_is_current(&mut self, s: &Segment<'_>, handled: &mut Handled) -> bool {
         if !self.stamps {
             return true;
@@ -149,7 +149,9 @@ impl Session {
             handled.events.set(StreamEvent::PktInvalidTimestamp);
             return false;
         }
-        if !s.tcp.has(Tcp::RST) {
+        // a segment that came early says nothing of what those before it may carry (RFC 7323 §4.3)
+        let in_order = !before(side.last_ack, s.tcp.seq());
+        if in_order && !s.tcp.has(Tcp::RST) {
             side.stamp = Some((stamp, s.timestamp));
         }
         true
