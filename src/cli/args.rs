@@ -79,6 +79,9 @@ pub(crate) struct Replay {
     /// Load rules and configuration, say what is wrong, and end.
     #[arg(short = 'T', long = "test")]
     pub(crate) test: bool,
+    /// Without rules: protocols and flows are recorded, nothing alerts.
+    #[arg(long)]
+    pub(crate) disable_detection: bool,
     /// End with a failure when a rule cannot be loaded.
     #[arg(long)]
     pub(crate) init_errors_fatal: bool,

@@ -41,7 +41,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     }
     // before the rules, which take their time: a folder that cannot be written to is told at once
     let outputs = Outputs::open(&config, arguments)?;
-    let sources = setup::sources(&config, &arguments.rules, &arguments.more_rules)?;
+    let sources = match arguments.disable_detection {
+        true => Vec::new(),
+        false => setup::sources(&config, &arguments.rules, &arguments.more_rules)?,
+    };
     let registry = setup::registry();
     let prefilter = match arguments.prefilter {
         Prefilter::Window => WindowFilter::build,

@@ -54,6 +54,8 @@ pub struct Inspection<'a> {
     pub ending: bool,
     /// The protocol became known, or was given up, since the last packet.
     pub recognised: bool,
+    /// A bare acknowledgement that completes the handshake: the session is established from the next packet on.
+    pub opening: bool,
 }
 
 /// A rule that matched.
@@ -185,7 +187,12 @@ impl Detector {
             None => self.inspect(&set, inspection, None, &mut Memory::default()),
         }
         self.matches.sort_unstable();
-        self.matches.dedup();
+        // a rule on packet and stream tells once of a packet, wherever it matched
+        self.matches.dedup_by(|later, kept| {
+            let same = (later.rule, later.tx, later.class) == (kept.rule, kept.tx, kept.class);
+            kept.stream |= same && later.stream;
+            same
+        });
         &self.matches
     }
 
@@ -882,7 +889,7 @@ fn flow_holds(test: &super::rule::FlowTest, inspection: &Inspection<'_>, flow: O
         return false;
     }
     if let (Some(wanted), false) = (test.established, test.stateless)
-        && flow.is_established() != wanted
+        && (flow.is_established() && !inspection.opening) != wanted
     {
         return false;
     }

@@ -11,7 +11,6 @@ use crate::app::{DONE, Transaction};
 use crate::capture::Frame;
 use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
-use crate::detect::rule::RuleProtocol;
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
 use crate::flow::table::Found;
 use crate::flow::{AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Vars};
@@ -58,6 +57,8 @@ struct Findings {
     verdict: Verdict,
     /// The packet is not inspected.
     skip: bool,
+    /// See [`Inspection::opening`].
+    opening: bool,
 }
 
 /// What becomes of an alert and its packet.
@@ -316,7 +317,9 @@ impl Lane {
             return dir;
         };
         let segment = Segment { tcp, payload: packet.payload, dir, timestamp: packet.timestamp };
+        let established = session.is_established();
         let handled = session.segment(&segment, &self.config.stream, &mut self.memory);
+        findings.opening = !established && packet.payload.is_empty() && !session.midstream();
         findings.stream_events = handled.events;
         findings.in_stream = handled.in_stream;
         if !handled.valid {
@@ -336,7 +339,7 @@ impl Lane {
             findings.verdict = findings.verdict.stricter(Verdict::Drop(reason));
         }
         flow.session = Some(session);
-        if !flow.app.is_opaque() && flow.action != FlowAction::Pass {
+        if !flow.app.is_opaque() {
             // what this packet acknowledges came before it: the other direction first
             for side in [dir.opposite(), dir] {
                 dir = self.feed(flow, side, dir, packet.timestamp, findings);
@@ -405,8 +408,11 @@ impl Lane {
             findings.parser_error = true;
             let name = flow.app.protocol().map_or("unknown", |id| self.protocols.name(id));
             *self.counters.parser_errors.entry(name).or_default() += 1;
-            let policy = self.config.app_error_policy;
-            self.exception(flow, policy, Reason::ApplayerError, findings);
+            // what is let through is let through, well-formed or not
+            if flow.action != FlowAction::Pass {
+                let policy = self.config.app_error_policy;
+                self.exception(flow, policy, Reason::ApplayerError, findings);
+            }
         }
         if flow.app.has_events() {
             findings.layer_events.extend(flow.app.take_events().into_iter().map(|(_, event)| event));
@@ -440,7 +446,7 @@ impl Lane {
         mut dir: Direction,
         findings: &mut Findings,
     ) -> Direction {
-        if flow.proto != Proto::UDP || flow.action == FlowAction::Pass {
+        if flow.proto != Proto::UDP {
             return dir;
         }
         let ports = (flow.client.port, flow.server.port);
@@ -498,6 +504,7 @@ impl Lane {
             first,
             ending,
             recognised: findings.recognised,
+            opening: findings.opening,
         };
         if self.detector.packet(&inspection, flow.as_deref_mut().map(|flow| &mut **flow)).is_empty() {
             if let Some(reason) = findings.verdict.reason() {
@@ -877,12 +884,9 @@ fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
     match found.class {
         Class::Tx | Class::Address | Class::Detection => true,
         Class::Stream | Class::PacketStream => found.stream,
-        Class::Packet | Class::Event => {
-            matches!(rule.protocol, RuleProtocol::App(_))
-                && !rule.packet_payload
-                && rule.parts.is_empty()
-                && !rule.packet_tests.iter().any(|test| test.needs_packet())
-        }
+        // a rule that is nothing but its head
+        Class::Packet => rule.flow.is_none() && rule.parts.is_empty() && rule.packet_tests.is_empty(),
+        Class::Event => false,
     }
 }
 

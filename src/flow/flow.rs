@@ -6,7 +6,7 @@ use super::app_layer::AppLayer;
 use super::inspected::Inspected;
 use super::key::FlowKey;
 use super::vars::Vars;
-use crate::stream::Session;
+use crate::stream::{Session, State};
 use crate::types::{Direction, Endpoint, Proto, Timestamp};
 use crate::verdict::{Reason, RejectTo};
 
@@ -132,9 +132,12 @@ impl Flow {
             return FlowState::Bypassed;
         }
         match &self.session {
-            Some(session) if session.is_closed() => FlowState::Closed,
+            // both ends have said their last word, though it may not be acknowledged yet
+            Some(session) if matches!(session.state(), State::LastAck | State::TimeWait | State::Closed) => {
+                FlowState::Closed
+            }
             Some(session) if session.is_established() => FlowState::Established,
-            Some(session) if session.state() != crate::stream::State::None => FlowState::New,
+            Some(session) if session.state() != State::None => FlowState::New,
             _ if self.sides.iter().all(|side| side.packets > 0) => FlowState::Established,
             _ => FlowState::New,
         }
