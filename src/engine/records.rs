@@ -152,6 +152,16 @@ impl Recorder {
         Some(self.finish())
     }
 
+    /// A packet that a rule's `tag` asked for.
+    pub fn packet(&mut self, packet: &Packet<'_>, flow: &Flow) -> &[u8] {
+        self.out.clear();
+        let mut header = packet_header(packet, "packet");
+        header.flow_id = Some(flow.id.0);
+        write_header(&header, &mut self.out);
+        write_payload(&Payload { packet: Some((packet.bytes, packet.link.0)), ..Payload::default() }, &mut self.out);
+        self.finish()
+    }
+
     /// A packet that was dropped.
     pub fn drop(
         &mut self,

@@ -13,7 +13,7 @@ use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
 use crate::flow::table::Found;
-use crate::flow::{AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Vars};
+use crate::flow::{AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged, Vars};
 use crate::output::eve::Anomaly;
 use crate::rules::Action;
 use crate::stream::{Memory, Readable, Segment, Session, StreamEvents};
@@ -191,6 +191,7 @@ impl Lane {
         } else {
             dir = self.datagram(packet, flow, dir, &mut findings);
         }
+        self.tagged(packet, flow);
         let mut verdict = findings.verdict;
         if flow.action != FlowAction::None || findings.skip {
             // judged before, by a rule or a policy: followed, but not inspected
@@ -204,6 +205,16 @@ impl Lane {
         self.transactions(packet, flow, false);
         self.release(flow);
         verdict
+    }
+
+    /// Records a packet that a rule wanted to see.
+    fn tagged(&mut self, packet: &Packet<'_>, flow: &mut Flow) {
+        let Some(tagged) = flow.tagged else { return };
+        flow.tagged = tagged.after(packet.bytes.len(), packet.timestamp);
+        if flow.tagged.is_some() {
+            let line = self.recorder.packet(packet, flow);
+            self.batch.push(self.number, line, None);
+        }
     }
 
     /// A packet that belongs to no flow: not IP, a fragment, or no room.
@@ -298,6 +309,7 @@ impl Lane {
             alerted: false,
             drop_recorded: [false; 2],
             exceptions: Vec::new(),
+            tagged: None,
             tcp_flags: [0; 2],
             icmp: [None; 2],
         });
@@ -582,6 +594,12 @@ impl Lane {
         }
         if let (Some(flow), false) = (&mut flow, alerts.is_empty()) {
             flow.alerted = true;
+        }
+        if self.recorder.config.alert.is_some_and(|fields| fields.tagged) {
+            let wanted = alerts.iter().find_map(|(found, ..)| rules.rules[found.rule as usize].tag);
+            if let (Some(flow), Some(tag)) = (&mut flow, wanted) {
+                flow.tagged = Some(tag_begins(tag, packet.timestamp));
+            }
         }
         for (found, blocked, judged) in alerts {
             let rule = &rules.rules[found.rule as usize];
@@ -887,6 +905,16 @@ fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
         // a rule that is nothing but its head
         Class::Packet => rule.flow.is_none() && rule.parts.is_empty() && rule.packet_tests.is_empty(),
         Class::Event => false,
+    }
+}
+
+/// What a `tag` asks for, from now on. Packets of a host are those of this flow: others may be another worker's.
+fn tag_begins(tag: crate::detect::rule::Tag, now: Timestamp) -> Tagged {
+    use crate::detect::rule::TagMetric;
+    match tag.metric {
+        TagMetric::Packets => Tagged::Packets(tag.count),
+        TagMetric::Bytes => Tagged::Bytes(u64::from(tag.count)),
+        TagMetric::Seconds => Tagged::Until(Timestamp(now.0.saturating_add(u64::from(tag.count) * 1_000_000_000))),
     }
 }
 

@@ -64,6 +64,29 @@ pub struct Side {
     pub ttl: Option<(u8, u8)>,
 }
 
+/// What is left of a rule's wish to see the packets that follow (`tag:session`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tagged {
+    /// So many packets.
+    Packets(u32),
+    /// So many bytes.
+    Bytes(u64),
+    /// Until then.
+    Until(Timestamp),
+}
+
+impl Tagged {
+    /// What is left behind a packet of that size and time; `None` when it is beyond the wish already.
+    pub fn after(self, bytes: usize, now: Timestamp) -> Option<Tagged> {
+        match self {
+            Tagged::Packets(left) => Some(Tagged::Packets(left.checked_sub(1)?)),
+            Tagged::Bytes(0) => None,
+            Tagged::Bytes(left) => Some(Tagged::Bytes(left.saturating_sub(bytes as u64))),
+            Tagged::Until(end) => (now <= end).then_some(self),
+        }
+    }
+}
+
 /// A conversation between two ends.
 pub struct Flow {
     /// Its id.
@@ -106,6 +129,8 @@ pub struct Flow {
     pub drop_recorded: [bool; 2],
     /// Exception policies that were applied, by target and policy.
     pub exceptions: Vec<(Reason, crate::verdict::ExceptionPolicy)>,
+    /// Packets that follow are recorded.
+    pub tagged: Option<Tagged>,
     /// TCP flags seen, by direction.
     pub tcp_flags: [u8; 2],
     /// The kind (type and code) of its first ICMP packet each way.

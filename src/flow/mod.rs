@@ -11,7 +11,7 @@ pub mod table;
 pub mod vars;
 
 pub use app_layer::{AppLayer, Protocols};
-pub use flow::{Flow, FlowAction, FlowId, FlowState, Side};
+pub use flow::{Flow, FlowAction, FlowId, FlowState, Side, Tagged};
 pub use inspected::{Inspected, TxInspected};
 pub use key::FlowKey;
 pub use table::{FlowConfig, FlowTable, Timeouts};
