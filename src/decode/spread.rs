@@ -69,7 +69,10 @@ fn by_type(mut kind: u16, mut bytes: &[u8]) -> Option<u64> {
 
 fn ip(bytes: &[u8]) -> Option<u64> {
     let (a, b) = match bytes.first()? >> 4 {
-        4 => (u64::from(be32(bytes, 12)?), u64::from(be32(bytes, 16)?)),
+        4 => {
+            let about = unreachable(bytes).unwrap_or(bytes);
+            (u64::from(be32(about, 12)?), u64::from(be32(about, 16)?))
+        }
         6 => (fold(bytes.get(8..24)?), fold(bytes.get(24..40)?)),
         _ => return None,
     };
@@ -78,6 +81,14 @@ fn ip(bytes: &[u8]) -> Option<u64> {
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     Some((hash ^ (hash >> 31)).max(1))
+}
+
+/// The packet that an ICMP "destination unreachable" quotes: the message belongs to the flow of that one (RFC 792).
+fn unreachable(bytes: &[u8]) -> Option<&[u8]> {
+    let whole = be16(bytes, 6)? & 0x3fff == 0;
+    let message = bytes.get(usize::from(bytes.first()? & 15) * 4..)?;
+    let quoted = message.get(8..).filter(|quoted| quoted.len() >= 20)?;
+    (whole && *bytes.get(9)? == 1 && *message.first()? == 3 && *quoted.first()? >> 4 == 4).then_some(quoted)
 }
 
 fn fold(address: &[u8]) -> u64 {

@@ -233,7 +233,9 @@ impl Detector {
         if !inspection.ending {
             self.packet_rules(set, inspection, flow, memory, payload_allowed);
         }
-        if let (Some(flow), true) = (flow, payload_allowed) {
+        // an ICMP error about a flow carries nothing of it
+        let carries = flow.is_some_and(|flow| packet.proto() == Some(flow.proto));
+        if let (Some(flow), true) = (flow, payload_allowed && carries) {
             let before = self.matches.len();
             self.stream(set, inspection, flow, memory);
             // what the stream changed in the flow's variables is there for rules on this very packet that ask for them

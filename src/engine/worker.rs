@@ -238,6 +238,12 @@ impl Lane {
         &mut self,
         packet: &Packet<'_>,
     ) -> Option<(crate::flow::table::FlowIndex, Box<Flow>, Direction)> {
+        if let Some((key, sender)) = FlowKey::concerned(packet, self.config.flow.use_vlans) {
+            let Found::Known(at) = self.flows.find(&key, packet.timestamp) else { return None };
+            let flow = self.flows.borrow(at)?;
+            let dir = flow.direction_of(sender).opposite();
+            return Some((at, flow, dir));
+        }
         let (key, _) = FlowKey::of(packet, self.config.flow.use_vlans)?;
         let at = match self.flows.find(&key, packet.timestamp) {
             Found::Known(at) if !self.is_new_session(at, packet) => at,
@@ -458,7 +464,7 @@ impl Lane {
         mut dir: Direction,
         findings: &mut Findings,
     ) -> Direction {
-        if flow.proto != Proto::UDP {
+        if packet.proto() != Some(Proto::UDP) {
             return dir;
         }
         let ports = (flow.client.port, flow.server.port);
@@ -940,7 +946,7 @@ fn count(flow: &mut Flow, packet: &Packet<'_>, dir: Direction) -> Direction {
     if let Some(tcp) = packet.tcp() {
         flow.tcp_flags[dir.index()] |= tcp.flags();
     }
-    if flow.icmp[dir.index()].is_none() {
+    if matches!(flow.proto, Proto::ICMP | Proto::ICMPV6) && flow.icmp[dir.index()].is_none() {
         flow.icmp[dir.index()] = icmp_of(packet);
     }
     dir
