@@ -3,7 +3,7 @@
 //! `MAMPARO_MUTATIONS=N` makes N of them over all captures, `MAMPARO_CAPTURES=DIR` takes the captures from there:
 //! `MAMPARO_MUTATIONS=10000 MAMPARO_CAPTURES=… tests/run mutations`.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -91,7 +91,7 @@ fn mutated_captures_neither_panic_nor_hang_nor_swell() {
     let each = number("MAMPARO_MUTATIONS").unwrap_or(MUTATIONS).div_ceil(files.len());
     let engines = engines();
     let mut wrong = Vec::new();
-    let mut done = 0;
+    let (mut done, mut frames) = (0, 0);
     for (nth, path) in files.iter().enumerate() {
         let mut bytes = std::fs::read(path).expect("the capture can be read");
         bytes.truncate(CAPTURE_MAX);
@@ -118,10 +118,13 @@ fn mutated_captures_neither_panic_nor_hang_nor_swell() {
             };
             let (kind, engine) = &engines[round % engines.len()];
             done += 1;
+            frames += mutated.len();
             if let Err(what) = run(engine, &mutated) {
                 wrong.push(format!("{}: round {round}, {kind}: {what}", path.display()));
             }
         }
     }
+    let _ = writeln!(std::io::stderr(), "{done} mutations of {} captures, {frames} frames", files.len());
+    assert!(frames > done, "captures were empty");
     assert!(wrong.is_empty(), "{} of {done}:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -16,6 +16,7 @@ use super::support::engine::{registry, rules};
 const EXAMPLES: &[(&str, &str, &str)] = &[
     ("absent", "http", "http.referer; absent;"),
     ("ack", "tcp", "ack:1;"),
+    ("alert", "tcp", "content:\"abc\"; alert;"),
     ("app-layer-event", "http", "app-layer-event:http.invalid_host;"),
     ("app-layer-protocol", "tcp", "app-layer-protocol:http;"),
     ("asn1", "udp", "asn1:oversize_length 500;"),
@@ -170,6 +171,7 @@ fn compile(text: &str) -> Loaded {
         action_order: configure::action_order(&config),
         pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
         prefilter: Automaton::build,
+        features: &configure::features(&config),
     };
     load(&rules(text), &options)
 }

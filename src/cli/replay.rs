@@ -118,7 +118,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     write_stats(&replay, &mut collector, &engine);
     #[expect(clippy::disallowed_methods, reason = "how long it took is for the person; no stage sees it")]
     let took = begun.elapsed();
-    finish(arguments, &captures, replay, collector, outputs, faults, (loaded.used, loaded.refused + loaded.unsupported), took)
+    finish(
+        arguments,
+        &captures,
+        replay,
+        collector,
+        outputs,
+        faults,
+        (loaded.used, loaded.refused + loaded.unsupported),
+        took,
+    )
 }
 
 /// All captures, one after the other; returns what was wrong with them.

@@ -240,7 +240,11 @@ fn finish(
                 errors.push(
                     RuleError::new(
                         whole.clone(),
-                        format!("content in '{}' is never found behind {}", buffer.name, transform.identity()),
+                        format!(
+                            "content in '{}' is never found behind {}",
+                            buffer.name,
+                            transform.identity()
+                        ),
                     )
                     .hint("write the content as the transform leaves it"),
                 );

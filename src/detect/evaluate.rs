@@ -311,7 +311,13 @@ impl Detector {
     }
 
     /// Rules on packets that test variables, once more.
-    fn packet_readers(&mut self, set: &RuleSet, inspection: &Inspection<'_>, flow: &Flow, memory: &mut Memory) {
+    fn packet_readers(
+        &mut self,
+        set: &RuleSet,
+        inspection: &Inspection<'_>,
+        flow: &Flow,
+        memory: &mut Memory,
+    ) {
         self.scratch.begin(set.rules.len());
         let transport = transport_of(inspection.packet.proto());
         for &(rule, transports) in &set.readers[inspection.dir.index()] {
@@ -398,7 +404,8 @@ impl Detector {
         };
         for &id in &candidates {
             // a rule on packets and on the stream says the same thing once, and changes variables once
-            if let Some(before) = self.matches.iter_mut().find(|found| found.rule == id && found.tx.is_none()) {
+            if let Some(before) = self.matches.iter_mut().find(|found| found.rule == id && found.tx.is_none())
+            {
                 before.stream |= stream && window.is_some();
                 continue;
             }

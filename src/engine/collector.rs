@@ -4,6 +4,7 @@
 //! before it acts; with several each hands over what matched, and the collector judges it here: so the alerts are the
 //! same for any number of workers.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -34,11 +35,17 @@ pub struct AlertFacts {
     pub dropped: bool,
 }
 
+/// What flow records say of alerts.
+const NOT_ALERTED: &[u8] = b"\"alerted\":false";
+const ALERTED: &[u8] = b"\"alerted\":true";
+
 #[derive(Debug)]
 struct Item {
     number: u64,
     line: Range<usize>,
     alert: Option<Box<AlertFacts>>,
+    /// The line tells the end of this flow.
+    ended: Option<u64>,
 }
 
 /// Records of one worker over some packets.
@@ -53,7 +60,20 @@ impl Batch {
     pub fn push(&mut self, number: u64, line: &[u8], alert: Option<AlertFacts>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(line);
-        self.items.push(Item { number, line: start..self.bytes.len(), alert: alert.map(Box::new) });
+        self.items.push(Item {
+            number,
+            line: start..self.bytes.len(),
+            alert: alert.map(Box::new),
+            ended: None,
+        });
+    }
+
+    /// Adds the record of a flow's end.
+    pub fn push_end(&mut self, number: u64, line: &[u8], flow: u64) {
+        self.push(number, line, None);
+        if let Some(item) = self.items.last_mut() {
+            item.ended = Some(flow);
+        }
     }
 
     /// Bytes of records held.
@@ -82,6 +102,8 @@ impl Batch {
 pub struct Collector {
     rules: Arc<RuleSet>,
     hosts: Hosts,
+    /// Flows with an alert that was judged here and whose end has not been told: their workers do not know.
+    alerted: HashSet<u64>,
     eve: Option<LineSender>,
     fast: Option<LineSender>,
     /// What a person is told at the end.
@@ -98,6 +120,7 @@ impl Collector {
         Collector {
             rules,
             hosts: Hosts::new(Vec::new()),
+            alerted: HashSet::new(),
             eve,
             fast,
             summary: Summary::new(),
@@ -109,6 +132,7 @@ impl Collector {
     /// Another capture begins: no host is known.
     pub fn begin(&mut self, hosts: Hosts) {
         self.hosts = hosts;
+        self.alerted.clear();
     }
 
     /// Whether writing has failed: what is left to do cannot become whole.
@@ -166,6 +190,9 @@ impl Collector {
             if rule.noalert {
                 return;
             }
+            if !facts.judged && facts.candidate.flow != 0 {
+                self.alerted.insert(facts.candidate.flow);
+            }
             self.alerts += 1;
             let meta = &rule.meta;
             self.summary.alert(&AlertRow {
@@ -199,6 +226,13 @@ impl Collector {
                     icmp: facts.icmp,
                 };
                 fast.line(line.to_string().as_bytes());
+            }
+        }
+        if item.ended.is_some_and(|flow| self.alerted.remove(&flow)) {
+            let line = &bytes[item.line.clone()];
+            if let Some(at) = memchr::memmem::find(line, NOT_ALERTED) {
+                let rest = &line[at + NOT_ALERTED.len()..];
+                return self.line(&[&line[..at], ALERTED, rest].concat());
             }
         }
         if !item.line.is_empty() {

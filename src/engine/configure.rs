@@ -207,10 +207,10 @@ pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol], rul
             map.insert(Value::from("used"), Value::Mapping(used.clone()));
         }
         let eve = config.outputs.eve.first();
-        if let Some(records) = eve.and_then(|eve| eve.types.protocol(name)) {
-            if let Some(map) = value.as_mapping_mut() {
-                map.insert(Value::from("eve"), records.settings.clone());
-            }
+        if let Some(records) = eve.and_then(|eve| eve.types.protocol(name))
+            && let Some(map) = value.as_mapping_mut()
+        {
+            map.insert(Value::from("eve"), records.settings.clone());
         }
         if let (Some(files), Some(map)) =
             (eve.and_then(|eve| eve.types.files.as_ref()), value.as_mapping_mut())

@@ -83,7 +83,12 @@ impl Worker {
         hosts: Option<Hosts>,
         capture: Option<String>,
     ) -> Self {
-        let recorder = Recorder::new(config.records.clone(), capture, rules.flowbit_names.clone(), rules.flowint_names.clone());
+        let recorder = Recorder::new(
+            config.records.clone(),
+            capture,
+            rules.flowbit_names.clone(),
+            rules.flowint_names.clone(),
+        );
         Worker {
             decoder: Decoder::new(&config.decode),
             lane: Lane {
@@ -531,7 +536,7 @@ impl Lane {
             return findings.verdict;
         }
         let matches = self.detector.take_matches();
-        let verdict = self.act(packet, flow.as_deref_mut(), dir, &matches, (before, findings.verdict));
+        let verdict = self.act(packet, flow, dir, &matches, (before, findings.verdict));
         self.detector.give_back(matches);
         verdict
     }
@@ -598,7 +603,8 @@ impl Lane {
                 }
             }
         }
-        if let (Some(flow), false) = (&mut flow, alerts.is_empty()) {
+        // what is judged elsewhere is noted there
+        if let (Some(flow), true) = (&mut flow, alerts.iter().any(|(_, _, judged)| *judged)) {
             flow.alerted = true;
         }
         if self.recorder.config.alert.is_some_and(|fields| fields.tagged) {
@@ -895,7 +901,7 @@ impl Lane {
         *self.counters.ended.entry((app, flow.proto)).or_default() += 1;
         if self.recorder.config.flow {
             let line = self.recorder.flow(&flow, reason, &self.protocols);
-            self.batch.push(self.number, line, None);
+            self.batch.push_end(self.number, line, flow.id.0);
         }
         if let Some(session) = &mut flow.session {
             session.close(&mut self.memory);

@@ -478,9 +478,16 @@ impl AppLayer {
 
     /// The protocol is known from one side: whether the other speaks it too. The parser gets its bytes whatever the answer, and
     /// the answer is given on the first bytes, as they are gone afterwards.
-    fn probe_other_side(&mut self, protocols: &Protocols, session: &Session, dir: Direction, ports: (u16, u16)) {
+    fn probe_other_side(
+        &mut self,
+        protocols: &Protocols,
+        session: &Session,
+        dir: Direction,
+        ports: (u16, u16),
+    ) {
         let side = dir.index();
-        let (Some(known), Readable::Bytes(bytes)) = (self.protocol, session.readable(dir, self.at[side])) else {
+        let (Some(known), Readable::Bytes(bytes)) = (self.protocol, session.readable(dir, self.at[side]))
+        else {
             return;
         };
         if bytes.is_empty() {
@@ -491,7 +498,8 @@ impl AppLayer {
             entry.1.transports().contains(&Proto::TCP)
                 && entry.1.probe(Proto::TCP, dir, ports.1, bytes) == Probe::Yes
         };
-        let own = protocols.entry(known).map(|(_, protocol, _)| protocol.probe(Proto::TCP, dir, ports.1, bytes));
+        let own =
+            protocols.entry(known).map(|(_, protocol, _)| protocol.probe(Proto::TCP, dir, ports.1, bytes));
         if matches!(own, Some(Probe::Yes | Probe::More)) {
             self.by_side[side] = Some(known);
         } else if let Some((other, ..)) = protocols.list.iter().find(says) {

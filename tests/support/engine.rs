@@ -131,13 +131,14 @@ impl Make<'_> {
             action_order: configure::action_order(&config),
             pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
             prefilter: self.prefilter,
+            features: &configure::features(&config),
         };
         let loaded = load(&self.sources, &options);
         let shown: Vec<&str> = loaded.complaints.iter().map(|complaint| complaint.shown.as_str()).collect();
         assert!(loaded.refused == 0, "{}", shown.join("\n"));
         Engine {
             config: Arc::new(configure::engine_config(&config, self.inline, self.checksums, true)),
-            protocols: Arc::new(configure::protocols(&config, self.registry.protocols())),
+            protocols: Arc::new(configure::protocols(&config, self.registry.protocols(), &loaded.rules)),
             rules: loaded.rules,
         }
     }

@@ -48,7 +48,8 @@ impl Transform for Simple {
     }
 
     fn can_contain(&self, literal: &[u8]) -> bool {
-        const IDEMPOTENT: &[&str] = &["to_lowercase", "to_uppercase", "strip_whitespace", "compress_whitespace"];
+        const IDEMPOTENT: &[&str] =
+            &["to_lowercase", "to_uppercase", "strip_whitespace", "compress_whitespace"];
         if !IDEMPOTENT.contains(&self.name) {
             return true;
         }

@@ -122,7 +122,9 @@ fn is_cut_in_header(der: &[u8]) -> bool {
             return Some(rest.get(..long).unwrap_or(rest));
         }
         let (digits, rest) = rest.split_at_checked(long)?;
-        let len = digits.iter().fold(0usize, |len, digit| len.saturating_mul(256).saturating_add(usize::from(*digit)));
+        let len = digits
+            .iter()
+            .fold(0usize, |len, digit| len.saturating_mul(256).saturating_add(usize::from(*digit)));
         Some(rest.get(..len).unwrap_or(rest))
     }
     content(der).is_none_or(|inner| content(inner).is_none())
