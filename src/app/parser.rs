@@ -24,6 +24,12 @@ pub trait Protocol: Sync {
     /// Looks at the first bytes of one direction (a whole datagram for UDP). `port` is the server's.
     fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe;
 
+    /// The port that [`Protocol::probe`] trusts more than others. Ports that the configuration names under
+    /// `detection-ports.dp` are probed as this one.
+    fn usual_port(&self) -> Option<u16> {
+        None
+    }
+
     /// The names of its `app-layer-event`s and anomalies, without the protocol's name in front.
     fn events(&self) -> &'static [&'static str] {
         &[]

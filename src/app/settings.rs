@@ -47,6 +47,32 @@ impl Settings {
         }
     }
 
+    /// Ports: one, several with commas between, or ranges (`53`, `"139, 445"`, `[5900:5909]`). Empty when absent; what cannot be
+    /// read is left out.
+    pub fn ports(&self, key: &str) -> Vec<(u16, u16)> {
+        let mut ports = Vec::new();
+        let mut add = |value: &Value| match value {
+            Value::Number(number) => {
+                ports.extend(number.as_u64().and_then(|n| u16::try_from(n).ok()).map(|port| (port, port)))
+            }
+            Value::String(text) => {
+                for item in text.split([',', '[', ']', ' ']).filter(|item| !item.is_empty()) {
+                    let (low, high) = item.split_once([':', '-']).unwrap_or((item, item));
+                    if let (Ok(low), Ok(high)) = (low.parse(), high.parse()) {
+                        ports.push((low, high));
+                    }
+                }
+            }
+            _ => {}
+        };
+        match self.find(key) {
+            Some(Value::Sequence(items)) => items.iter().for_each(&mut add),
+            Some(value) => add(value),
+            None => {}
+        }
+        ports
+    }
+
     /// Text.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.find(key)?.as_str()

@@ -337,6 +337,7 @@ fn finish(
         alert: builder.alert,
         noalert: builder.noalert,
         bypass: builder.bypass,
+        unlogged: builder.unlogged,
         prefilter: builder.prefilter,
         vars,
         line,

@@ -124,6 +124,8 @@ pub struct RuleBuilder<'r> {
     pub noalert: bool,
     /// `bypass`
     pub bypass: bool,
+    /// `config:logging disable`: the transaction makes no record.
+    pub unlogged: bool,
     /// `prefilter`
     pub prefilter: bool,
     /// What is asked of buffers so far.
@@ -171,6 +173,7 @@ impl<'r> RuleBuilder<'r> {
             alert: false,
             noalert: false,
             bypass: false,
+            unlogged: false,
             prefilter: false,
             parts: Vec::new(),
             current: None,

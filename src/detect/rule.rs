@@ -317,6 +317,8 @@ pub struct Rule {
     pub noalert: bool,
     /// `bypass`
     pub bypass: bool,
+    /// `config:logging disable`: the transaction makes no record.
+    pub unlogged: bool,
     /// `prefilter`: a rule without a literal that asks to be tested early.
     pub prefilter: bool,
     /// How many variables it has.

@@ -23,6 +23,11 @@ use crate::verdict::{ExceptionPolicy, Reason, Verdict};
 /// Flows ended by time that are worked off with one packet: enough to keep up, never a pause.
 const EXPIRED_PER_PACKET: usize = 8;
 
+/// Flags of TCP (RFC 9293 section 3.1).
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+
 /// One worker: everything here is its own.
 pub struct Worker {
     config: Arc<EngineConfig>,
@@ -363,9 +368,14 @@ impl Lane {
         }
         flow.session = Some(session);
         if !flow.app.is_opaque() {
-            // what this packet acknowledges came before it: the other direction first
+            // what this packet acknowledges came before it: the other direction first. Its own bytes are readable with it only
+            // inline; the end of a side is told at once
+            let own = self.config.stream.inline || tcp.flags() & (FIN | RST) != 0 || !packet.payload.is_empty();
+            let early = tcp.flags() & SYN != 0 && !self.config.stream.inline;
             for side in [dir.opposite(), dir] {
-                dir = self.feed(flow, side, dir, packet.timestamp, findings);
+                if !early && (own || side != dir) {
+                    dir = self.feed(flow, side, dir, packet.timestamp, findings);
+                }
             }
         }
         self.counters.stream_memory_max =
@@ -589,6 +599,10 @@ impl Lane {
                     alerts.push((*found, false, judged));
                 }
                 break;
+            }
+            if let (true, Some(id), Some(flow)) = (rule.unlogged, found.tx, &mut flow) {
+                let recorded = flow.inspected.recorded(id);
+                flow.inspected.set_recorded(id, crate::flow::inspected::Recorded { logged: true, ..recorded });
             }
             if rule.bypass
                 && let Some(flow) = &mut flow

@@ -19,6 +19,8 @@ const CHANGES_MAX: u8 = 8;
 pub struct Protocols {
     list: Vec<(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)>,
     names: Vec<&'static str>,
+    /// Ports that are probed as the usual one of a protocol.
+    ports: Vec<(ProtocolId, Proto, Vec<(u16, u16)>)>,
 }
 
 impl Protocols {
@@ -27,13 +29,27 @@ impl Protocols {
         all: &[&'static dyn Protocol],
         mut settings: impl FnMut(&'static str) -> Option<Settings>,
     ) -> Self {
-        let mut list = Vec::new();
+        let (mut list, mut ports) = (Vec::new(), Vec::new());
         for (at, protocol) in all.iter().enumerate() {
             if let Some(settings) = settings(protocol.name()) {
+                for (transport, key) in [(Proto::TCP, "tcp."), (Proto::UDP, "udp."), (Proto::TCP, ""), (Proto::UDP, "")] {
+                    let named = settings.ports(&format!("{key}detection-ports.dp"));
+                    if !named.is_empty() && protocol.usual_port().is_some() {
+                        ports.push((ProtocolId(at as u8), transport, named));
+                    }
+                }
                 list.push((ProtocolId(at as u8), *protocol, protocol.factory(&settings)));
             }
         }
-        Protocols { list, names: all.iter().map(|p| p.name()).collect() }
+        Protocols { list, names: all.iter().map(|p| p.name()).collect(), ports }
+    }
+
+    /// The port that a protocol is probed with.
+    fn port(&self, id: ProtocolId, protocol: &dyn Protocol, transport: Proto, port: u16) -> u16 {
+        let named = self.ports.iter().any(|(known, over, ranges)| {
+            *known == id && *over == transport && ranges.iter().any(|(low, high)| (*low..=*high).contains(&port))
+        });
+        protocol.usual_port().filter(|_| named).unwrap_or(port)
     }
 
     /// The name of a protocol.
@@ -289,7 +305,8 @@ impl AppLayer {
                 if !protocol.transports().contains(&transport) {
                     continue;
                 }
-                match protocol.probe(transport, dir, ports.1, bytes) {
+                let port = protocols.port(*id, *protocol, transport, ports.1);
+                match protocol.probe(transport, dir, port, bytes) {
                     Probe::Yes => found = Some((*id, factory, false)),
                     Probe::Reversed => found = Some((*id, factory, true)),
                     Probe::More | Probe::No => continue,
@@ -431,7 +448,8 @@ impl AppLayer {
             if !protocol.transports().contains(&Proto::TCP) {
                 continue;
             }
-            match protocol.probe(Proto::TCP, dir, ports.1, bytes) {
+            let port = protocols.port(*id, *protocol, Proto::TCP, ports.1);
+            match protocol.probe(Proto::TCP, dir, port, bytes) {
                 Probe::Yes => found = Some((*id, false)),
                 Probe::Reversed => found = Some((*id, true)),
                 Probe::More => {
@@ -494,15 +512,18 @@ impl AppLayer {
             return;
         }
         self.side_done[side] = true;
-        let says = |entry: &&(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)| {
-            entry.1.transports().contains(&Proto::TCP)
-                && entry.1.probe(Proto::TCP, dir, ports.1, bytes) == Probe::Yes
+        let probe = |entry: &(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)| {
+            let (id, protocol, _) = entry;
+            protocol.probe(Proto::TCP, dir, protocols.port(*id, *protocol, Proto::TCP, ports.1), bytes)
         };
-        let own =
-            protocols.entry(known).map(|(_, protocol, _)| protocol.probe(Proto::TCP, dir, ports.1, bytes));
+        let own = protocols.entry(known).map(probe);
         if matches!(own, Some(Probe::Yes | Probe::More)) {
             self.by_side[side] = Some(known);
-        } else if let Some((other, ..)) = protocols.list.iter().find(says) {
+        } else if let Some((other, ..)) = protocols
+            .list
+            .iter()
+            .find(|entry| entry.1.transports().contains(&Proto::TCP) && probe(entry) == Probe::Yes)
+        {
             self.by_side[side] = Some(*other);
             self.events.push((dir, layer_events::MISMATCH));
         } else {

@@ -41,6 +41,9 @@ pub(super) static FILESTORE: Row =
 pub(super) static BYPASS: Row = row("bypass", "A match takes the flow out of inspection.", bypass);
 pub(super) static DATASET: Row = row("dataset", "The buffer is looked up in a set.", dataset);
 pub(super) static DATAREP: Row = row("datarep", "The buffer's reputation is looked up.", datarep);
+pub(super) static CONFIG: Row =
+    row("config", "Switches the record of the transaction off (logging disable, type tx, scope tx).", config);
+pub(super) static FRAME: Row = row("frame", "A sticky buffer over the frames of a protocol (dns.pdu, tls.hdr).", frame);
 pub(super) static LUA: Row = row("lua", "A script decides.", lua).also(&["luajit"]);
 
 /// The largest `distance` and `within`, bytes, either way.
@@ -360,6 +363,26 @@ fn datarep(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleEr
     Err(unsupported(option, "data sets come with a later version"))
 }
 
+fn config(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
+    let value = plain(option)?;
+    let parts = split_commas(&value)?;
+    let words: Vec<Vec<&str>> = parts.iter().map(|part| part.node.split_ascii_whitespace().collect()).collect();
+    match words.iter().map(Vec::as_slice).collect::<Vec<_>>().as_slice() {
+        [["logging", "disable"], ["type", "tx"], ["scope", "tx"]] => {
+            rule.unlogged = true;
+            Ok(())
+        }
+        [["logging", "disable"], ["type", "tx" | "flow"], ["scope", "tx" | "flow"]] => {
+            Err(unsupported(option, "write config:logging disable, type tx, scope tx;"))
+        }
+        _ => Err(value.error("not a setting").hint("write config:logging disable, type tx, scope tx;")),
+    }
+}
+
+fn frame(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
+    Err(unsupported(option, "write the rule with the protocol's own buffers, or on the payload"))
+}
+
 fn lua(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     Err(unsupported(option, "scripts come with a later version"))
 }
@@ -468,6 +491,9 @@ mod tests {
             ("prefilter; content:\"a\";", "prefilter stands behind no test"),
             ("dataset:isset,x;", "dataset is not supported yet"),
             ("lua:x.lua;", "lua is not supported yet"),
+            ("frame:dns.pdu;", "frame is not supported yet"),
+            ("config:logging disable, type tx, scope flow;", "config is not supported yet"),
+            ("config:logging enable;", "not a setting"),
         ]);
     }
 

@@ -65,6 +65,8 @@ pub static ALL: &[&dyn Keyword] = &[
     &content::DATASET,
     &content::DATAREP,
     &content::LUA,
+    &content::CONFIG,
+    &content::FRAME,
     &size::ISDATAAT,
     &size::BSIZE,
     &size::DSIZE,

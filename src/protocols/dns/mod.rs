@@ -46,6 +46,10 @@ impl Protocol for Dns {
         &[Proto::UDP, Proto::TCP]
     }
 
+    fn usual_port(&self) -> Option<u16> {
+        Some(probe::PORT)
+    }
+
     fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
         probe::probe(transport, dir, port, bytes)
     }

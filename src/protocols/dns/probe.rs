@@ -10,7 +10,8 @@ use super::name::Broken;
 use crate::app::Probe;
 use crate::types::{Direction, Proto};
 
-const PORT: u16 = 53;
+/// Where DNS is served.
+pub(super) const PORT: u16 = 53;
 
 /// mDNS, LLMNR, NetBIOS name service.
 const RELATIVES: [u16; 3] = [5353, 5355, 137];
