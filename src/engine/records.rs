@@ -158,7 +158,10 @@ impl Recorder {
         let mut header = packet_header(packet, "packet");
         header.flow_id = Some(flow.id.0);
         write_header(&header, &mut self.out);
-        write_payload(&Payload { packet: Some((packet.bytes, packet.link.0)), ..Payload::default() }, &mut self.out);
+        write_payload(
+            &Payload { packet: Some((packet.bytes, packet.link.0)), ..Payload::default() },
+            &mut self.out,
+        );
         self.finish()
     }
 

@@ -13,7 +13,9 @@ use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
 use crate::flow::table::Found;
-use crate::flow::{AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged, Vars};
+use crate::flow::{
+    AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged, Vars,
+};
 use crate::output::eve::Anomaly;
 use crate::rules::Action;
 use crate::stream::{Memory, Readable, Segment, Session, StreamEvents};
@@ -370,7 +372,8 @@ impl Lane {
         if !flow.app.is_opaque() {
             // what this packet acknowledges came before it: the other direction first. Its own bytes are readable with it only
             // inline; the end of a side is told at once
-            let own = self.config.stream.inline || tcp.flags() & (FIN | RST) != 0 || !packet.payload.is_empty();
+            let own =
+                self.config.stream.inline || tcp.flags() & (FIN | RST) != 0 || !packet.payload.is_empty();
             let early = tcp.flags() & SYN != 0 && !self.config.stream.inline;
             for side in [dir.opposite(), dir] {
                 if !early && (own || side != dir) {
@@ -602,7 +605,8 @@ impl Lane {
             }
             if let (true, Some(id), Some(flow)) = (rule.unlogged, found.tx, &mut flow) {
                 let recorded = flow.inspected.recorded(id);
-                flow.inspected.set_recorded(id, crate::flow::inspected::Recorded { logged: true, ..recorded });
+                flow.inspected
+                    .set_recorded(id, crate::flow::inspected::Recorded { logged: true, ..recorded });
             }
             if rule.bypass
                 && let Some(flow) = &mut flow
@@ -874,7 +878,8 @@ impl Lane {
         let overlap = self.detector.rules().stream_overlap as u64;
         for dir in Direction::BOTH {
             let side = dir.index();
-            let overlap = if self.config.detect.inline { overlap.max(self.config.detect.chunk[side]) } else { overlap };
+            let overlap =
+                if self.config.detect.inline { overlap.max(self.config.detect.chunk[side]) } else { overlap };
             let mut upto = flow.inspected.stream[side].saturating_sub(overlap);
             if flow.action != FlowAction::None || flow.no_payload || flow.bypassed {
                 upto = u64::MAX;
@@ -940,7 +945,9 @@ fn tag_begins(tag: crate::detect::rule::Tag, now: Timestamp) -> Tagged {
     match tag.metric {
         TagMetric::Packets => Tagged::Packets(tag.count),
         TagMetric::Bytes => Tagged::Bytes(u64::from(tag.count)),
-        TagMetric::Seconds => Tagged::Until(Timestamp(now.0.saturating_add(u64::from(tag.count) * 1_000_000_000))),
+        TagMetric::Seconds => {
+            Tagged::Until(Timestamp(now.0.saturating_add(u64::from(tag.count) * 1_000_000_000)))
+        }
     }
 }
 

@@ -32,7 +32,9 @@ impl Protocols {
         let (mut list, mut ports) = (Vec::new(), Vec::new());
         for (at, protocol) in all.iter().enumerate() {
             if let Some(settings) = settings(protocol.name()) {
-                for (transport, key) in [(Proto::TCP, "tcp."), (Proto::UDP, "udp."), (Proto::TCP, ""), (Proto::UDP, "")] {
+                for (transport, key) in
+                    [(Proto::TCP, "tcp."), (Proto::UDP, "udp."), (Proto::TCP, ""), (Proto::UDP, "")]
+                {
                     let named = settings.ports(&format!("{key}detection-ports.dp"));
                     if !named.is_empty() && protocol.usual_port().is_some() {
                         ports.push((ProtocolId(at as u8), transport, named));
@@ -47,7 +49,9 @@ impl Protocols {
     /// The port that a protocol is probed with.
     fn port(&self, id: ProtocolId, protocol: &dyn Protocol, transport: Proto, port: u16) -> u16 {
         let named = self.ports.iter().any(|(known, over, ranges)| {
-            *known == id && *over == transport && ranges.iter().any(|(low, high)| (*low..=*high).contains(&port))
+            *known == id
+                && *over == transport
+                && ranges.iter().any(|(low, high)| (*low..=*high).contains(&port))
         });
         protocol.usual_port().filter(|_| named).unwrap_or(port)
     }

@@ -43,7 +43,8 @@ pub(super) static DATASET: Row = row("dataset", "The buffer is looked up in a se
 pub(super) static DATAREP: Row = row("datarep", "The buffer's reputation is looked up.", datarep);
 pub(super) static CONFIG: Row =
     row("config", "Switches the record of the transaction off (logging disable, type tx, scope tx).", config);
-pub(super) static FRAME: Row = row("frame", "A sticky buffer over the frames of a protocol (dns.pdu, tls.hdr).", frame);
+pub(super) static FRAME: Row =
+    row("frame", "A sticky buffer over the frames of a protocol (dns.pdu, tls.hdr).", frame);
 pub(super) static LUA: Row = row("lua", "A script decides.", lua).also(&["luajit"]);
 
 /// The largest `distance` and `within`, bytes, either way.
@@ -366,7 +367,8 @@ fn datarep(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleEr
 fn config(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     let value = plain(option)?;
     let parts = split_commas(&value)?;
-    let words: Vec<Vec<&str>> = parts.iter().map(|part| part.node.split_ascii_whitespace().collect()).collect();
+    let words: Vec<Vec<&str>> =
+        parts.iter().map(|part| part.node.split_ascii_whitespace().collect()).collect();
     match words.iter().map(Vec::as_slice).collect::<Vec<_>>().as_slice() {
         [["logging", "disable"], ["type", "tx"], ["scope", "tx"]] => {
             rule.unlogged = true;
