@@ -20,8 +20,11 @@ pub struct Protocols {
     list: Vec<(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)>,
     names: Vec<&'static str>,
     /// Ports that are probed as the usual one of a protocol.
-    ports: Vec<(ProtocolId, Proto, Vec<(u16, u16)>)>,
+    ports: Vec<NamedPorts>,
 }
+
+/// Ranges of ports over one transport.
+type NamedPorts = (ProtocolId, Proto, Vec<(u16, u16)>);
 
 impl Protocols {
     /// From the registry's list; `settings` answers `None` for a protocol that is switched off.
