@@ -44,8 +44,8 @@ pub struct AlertEvent<'a> {
     pub stream: Option<&'a [u8]>,
     /// The rule blocks.
     pub blocked: bool,
-    /// A rule let the packet pass.
-    pub passed: bool,
+    /// What is said of the packet when it is not dropped.
+    pub otherwise: VerdictAction,
     /// What becomes of the packet.
     pub verdict: Verdict,
 }
@@ -146,8 +146,7 @@ impl Recorder {
             &mut self.out,
         );
         if fields.verdict {
-            let otherwise = if event.passed { VerdictAction::Pass } else { VerdictAction::Alert };
-            write_verdict(event.verdict, otherwise, packet.tcp().is_some(), &mut self.out);
+            write_verdict(event.verdict, event.otherwise, packet.tcp().is_some(), &mut self.out);
         }
         Some(self.finish())
     }

@@ -16,7 +16,7 @@ use crate::flow::table::Found;
 use crate::flow::{
     AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged, Vars,
 };
-use crate::output::eve::Anomaly;
+use crate::output::eve::{Anomaly, VerdictAction};
 use crate::rules::Action;
 use crate::stream::{Memory, Readable, Segment, Session, StreamEvents};
 use crate::types::{Direction, Proto, Timestamp};
@@ -700,7 +700,11 @@ impl Lane {
             tx_guessed,
             stream,
             blocked: fate.blocked,
-            passed: fate.passed,
+            otherwise: match (fate.passed, self.config.inline) {
+                (true, _) => VerdictAction::Pass,
+                (false, true) => VerdictAction::Alert,
+                (false, false) => VerdictAction::Tap,
+            },
             verdict: fate.verdict,
         };
         let facts = AlertFacts {
@@ -970,6 +974,7 @@ fn count(flow: &mut Flow, packet: &Packet<'_>, dir: Direction) -> Direction {
     let side = &mut flow.sides[dir.index()];
     side.packets += 1;
     side.bytes += packet.bytes.len() as u64;
+    side.spoke |= packet.proto() == Some(flow.proto);
     if let Some(tcp) = packet.tcp() {
         flow.tcp_flags[dir.index()] |= tcp.flags();
     }

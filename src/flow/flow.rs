@@ -56,8 +56,10 @@ pub enum FlowAction {
 /// What one side sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Side {
-    /// Packets.
+    /// Packets, ICMP errors about the other side's included.
     pub packets: u64,
+    /// A packet of the flow's own protocol was among them.
+    pub spoke: bool,
     /// Bytes, headers included.
     pub bytes: u64,
     /// Lowest and highest TTL seen.
@@ -163,7 +165,7 @@ impl Flow {
             }
             Some(session) if session.is_established() => FlowState::Established,
             Some(session) if session.state() != State::None => FlowState::New,
-            _ if self.sides.iter().all(|side| side.packets > 0) => FlowState::Established,
+            _ if self.sides.iter().all(|side| side.spoke) => FlowState::Established,
             _ => FlowState::New,
         }
     }
@@ -172,7 +174,7 @@ impl Flow {
     pub fn is_established(&self) -> bool {
         match &self.session {
             Some(session) => session.is_established(),
-            None => self.sides.iter().all(|side| side.packets > 0),
+            None => self.sides.iter().all(|side| side.spoke),
         }
     }
 

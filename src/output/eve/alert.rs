@@ -177,6 +177,8 @@ pub enum VerdictAction {
     Alert,
     /// A rule let it pass.
     Pass,
+    /// Rules alerted, and no packet is held up: of one that is rejected only the ends are told.
+    Tap,
 }
 
 /// Writes `"verdict":{…}`: what became of the packet. `otherwise` is for one that was not dropped; `tcp` decides how
@@ -189,7 +191,7 @@ pub fn write_verdict(verdict: Verdict, otherwise: VerdictAction, tcp: bool, out:
         }
         Verdict::Drop(_) => out.text("action", "drop"),
         Verdict::Reject(_, to) => {
-            out.text("action", "drop");
+            out.text("action", if otherwise == VerdictAction::Tap { "alert" } else { "drop" });
             out.text(
                 "reject-target",
                 match to {
