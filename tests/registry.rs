@@ -107,6 +107,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("tcp.flags", "tcp", "tcp.flags:S;"),
     ("tcp.mss", "tcp", "tcp.mss:<500;"),
     ("tcp.seq", "tcp", "tcp.seq:1;"),
+    ("config", "dns", "dns.query; content:\"abc\"; config:logging disable, type tx, scope tx;"),
     ("tcp.window", "tcp", "tcp.window:1024;"),
     ("tcp.wscale", "tcp", "tcp.wscale:>10;"),
     ("tcpv4-csum", "tcp", "tcpv4-csum:invalid;"),
@@ -147,6 +148,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
 /// Keywords that need something from outside the rule (a file, a script, a database): each is refused, and the message says
 /// why. They are here so that the refusal is on purpose.
 const REFUSED: &[(&str, &str)] = &[
+    ("frame", "frame:http1.pdu; content:\"abc\";"),
     ("datarep", "content:\"abc\"; datarep:bad, >, 5, load bad.rep, type string;"),
     ("dataset", "http.uri; dataset:isset,bad,load bad.lst,type string;"),
     ("filemagic", "filemagic:\"executable\";"),
