@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::buffer::{BufferId, Kind, Origin};
+use super::buffer::{BufferId, Origin};
 use super::inspect::ops::Op;
 use super::keyword::{Environment, Names, RuleBuilder};
 use super::planned::{keyword_without_parser, protocol_without_parser};
@@ -342,9 +342,4 @@ fn finish(
         vars,
         line,
     })
-}
-
-/// Whether a buffer is offered as [`Kind::Body`] anywhere.
-pub fn is_body(registry: &Registry, buffer: BufferId) -> bool {
-    matches!(&registry.buffer(buffer).origin, Origin::App(sources) if sources.iter().any(|s| s.place.kind == Kind::Body))
 }

@@ -1,7 +1,7 @@
 //! What happened, as EVE records: the facts are taken from packet, flow, rule and transaction; the shapes are `output`'s.
 
 use super::settings::RecordConfig;
-use crate::app::{Settings, Transaction};
+use crate::app::Transaction;
 use crate::decode::{Net, Packet, Transport};
 use crate::detect::rule::{Rule, Target};
 use crate::flow::{Flow, FlowAction, Protocols};
@@ -428,11 +428,6 @@ fn array(key: &str, names: &[&str], out: &mut JsonWriter) {
         out.element(name.as_bytes());
     }
     out.close_array();
-}
-
-/// The settings under which records of a protocol are made (`outputs.eve-log.types.<name>` beside its own section).
-pub fn protocol_settings(own: Option<serde_yaml::Value>) -> Settings {
-    Settings::new(own)
 }
 
 /// EVE's name of what an exception policy was applied to.
