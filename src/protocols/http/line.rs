@@ -343,13 +343,20 @@ pub(super) fn next_status_line(data: &[u8]) -> Option<usize> {
     memchr::memmem::find_iter(data, b"HTTP/1.").find(|&at| at == 0 || data[at - 1] == b'\n')
 }
 
-/// Where the next request line with a version begins; bytes before it are of something else.
+/// Where the next request line with a version begins; bytes before it are of something else. Each line is looked at once.
 pub(super) fn next_request_line(data: &[u8]) -> Option<usize> {
-    memchr::memmem::find_iter(data, b" HTTP/1.").find_map(|at| {
-        let start = memchr::memrchr(b'\n', &data[..at]).map_or(0, |lf| lf + 1);
-        let method = data[start..at].iter().position(|&c| c == b' ')?;
-        (method > 0 && data[start..start + method].iter().all(u8::is_ascii_uppercase)).then_some(start)
-    })
+    let mut from = 0;
+    while let Some(at) = memchr::memmem::find(data.get(from..)?, b" HTTP/1.").map(|at| from + at) {
+        let start = memchr::memrchr(b'\n', data.get(from..at)?).map_or(from, |lf| from + lf + 1);
+        let line = data.get(start..=at)?;
+        let method = memchr::memchr(b' ', line).unwrap_or(0);
+        if method > 0 && line.iter().take(method).all(u8::is_ascii_uppercase) {
+            return Some(start);
+        }
+        // the rest of this line says nothing more
+        from = at + memchr::memchr(b'\n', data.get(at..)?)? + 1;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -456,5 +463,25 @@ mod tests {
         assert_eq!(parameter(value, "x").unwrap(), b"y");
         assert_eq!(parameter(value, "z"), None);
         assert_eq!(parameter(b"a; b; c=\"", "c").unwrap(), b"");
+    }
+
+    #[test]
+    fn the_next_request_line_is_found_behind_other_bytes() {
+        for (data, expected) in [
+            (&b"GET / HTTP/1.1\r\n"[..], Some(0)),
+            (b"rest of a body\r\nPOST /a HTTP/1.0\r\n", Some(16)),
+            (b"see / HTTP/1.1 for more\nHEAD / HTTP/1.1\r\n", Some(24)),
+            (b" HTTP/1.1\r\nGET / HTTP/1.1", Some(11)),
+            (b"nothing HTTP/1.1 here", None),
+            (b"", None),
+        ] {
+            assert_eq!(next_request_line(data), expected, "{}", data.escape_ascii());
+        }
+        // one long line of hits is passed over once, not once a hit
+        let mut data = vec![b'x'];
+        data.extend(b" HTTP/1.".repeat(1 << 19));
+        assert_eq!(next_request_line(&data), None);
+        data.extend(b"\nGET / HTTP/1.1\r\n");
+        assert_eq!(next_request_line(&data), Some(data.len() - 16));
     }
 }
