@@ -315,6 +315,11 @@ fn finish(
     }
     // literals of buffers that are evaluated together: a variable must be made before it is used, so parts keep their order
     builder.parts.sort_by_key(|part| part.buffer == BufferId::BASE64);
+    for op in builder.parts.iter_mut().flat_map(|part| &mut part.ops) {
+        if let Op::Content(content) = op {
+            content.rarest = super::literal::rarest(&content.pattern);
+        }
+    }
     if builder.meta.priority == 0 {
         builder.meta.priority = 3;
     }

@@ -7,15 +7,16 @@
 use std::sync::Arc;
 
 use super::buffer::{BufferId, Kind, Origin};
+use super::head::Facts;
 use super::inspect::inspect;
 use super::inspect::ops::View;
-use super::rule::{Absent, Header, PacketView, Part, Rule, RuleProtocol};
-use super::ruleset::{Class, ListId, RuleSet, Set, transport_of};
+use super::rule::{Absent, PacketView, Part, Rule};
+use super::ruleset::{Class, Group, RuleSet, TxList, Unfiltered, transport_of};
 use crate::app::{DONE, ProtocolId, Transaction};
-use crate::decode::{Net, Packet, Transport};
+use crate::decode::{Packet, Transport};
 use crate::flow::{Flow, Inspected, TxInspected, Vars};
 use crate::stream::{Readable, StreamEvents};
-use crate::types::{Direction, Proto};
+use crate::types::Direction;
 
 /// Limits and sizes of inspection.
 #[derive(Clone, Copy, Debug)]
@@ -92,22 +93,46 @@ enum Outcome {
 }
 
 /// Memory that is used again for each packet and never given back.
-#[derive(Default)]
 struct Scratch {
     /// Rules to look at, each once.
     candidates: Vec<u32>,
     /// Mark of the last collection that added each rule.
     marks: Vec<u32>,
     mark: u32,
+    /// Of each rule, the packet that it matched last outside of transactions, and its place in the matches then.
+    told: Vec<(u32, u32)>,
+    packet: u32,
     vars: Vec<u64>,
     decoded: Vec<u8>,
     transformed: [Vec<u8>; 2],
 }
 
 impl Scratch {
-    fn begin(&mut self, rules: usize) {
+    fn for_rules(rules: usize) -> Self {
+        Scratch {
+            candidates: Vec::new(),
+            marks: vec![0; rules],
+            mark: 0,
+            told: vec![(0, 0); rules],
+            packet: 0,
+            vars: Vec::new(),
+            decoded: Vec::new(),
+            transformed: Default::default(),
+        }
+    }
+
+    /// No rule has matched yet.
+    fn begin_packet(&mut self) {
+        self.packet = self.packet.wrapping_add(1);
+        if self.packet == 0 {
+            self.told.fill((0, 0));
+            self.packet = 1;
+        }
+    }
+
+    /// No rule is a candidate yet.
+    fn begin(&mut self) {
         self.candidates.clear();
-        self.marks.resize(rules, 0);
         self.mark = self.mark.wrapping_add(1);
         if self.mark == 0 {
             self.marks.fill(0);
@@ -121,6 +146,12 @@ impl Scratch {
             *mark = self.mark;
             self.candidates.push(rule);
         }
+    }
+
+    /// The place in the matches of this packet of a rule that matched already.
+    fn told(&self, rule: u32) -> Option<usize> {
+        let (packet, at) = self.told[rule as usize];
+        (packet == self.packet).then_some(at as usize)
     }
 }
 
@@ -153,15 +184,23 @@ struct TxView<'a> {
 /// Evaluates a rule set; one per worker.
 pub struct Detector {
     set: Arc<RuleSet>,
+    state: State,
+}
+
+/// What evaluation writes to, apart from the rules that it reads.
+struct State {
     config: DetectConfig,
     scratch: Scratch,
+    /// What is known of the packet.
+    facts: Facts,
     matches: Vec<Match>,
 }
 
 impl Detector {
     /// A detector over that set.
     pub fn new(set: Arc<RuleSet>, config: DetectConfig) -> Self {
-        Detector { set, config, scratch: Scratch::default(), matches: Vec::new() }
+        let scratch = Scratch::for_rules(set.rules.len());
+        Detector { set, state: State { config, scratch, facts: Facts::default(), matches: Vec::new() } }
     }
 
     /// The rules.
@@ -171,8 +210,10 @@ impl Detector {
 
     /// Everything that matches, in the order of rules; valid until the next call.
     pub fn packet(&mut self, inspection: &Inspection<'_>, flow: Option<&mut Flow>) -> &[Match] {
-        self.matches.clear();
-        let set = self.set.clone();
+        let Detector { set, state } = self;
+        state.matches.clear();
+        state.scratch.begin_packet();
+        state.facts = Facts::new(inspection, flow.as_deref());
         match flow {
             Some(flow) => {
                 // what inspection changes leaves the flow, so that all else of it can be read meanwhile
@@ -180,32 +221,35 @@ impl Detector {
                     vars: std::mem::take(&mut flow.vars),
                     inspected: std::mem::take(&mut flow.inspected),
                 };
-                self.inspect(&set, inspection, Some(flow), &mut memory);
+                state.inspect(set, inspection, Some(flow), &mut memory);
                 flow.vars = memory.vars;
                 flow.inspected = memory.inspected;
             }
-            None => self.inspect(&set, inspection, None, &mut Memory::default()),
+            None => state.inspect(set, inspection, None, &mut Memory::default()),
         }
-        self.matches.sort_unstable();
+        let matches = &mut state.matches;
+        matches.sort_unstable();
         // a rule on packet and stream tells once of a packet, wherever it matched
-        self.matches.dedup_by(|later, kept| {
+        matches.dedup_by(|later, kept| {
             let same = (later.rule, later.tx, later.class) == (kept.rule, kept.tx, kept.class);
             kept.stream |= same && later.stream;
             same
         });
-        &self.matches
+        matches
     }
 
     /// Takes what [`Detector::packet`] found, to act on it while other parts of the worker change.
     pub fn take_matches(&mut self) -> Vec<Match> {
-        std::mem::take(&mut self.matches)
+        std::mem::take(&mut self.state.matches)
     }
 
     /// Gives the memory of [`Detector::take_matches`] back.
     pub fn give_back(&mut self, matches: Vec<Match>) {
-        self.matches = matches;
+        self.state.matches = matches;
     }
+}
 
+impl State {
     fn inspect(
         &mut self,
         set: &RuleSet,
@@ -259,7 +303,7 @@ impl Detector {
         flow: Option<&Flow>,
         memory: &mut Memory,
     ) {
-        self.scratch.begin(set.rules.len());
+        self.scratch.begin();
         rules.iter().for_each(|rule| self.scratch.add(*rule));
         self.try_candidates(set, inspection, flow, memory, None);
     }
@@ -272,7 +316,7 @@ impl Detector {
         memory: &mut Memory,
     ) {
         let index = &set.addresses[inspection.dir.index()];
-        self.scratch.begin(set.rules.len());
+        self.scratch.begin();
         let (Some(source), Some(destination)) =
             (inspection.packet.source_ip(), inspection.packet.destination_ip())
         else {
@@ -296,15 +340,11 @@ impl Detector {
         let ports = packet.ports();
         let payload = if payload_allowed { packet.payload } else { &[] };
         let group = &set.packets[transport_of(packet.proto())][inspection.dir.index()];
-        self.scratch.begin(set.rules.len());
-        for rules in group.sets(ports) {
-            self.collect(rules, payload);
-        }
+        self.scratch.begin();
+        self.collect(group, ports, payload, 0);
         // a payload that became part of no stream is all that stream rules will see of it
         if matches!(packet.transport, Transport::Tcp(_)) && !inspection.in_stream && !payload.is_empty() {
-            for rules in set.streams[inspection.dir.index()].sets(ports) {
-                self.collect(rules, payload);
-            }
+            self.collect(&set.streams[inspection.dir.index()], ports, payload, 0);
         }
         let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true };
         self.try_candidates(set, inspection, flow, memory, Some((window, false)));
@@ -318,7 +358,7 @@ impl Detector {
         flow: &Flow,
         memory: &mut Memory,
     ) {
-        self.scratch.begin(set.rules.len());
+        self.scratch.begin();
         let transport = transport_of(inspection.packet.proto());
         for &(rule, transports) in &set.readers[inspection.dir.index()] {
             if transports[transport] {
@@ -329,11 +369,19 @@ impl Detector {
         self.try_candidates(set, inspection, Some(flow), memory, Some((window, false)));
     }
 
-    fn collect(&mut self, rules: &Set, bytes: &[u8]) {
-        rules.always.iter().for_each(|rule| self.scratch.add(*rule));
-        if let (Some(literals), false) = (&rules.literals, bytes.is_empty()) {
-            let scratch = &mut self.scratch;
-            literals.scan(bytes, &mut |rule| scratch.add(rule));
+    /// Rules of a group that may match bytes which begin at `offset` in their buffer.
+    fn collect(&mut self, group: &Group, ports: Option<(u16, u16)>, bytes: &[u8], offset: u64) {
+        let (scratch, facts) = (&mut self.scratch, &self.facts);
+        for set in group.sets(ports) {
+            let payload: &[Unfiltered] = if bytes.is_empty() { &[] } else { &set.payload };
+            for unfiltered in set.always.iter().chain(payload) {
+                if unfiltered.head.may_hold(facts) {
+                    scratch.add(unfiltered.rule);
+                }
+            }
+        }
+        if !bytes.is_empty() {
+            group.patterns.scan(bytes, Some(offset), &mut |rule| scratch.add(rule));
         }
     }
 
@@ -379,10 +427,8 @@ impl Detector {
             };
             let fresh = if self.config.inline { 0 } else { usize::try_from(from - start).unwrap_or(0) };
             let window = Window { bytes, offset: start, fresh, to_end: true };
-            self.scratch.begin(set.rules.len());
-            for rules in set.streams[side].sets(inspection.packet.ports()) {
-                self.collect(rules, bytes);
-            }
+            self.scratch.begin();
+            self.collect(&set.streams[side], inspection.packet.ports(), bytes, start);
             self.try_candidates(set, inspection, Some(flow), memory, Some((window, true)));
         }
     }
@@ -404,13 +450,14 @@ impl Detector {
         };
         for &id in &candidates {
             // a rule on packets and on the stream says the same thing once, and changes variables once
-            if let Some(before) = self.matches.iter_mut().find(|found| found.rule == id && found.tx.is_none())
-            {
+            if let Some(before) = self.scratch.told(id).and_then(|at| self.matches.get_mut(at)) {
                 before.stream |= stream && window.is_some();
                 continue;
             }
             let rule = &set.rules[id as usize];
-            if self.holds(set, rule, inspection, flow, &memory.vars, window) {
+            if self.head_holds(set, id, inspection, flow)
+                && self.holds(set, rule, inspection, flow, &memory.vars, window)
+            {
                 let class = set.classes[id as usize];
                 self.matched(rule, Match { rule: id, tx: None, class, stream }, memory);
             }
@@ -422,10 +469,21 @@ impl Detector {
         for action in &rule.var_actions {
             action.act(&mut memory.vars);
         }
+        if found.tx.is_none() {
+            self.scratch.told[found.rule as usize] = (self.scratch.packet, self.matches.len() as u32);
+        }
         self.matches.push(found);
     }
 
-    /// Head, packet tests, payload parts and flow variables of a rule.
+    /// Protocol, addresses, ports, flow and packet tests of a rule.
+    #[inline]
+    fn head_holds(&self, set: &RuleSet, id: u32, inspection: &Inspection<'_>, flow: Option<&Flow>) -> bool {
+        let (head, rule) = (&set.heads[id as usize], &set.rules[id as usize]);
+        head.holds(rule, &self.facts, inspection.packet, flow)
+            && (!head.has_tests() || packet_tests_hold(rule, inspection, flow))
+    }
+
+    /// Payload parts and flow variables of a rule whose head holds.
     fn holds(
         &mut self,
         set: &RuleSet,
@@ -435,7 +493,10 @@ impl Detector {
         vars: &Vars,
         payload: Option<Window<'_>>,
     ) -> bool {
-        if !head_holds(rule, inspection, flow) {
+        // a look at a bit is cheaper than one at bytes, and nothing between changes the bits
+        if !rule.var_tests.is_empty()
+            && (flow.is_none() || !rule.var_tests.iter().all(|test| test.test(vars)))
+        {
             return false;
         }
         self.clear_vars(rule);
@@ -456,7 +517,7 @@ impl Detector {
                 return false;
             }
         }
-        flow.is_some() && rule.var_tests.iter().all(|test| test.test(vars)) || rule.var_tests.is_empty()
+        true
     }
 
     fn clear_vars(&mut self, rule: &Rule) {
@@ -531,7 +592,7 @@ impl Detector {
             return;
         }
         let begun = inspected.progress > 0;
-        self.scratch.begin(set.rules.len());
+        self.scratch.begin();
         inspected.matched.iter().for_each(|rule| {
             // matched rules are marked as seen and never tried again
             self.scratch.marks[*rule as usize] = self.scratch.mark;
@@ -550,13 +611,13 @@ impl Detector {
             match list.place.kind {
                 Kind::Bytes if new => {
                     if let Some(bytes) = tx.bytes(list.place.slot, 0) {
-                        self.scan_list(set, list.list, &list.literals, bytes);
+                        self.scan_list(set, list, bytes, 0);
                     }
                 }
                 Kind::Multi if new => {
                     let mut nth = 0;
                     while let Some(bytes) = tx.bytes(list.place.slot, nth) {
-                        self.scan_list(set, list.list, &list.literals, bytes);
+                        self.scan_list(set, list, bytes, 0);
                         nth += 1;
                     }
                 }
@@ -575,12 +636,12 @@ impl Detector {
                         if !ready || (end <= *searched && !(new && end == 0)) {
                             continue;
                         }
-                        let back = (body.window as u64).max(list.literals.longest as u64);
+                        let back = (body.window as u64).max(list.patterns.longest as u64);
                         let start = searched.saturating_sub(back).max(body.offset);
                         *searched = end;
                         let skip = usize::try_from(start - body.offset).unwrap_or(usize::MAX);
                         let bytes = body.bytes.get(skip..).unwrap_or_default();
-                        self.scan_list(set, list.list, &list.literals, bytes);
+                        self.scan_list(set, list, bytes, start);
                     }
                 }
             }
@@ -589,26 +650,20 @@ impl Detector {
         let mut candidates = std::mem::take(&mut self.scratch.candidates);
         candidates.sort_unstable();
         let ended = progress == DONE || inspection.ending;
+        // both lists rise by rule, and all that waits is a candidate: one walk over both
+        let before = std::mem::take(&mut inspected.waiting);
+        let mut before = before.into_iter().peekable();
         for &id in &candidates {
             let rule = &set.rules[id as usize];
-            let waiting = inspected.waiting.iter().position(|(known, _)| *known == id);
-            let mut held = waiting.map_or(0, |at| inspected.waiting[at].1);
-            let outcome = self.tx_rule(set, rule, inspection, view, &memory.vars, &mut held, ended);
-            match (outcome, waiting) {
-                (Outcome::Match, _) => {
-                    if let Some(at) = waiting {
-                        inspected.waiting.swap_remove(at);
-                    }
+            let mut held = before.next_if(|(known, _)| *known == id).map_or(0, |(_, held)| held);
+            match self.tx_rule(set, id, inspection, view, &memory.vars, &mut held, ended) {
+                Outcome::Match => {
                     inspected.matched.push(id);
                     let found = Match { rule: id, tx: Some(tx.id()), class: Class::Tx, stream: false };
                     self.matched(rule, found, memory);
                 }
-                (Outcome::No, Some(at)) => {
-                    inspected.waiting.swap_remove(at);
-                }
-                (Outcome::Later, None) => inspected.waiting.push((id, held)),
-                (Outcome::Later, Some(at)) => inspected.waiting[at].1 = held,
-                (Outcome::No, None) => {}
+                Outcome::Later => inspected.waiting.push((id, held)),
+                Outcome::No => {}
             }
         }
         self.scratch.candidates = candidates;
@@ -618,18 +673,20 @@ impl Detector {
         }
     }
 
-    /// Runs the prefilter of a list over its bytes, transforms first.
-    fn scan_list(&mut self, set: &RuleSet, list: ListId, literals: &super::ruleset::Literals, bytes: &[u8]) {
-        let transforms = &set.lists[usize::from(list.0)].transforms;
+    /// Runs the prefilter of a list over its bytes, transforms first; `offset` is where they begin in their buffer.
+    fn scan_list(&mut self, set: &RuleSet, list: &TxList, bytes: &[u8], offset: u64) {
+        let transforms = &set.lists[usize::from(list.list.0)].transforms;
         if transforms.is_empty() {
             let scratch = &mut self.scratch;
-            literals.scan(bytes, &mut |rule| scratch.add(rule));
+            list.patterns.scan(bytes, Some(offset), &mut |rule| scratch.add(rule));
             return;
         }
         let [mut one, mut two] = std::mem::take(&mut self.scratch.transformed);
         let bytes = apply(transforms, bytes, &mut one, &mut two);
         let scratch = &mut self.scratch;
-        literals.scan(bytes, &mut |rule| scratch.add(rule));
+        // a part of a body that is transformed by itself: no place in it is one of the whole
+        let offset = (offset == 0).then_some(0);
+        list.patterns.scan(bytes, offset, &mut |rule| scratch.add(rule));
         self.scratch.transformed = [one, two];
     }
 
@@ -637,7 +694,7 @@ impl Detector {
     fn tx_rule(
         &mut self,
         set: &RuleSet,
-        rule: &Rule,
+        id: u32,
         inspection: &Inspection<'_>,
         view: TxView<'_>,
         vars: &Vars,
@@ -645,8 +702,8 @@ impl Detector {
         ended: bool,
     ) -> Outcome {
         let TxView { tx, protocol, flow } = view;
-        let dir = inspection.dir;
-        if !head_holds(rule, inspection, Some(flow)) {
+        let (dir, rule) = (inspection.dir, &set.rules[id as usize]);
+        if !self.head_holds(set, id, inspection, Some(flow)) {
             // the next packet may stand better (established)
             return if ended { Outcome::No } else { Outcome::Later };
         }
@@ -819,22 +876,10 @@ fn searched(inspected: &mut TxInspected, key: (u16, u16)) -> &mut u64 {
     &mut inspected.searched[at].1
 }
 
-/// Protocol, addresses, ports, flow and packet tests.
-fn head_holds(rule: &Rule, inspection: &Inspection<'_>, flow: Option<&Flow>) -> bool {
-    let packet = inspection.packet;
-    if !protocol_holds(rule.protocol, packet, flow) || !ends_hold(&rule.header, packet) {
-        return false;
-    }
-    if let Some(test) = &rule.flow
-        && !flow_holds(test, inspection, flow)
-    {
-        return false;
-    }
-    if rule.packet_tests.is_empty() {
-        return true;
-    }
+/// The tests of a rule that its head's bits do not tell.
+fn packet_tests_hold(rule: &Rule, inspection: &Inspection<'_>, flow: Option<&Flow>) -> bool {
     let view = PacketView {
-        packet,
+        packet: inspection.packet,
         flow,
         dir: inspection.dir,
         stream_events: inspection.stream_events,
@@ -842,65 +887,4 @@ fn head_holds(rule: &Rule, inspection: &Inspection<'_>, flow: Option<&Flow>) -> 
         first: inspection.first,
     };
     rule.packet_tests.iter().all(|test| test.test(&view))
-}
-
-fn protocol_holds(protocol: RuleProtocol, packet: &Packet<'_>, flow: Option<&Flow>) -> bool {
-    match protocol {
-        RuleProtocol::Any => true,
-        RuleProtocol::Ip(None) => !matches!(packet.net, Net::None | Net::Arp(_)),
-        RuleProtocol::Ip(Some(4)) => matches!(packet.net, Net::V4(_)),
-        RuleProtocol::Ip(Some(_)) => matches!(packet.net, Net::V6(_)),
-        RuleProtocol::Tcp | RuleProtocol::TcpPacket | RuleProtocol::TcpStream => {
-            packet.proto() == Some(Proto::TCP)
-        }
-        RuleProtocol::Udp => packet.proto() == Some(Proto::UDP),
-        RuleProtocol::Icmp(None) => matches!(packet.proto(), Some(Proto::ICMP | Proto::ICMPV6)),
-        RuleProtocol::Icmp(Some(4)) => packet.proto() == Some(Proto::ICMP),
-        RuleProtocol::Icmp(Some(_)) => packet.proto() == Some(Proto::ICMPV6),
-        RuleProtocol::Sctp => packet.proto() == Some(Proto::SCTP),
-        RuleProtocol::Other(proto) => packet.proto() == Some(proto),
-        RuleProtocol::App(id) => {
-            flow.is_some_and(|flow| flow.app.protocol() == Some(id) || flow.app.original() == Some(id))
-        }
-    }
-}
-
-fn ends_hold(header: &Header, packet: &Packet<'_>) -> bool {
-    let any = header.source.is_any()
-        && header.destination.is_any()
-        && header.source_ports.is_any()
-        && header.destination_ports.is_any();
-    if any {
-        return true;
-    }
-    let Some((source, destination)) = packet.ends() else { return false };
-    let ports = packet.ports().is_some();
-    let one_way = |from: crate::types::Endpoint, to: crate::types::Endpoint| {
-        header.source.contains(from.ip)
-            && header.destination.contains(to.ip)
-            && (!ports
-                || (header.source_ports.contains(from.port) && header.destination_ports.contains(to.port)))
-    };
-    one_way(source, destination) || (header.both_ways && one_way(destination, source))
-}
-
-fn flow_holds(test: &super::rule::FlowTest, inspection: &Inspection<'_>, flow: Option<&Flow>) -> bool {
-    if let Some(wanted) = test.fragments {
-        let fragment = inspection.packet.origin == crate::decode::Origin::Defragmented;
-        if fragment != wanted {
-            return false;
-        }
-    }
-    let Some(flow) = flow else {
-        return test.dir.is_none() && test.established.is_none() || test.stateless && test.dir.is_none();
-    };
-    if test.dir.is_some_and(|dir| dir != inspection.dir) {
-        return false;
-    }
-    if let (Some(wanted), false) = (test.established, test.stateless)
-        && (flow.is_established() && !inspection.opening) != wanted
-    {
-        return false;
-    }
-    true
 }

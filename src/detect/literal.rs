@@ -1,17 +1,75 @@
 //! Which literal of a rule goes into the prefilter: the rarest, not only the longest.
 //!
-//! Each byte costs what its place in traffic costs: a literal is worth the sum, over its bytes, of how rare each is (in
-//! eighths of a bit), up to a limit beyond which more length does not help. Letters are counted without case, since the
-//! prefilter ignores it. A worked example: `GET /` is five common bytes (worth 113); `\x90\x90\x90\xe8` is four rare ones
-//! (worth 232) and wins.
+//! **The model.** A byte is worth how rare it is in traffic, in eighths of a bit; the table is one of classes, not of one
+//! corpus. A text is worth the sum over its bytes, up to a limit beyond which more length does not help. Two corrections make
+//! it see what single bytes do not show: a run of one byte (padding) is hardly rarer than the byte, and windows of four bytes
+//! out of what protocols say all the time (`HTTP/1.1`, `User-Agent: Mozilla/5.0`, `.com`) are worth little. Letters are
+//! counted without case, since the prefilter ignores it.
+//!
+//! **The choice.** Two things cost: a look at each place where a literal's *window* stands (the prefilter searches windows of
+//! four bytes), and the evaluation of the rule where the *whole* literal stands, which costs about 32 times as much. So a
+//! literal scores `min(worth of its best stretch, worth of the whole - 40)`. A literal that must stand at few places
+//! (`startswith`, `offset` and `depth`) is that much rarer, and is only looked for there. Literals under seven bytes that may
+//! stand anywhere pay for the finer stride with which the whole set is then searched; a rule that asks for one of its literals
+//! (`fast_pattern`) gets it unless another is four times as rare.
+//!
+//! Worked examples (of the tests below):
+//!
+//! | literals | chosen | why |
+//! | --- | --- | --- |
+//! | `GET /`, `\x90\x90\xcc\xe8` | the second | five bytes that every request has against four rare ones |
+//! | `User-Agent: `, `sqlmap/1` | the second | shorter, but the first is commonplace |
+//! | `\x00\x00\x00\x00\x00\x00\x00\x00`, `cmd` | the second | padding is in all binary data |
+//! | `\xff` with `depth:1`, `abqd` | the second | one byte at one place is met by one packet in 256 |
+//! | `SMB` with `offset:5; depth:3`, `\x00{\x005\x007\x00D` | the second | all of that protocol has the first |
+//! | `\x05\xff\x03\x0b\x01` with `depth:5`, `password` | the first | rarer, and met by one place of a packet only |
 
-use super::inspect::ops::{Content, FastPattern};
+use std::sync::OnceLock;
+
+use super::inspect::ops::{Arg, Content, FastPattern};
 
 /// Bytes of a literal beyond which it does not get rarer.
 const USEFUL: usize = 24;
 
-/// How rare a byte is in traffic, in eighths of a bit: a model by classes, not a table of one corpus.
-fn rarity(byte: u8) -> u32 {
+/// A window that is commonplace is worth this at the most: met every 32 bytes or so.
+const COMMONPLACE: u32 = 40;
+
+/// Eighths of a bit by which a look at a window is cheaper than an evaluation.
+const LOOK: u32 = 40;
+
+/// What a literal of at most so many bytes pays when it may stand anywhere.
+const SHORT: [(usize, u32); 4] = [(2, 72), (3, 40), (4, 24), (6, 12)];
+
+/// Eighths of a bit that a literal gets because the rule asks for it.
+const ASKED: u32 = 16;
+
+/// Eighths of a bit that a literal gets because it may stand at few places only, and how many are few.
+const PLACED: (u32, u32) = (16, 64);
+
+/// What is worth less than this is seen everywhere.
+pub const WORTH_MIN: u32 = 84;
+
+/// What protocols say all the time.
+const COMMON: &[&str] = &[
+    "GET / HTTP/1.1\r\nHost: www.",
+    "POST / HTTP/1.0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nServer: Apache nginx Microsoft-IIS\r\nDate: Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMT\r\n",
+    "Content-Type: text/html; charset=utf-8\r\nContent-Length: Content-Encoding: gzip\r\nContent-Disposition: attachment",
+    "Connection: keep-alive close\r\nCache-Control: no-cache max-age=0 no-store\r\nPragma: no-cache\r\nExpires: Vary: ",
+    "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/ Safari/537.36",
+    "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; Trident/ .NET CLR 2.0.",
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\n",
+    "Accept-Encoding: gzip, deflate\r\nReferer: http://www. https://\r\nCookie: Set-Cookie: path=/; expires=; domain=",
+    "application/x-www-form-urlencoded application/octet-stream application/json multipart/form-data; boundary=",
+    "<!DOCTYPE html><html><head><title></title><meta name=\"<script src=\"<link rel=\"stylesheet\" href=\"</head><body>",
+    "</div><div class=\" id=\" <a href=\" <img src=\" type=\"text/javascript\"></script> function( return var this. document.",
+    "index.html index.php .php? .asp .aspx .cgi?id= &amp; /images/ .jpg .png .gif .css .js .com .net .org .exe .dll",
+    "This program cannot be run in DOS mode",
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+];
+
+/// How rare a byte is in traffic, in eighths of a bit.
+const fn rarity(byte: u8) -> u32 {
     match byte {
         0 => 16,
         b' ' | b'e' | b'E' | b't' | b'T' | b'a' | b'A' | b'o' | b'O' | b'i' | b'I' | b'n' | b'N' => 30,
@@ -25,11 +83,32 @@ fn rarity(byte: u8) -> u32 {
     }
 }
 
-/// What a literal is worth as a fast pattern; higher is rarer.
-pub fn worth(literal: &[u8]) -> u32 {
+/// Which byte of a literal is rarest; of those alike the first.
+pub fn rarest(literal: &[u8]) -> u16 {
+    let best =
+        literal.iter().zip(0..=u16::MAX).max_by_key(|(byte, at)| (rarity(**byte), std::cmp::Reverse(*at)));
+    best.map_or(0, |(_, at)| at)
+}
+
+/// Commonplace windows of four bytes, letters in lower case: sorted.
+fn commonplaces() -> &'static [[u8; 4]] {
+    static ALL: OnceLock<Vec<[u8; 4]>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let windows = |text: &str| -> Vec<[u8; 4]> {
+            let text = text.to_ascii_lowercase();
+            text.as_bytes().windows(4).filter_map(|window| window.try_into().ok()).collect()
+        };
+        let mut all: Vec<_> = COMMON.iter().flat_map(|text| windows(text)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    })
+}
+
+fn sum(text: &[u8]) -> u32 {
     let mut sum = 0;
     let mut previous = None;
-    for &byte in literal.iter().take(USEFUL) {
+    for &byte in text.iter().take(USEFUL) {
         // runs of one byte (padding) are as common as the byte
         sum += if previous == Some(byte) { rarity(byte) / 8 } else { rarity(byte) };
         previous = Some(byte);
@@ -37,25 +116,126 @@ pub fn worth(literal: &[u8]) -> u32 {
     sum
 }
 
-/// The bytes of a content that serve as fast pattern, and whether the rule asks for them; `None` when it cannot serve.
-pub fn candidate(content: &Content) -> Option<(&[u8], bool)> {
+/// What a window of at most four bytes is worth; higher is rarer.
+pub fn worth_of_window(window: &[u8]) -> u32 {
+    match <[u8; 4]>::try_from(window) {
+        Ok(four) if commonplaces().binary_search(&four.map(|byte| byte.to_ascii_lowercase())).is_ok() => {
+            COMMONPLACE.min(sum(window))
+        }
+        _ => sum(window),
+    }
+}
+
+/// What a literal is worth; higher is rarer.
+pub fn worth(literal: &[u8]) -> u32 {
+    let literal = &literal[..literal.len().min(USEFUL)];
+    // of windows that are said together the first tells of the others
+    let common = |window: &&[u8]| worth_of_window(window) <= COMMONPLACE;
+    let said = literal.windows(4).filter(common).count() as u32;
+    let all = sum(literal);
+    if literal.len() >= 4 && said == literal.len() as u32 - 3 {
+        // nothing but commonplaces: each further byte makes it a little rarer
+        return all.min(COMMONPLACE + 4 * said);
+    }
+    all.saturating_sub(said * 20)
+}
+
+/// Whether a literal without bounds is in so much traffic that looking for it tells nothing.
+pub fn is_everywhere(literal: &[u8]) -> bool {
+    literal.len() < 2 || sum(literal) < WORTH_MIN
+}
+
+/// Where a literal must begin, counted from the start of its buffer: first and last place.
+pub type Bounds = (u32, u32);
+
+/// Bounds of a literal that may stand anywhere.
+pub const UNBOUND: Bounds = (0, u32::MAX);
+
+/// A literal as a fast pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'c> {
+    /// Its bytes, in the case in which the rule has them.
+    pub bytes: &'c [u8],
+    /// The rule asks for it.
+    pub asked: bool,
+    /// Where it must begin.
+    pub bounds: Bounds,
+}
+
+impl Candidate<'_> {
+    /// How well it serves; the highest is taken.
+    pub fn score(&self) -> u32 {
+        let stretch = |len: usize| {
+            self.bytes
+                .windows(len)
+                .take(1 << 12)
+                .map(|stretch| stretch.windows(4).map(worth_of_window).min().unwrap_or(0))
+                .max()
+                .unwrap_or(0)
+        };
+        let window = match self.bytes.len() {
+            0..=4 => worth_of_window(self.bytes),
+            5..=6 => stretch(5),
+            _ => stretch(7),
+        };
+        let places = self.bounds.1.saturating_sub(self.bounds.0).saturating_add(1);
+        let few = if places <= PLACED.1 { PLACED.0 } else { 0 };
+        let short = match self.bounds {
+            UNBOUND => SHORT.iter().find(|(len, _)| self.bytes.len() <= *len).map_or(0, |(_, pays)| *pays),
+            _ => 0,
+        };
+        let asked = if self.asked { ASKED } else { 0 };
+        (window.min(worth(self.bytes).saturating_sub(LOOK)) + few + asked).saturating_sub(short)
+    }
+}
+
+/// A content as a fast pattern; `None` when it cannot serve.
+pub fn candidate(content: &Content) -> Option<Candidate<'_>> {
     if content.negated || content.pattern.is_empty() {
         return None;
     }
-    match content.fast_pattern {
+    let (bytes, asked, skipped) = match content.fast_pattern {
         Some(FastPattern::Chop(offset, length)) => {
             let start = usize::from(offset);
             let chopped = content.pattern.get(start..start + usize::from(length))?;
-            (!chopped.is_empty()).then_some((chopped, true))
+            (chopped, true, u32::from(offset))
         }
-        Some(FastPattern::Whole | FastPattern::Only) => Some((&content.pattern, true)),
-        None => Some((&content.pattern, false)),
+        Some(FastPattern::Whole | FastPattern::Only) => (&*content.pattern, true, 0),
+        None => (&*content.pattern, false, 0),
+    };
+    let (low, high) = bounds(content);
+    let shifted = |place: u32| if place == u32::MAX { place } else { place.saturating_add(skipped) };
+    (!bytes.is_empty()).then_some(Candidate { bytes, asked, bounds: (shifted(low), shifted(high)) })
+}
+
+/// Where a content must begin, as far as the rule says it in numbers.
+fn bounds(content: &Content) -> Bounds {
+    if content.is_relative() {
+        return UNBOUND;
     }
+    if content.startswith {
+        return (0, 0);
+    }
+    let number = |arg: Option<Arg>| match arg {
+        None => Some(None),
+        Some(Arg::Value(value)) => u32::try_from(value).ok().map(Some),
+        Some(Arg::Var(_)) => None,
+    };
+    let (Some(offset), Some(depth)) = (number(content.offset), number(content.depth)) else { return UNBOUND };
+    let low = offset.unwrap_or(0);
+    let high = depth.map_or(u32::MAX, |depth| {
+        low.saturating_add(depth).saturating_sub(content.pattern.len() as u32).min(u32::MAX - 1)
+    });
+    (low, high)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn candidate_of(text: &'static [u8], bounds: Bounds) -> Candidate<'static> {
+        Candidate { bytes: text, asked: false, bounds }
+    }
 
     #[test]
     fn rare_beats_long_and_padding_is_worthless() {
@@ -63,5 +243,47 @@ mod tests {
         assert!(worth(b"GET /index") > worth(b"GET /"));
         assert!(worth(&[0; 64]) < worth(b"abc"));
         assert!(worth(b"User-Agent|3a|") > worth(b"a"));
+        assert!(worth(b"User-Agent: Mozilla/5.0") < worth(b"sqlmap"));
+    }
+
+    #[test]
+    fn the_worked_examples_of_the_module_hold() {
+        let anywhere = |text| candidate_of(text, UNBOUND).score();
+        let at = |text, low, high| candidate_of(text, (low, high)).score();
+        assert!(anywhere(b"\x90\x90\xcc\xe8") > anywhere(b"GET /"));
+        assert!(anywhere(b"sqlmap/1") > anywhere(b"User-Agent: "));
+        assert!(anywhere(b"cmd") > anywhere(&[0; 8]));
+        assert!(anywhere(b"abqd") > at(b"\xff", 0, 0));
+        assert!(at(b"\x05\xff\x03\x0b\x01", 0, 0) > anywhere(b"password"));
+        assert!(anywhere(b"\0{\x005\x007\0D") > at(b"SMB", 5, 5));
+        assert!(anywhere(b"longer one") > anywhere(b"short"));
+    }
+
+    #[test]
+    fn what_a_rule_asks_for_is_taken_unless_it_is_much_commoner() {
+        let asked = |bytes| Candidate { bytes, asked: true, bounds: UNBOUND };
+        assert!(asked(&b"password="[..]).score() > candidate_of(b"passwords", UNBOUND).score());
+        assert!(asked(&b"GET"[..]).score() < candidate_of(b"/gate.php?u=", UNBOUND).score());
+    }
+
+    #[test]
+    fn places_are_what_offset_and_depth_leave() {
+        let content = |change: fn(&mut Content)| {
+            let mut content = Content { pattern: (*b"abcd").into(), ..Content::default() };
+            change(&mut content);
+            bounds(&content)
+        };
+        assert_eq!(content(|_| {}), UNBOUND);
+        assert_eq!(content(|c| c.startswith = true), (0, 0));
+        assert_eq!(content(|c| c.depth = Some(Arg::Value(4))), (0, 0));
+        assert_eq!(content(|c| c.offset = Some(Arg::Value(8))), (8, u32::MAX));
+        assert_eq!(
+            content(|c| {
+                c.offset = Some(Arg::Value(8));
+                c.depth = Some(Arg::Value(10));
+            }),
+            (8, 14)
+        );
+        assert_eq!(content(|c| c.distance = Some(Arg::Value(4))), UNBOUND);
     }
 }

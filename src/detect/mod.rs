@@ -5,6 +5,7 @@
 pub mod buffer;
 pub mod compile;
 pub mod evaluate;
+mod head;
 pub mod host;
 pub mod inspect;
 pub mod keyword;

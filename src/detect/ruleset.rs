@@ -9,10 +9,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::buffer::{BufferId, Kind, Origin, Place};
+use super::head::Head;
 use super::inspect::ops::{Op, Transform};
 use super::keyword::Names;
 use super::literal;
-use super::prefilter::{Build, Prefilter};
+use super::prefilter::{ANYWHERE, Build, Prefilter, Region};
 use super::registry::Registry;
 use super::rule::{Rule, RuleProtocol};
 use crate::app::ProtocolId;
@@ -51,63 +52,158 @@ pub struct List {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListId(pub u16);
 
-/// Rules that are looked for together.
+/// Rules that are looked at without a literal.
 #[derive(Debug, Default)]
 pub struct Set {
-    /// Without a literal: looked at always.
-    pub always: Vec<u32>,
-    /// With one: looked at when it is seen.
-    pub literals: Option<Literals>,
+    /// Whatever the packet carries.
+    pub always: Vec<Unfiltered>,
+    /// When it carries a payload.
+    pub payload: Vec<Unfiltered>,
 }
 
-/// Literals and the rules that wait for them.
-#[derive(Debug)]
-pub struct Literals {
-    prefilter: Box<dyn Prefilter>,
-    /// Rules of literal `n`: `rules[starts[n]..starts[n + 1]]`.
-    starts: Vec<u32>,
-    rules: Vec<u32>,
+/// A rule without a literal, and what tells it fastest.
+#[derive(Clone, Copy, Debug)]
+pub struct Unfiltered {
+    /// What it asks of a packet's facts.
+    pub(super) head: Head,
+    /// Which.
+    pub rule: u32,
+}
+
+/// The literals that are searched in one buffer.
+#[derive(Debug, Default)]
+pub struct Patterns {
+    /// Those that must stand at one place.
+    places: Option<Literals>,
+    /// Short ones that must stand within the first bytes, and how many bytes that are.
+    head: Option<(Literals, u32)>,
+    /// Those that may stand anywhere.
+    whole: Option<Literals>,
     /// The longest, bytes.
     pub longest: usize,
 }
 
+/// A rule that waits for a literal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// The literal, lower case.
+    pub text: Vec<u8>,
+    /// Where it must begin.
+    pub bounds: literal::Bounds,
+    /// The rule.
+    pub rule: u32,
+}
+
+/// Short literals that must end within so many bytes of the start are searched there only.
+const HEAD_MAX: u32 = 256;
+
+impl Patterns {
+    /// With `placed`, [`Patterns::scan`] is always told where bytes begin in their buffer.
+    fn build(wanted: Vec<Wanted>, placed: bool, build: Build) -> Self {
+        let longest = wanted.iter().map(|w| w.text.len()).max().unwrap_or(0);
+        let end = |w: &Wanted| w.bounds.1.saturating_add(w.text.len() as u32);
+        let (mut places, mut head, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        for wanted in wanted {
+            let (low, high) = wanted.bounds;
+            if placed && low == high {
+                places.push(wanted);
+            } else if placed && end(&wanted) <= HEAD_MAX && wanted.text.len() < 5 {
+                head.push(wanted);
+            } else {
+                whole.push(wanted);
+            }
+        }
+        let reach = head.iter().map(end).max().unwrap_or(0);
+        Patterns {
+            places: Literals::build(places, None, build),
+            head: Literals::build(head, Some(Region::Head), build).map(|literals| (literals, reach)),
+            whole: Literals::build(whole, Some(Region::Whole), build),
+            longest,
+        }
+    }
+
+    /// Calls `hit` with rules whose literal is in `bytes` at a place that suits them, some more than once. `offset` is where
+    /// `bytes` begins in its buffer; `None` when places do not count.
+    #[inline]
+    pub fn scan(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
+        if let Some(literals) = &self.places {
+            literals.scan(bytes, offset, hit);
+        }
+        if let Some((literals, reach)) = &self.head {
+            let head = u64::from(*reach).saturating_sub(offset.unwrap_or(0)) as usize;
+            if head > 0 {
+                literals.scan(bytes.get(..head).unwrap_or(bytes), offset, hit);
+            }
+        }
+        if let Some(literals) = &self.whole {
+            literals.scan(bytes, offset, hit);
+        }
+    }
+
+    /// Memory of the prefilters, bytes.
+    pub fn memory(&self) -> usize {
+        self.places.as_ref().map_or(0, Literals::memory)
+            + self.head.as_ref().map_or(0, |(literals, _)| literals.memory())
+            + self.whole.as_ref().map_or(0, Literals::memory)
+    }
+}
+
+/// Literals and the rules that wait for them.
+#[derive(Debug)]
+struct Literals {
+    prefilter: Box<dyn Prefilter>,
+    /// Rules of literal `n`: `rules[starts[n]..starts[n + 1]]`.
+    starts: Vec<u32>,
+    rules: Vec<(u32, literal::Bounds)>,
+}
+
 impl Literals {
-    fn build(wanted: &mut Vec<(Vec<u8>, u32)>, build: Build) -> Option<Self> {
+    /// Without a region, each literal is looked for at its place only.
+    fn build(mut wanted: Vec<Wanted>, region: Option<Region<'_>>, build: Build) -> Option<Self> {
         if wanted.is_empty() {
             return None;
         }
         wanted.sort();
         wanted.dedup();
-        let (mut texts, mut starts, mut rules) = (Vec::<Vec<u8>>::new(), Vec::new(), Vec::new());
-        for (text, rule) in wanted.iter() {
-            if texts.last() != Some(text) {
-                texts.push(text.clone());
+        let mut texts: Vec<Vec<u8>> = Vec::new();
+        let (mut places, mut starts, mut rules) = (Vec::new(), Vec::new(), Vec::new());
+        for Wanted { text, bounds, rule } in wanted {
+            let known = texts.last() == Some(&text) && (region.is_some() || places.last() == Some(&bounds.0));
+            if !known {
+                texts.push(text);
+                places.push(bounds.0);
                 starts.push(rules.len() as u32);
             }
-            rules.push(*rule);
+            rules.push((rule, bounds));
         }
         starts.push(rules.len() as u32);
-        let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
-        Some(Literals { prefilter: build(&texts), starts, rules, longest })
+        let prefilter = build(&texts, region.unwrap_or(Region::Places(&places)));
+        Some(Literals { prefilter, starts, rules })
     }
 
-    /// Calls `hit` with rules whose literal is in `bytes`, some more than once.
-    pub fn scan(&self, bytes: &[u8], hit: &mut dyn FnMut(u32)) {
-        self.prefilter.scan(bytes, &mut |literal| {
+    fn scan(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
+        self.prefilter.scan(bytes, offset.unwrap_or(0), &mut |literal, at| {
             let (Some(&start), Some(&end)) =
                 (self.starts.get(literal as usize), self.starts.get(literal as usize + 1))
             else {
                 return;
             };
-            for rule in &self.rules[start as usize..end as usize] {
-                hit(*rule);
+            let place = match offset {
+                Some(offset) if at != ANYWHERE => Some(u32::try_from(offset + at as u64).unwrap_or(u32::MAX)),
+                _ => None,
+            };
+            for (rule, (low, high)) in &self.rules[start as usize..end as usize] {
+                if place.is_none_or(|place| *low <= place && place <= *high) {
+                    hit(*rule);
+                }
             }
         });
     }
 
-    /// Memory of the prefilter, bytes.
-    pub fn memory(&self) -> usize {
+    fn memory(&self) -> usize {
         self.prefilter.memory()
+            + self.starts.len() * 4
+            + self.rules.len() * size_of::<(u32, literal::Bounds)>()
     }
 }
 
@@ -128,14 +224,19 @@ impl PortIndex {
 }
 
 /// Rules on payload or header of one transport and direction.
+///
+/// Rules with a literal that is rare are found by it, whatever their ports: one search of a payload serves all. The others are
+/// split by ports.
 #[derive(Debug, Default)]
 pub struct Group {
+    /// Rules that wait for a literal.
+    pub patterns: Patterns,
     /// Any port.
-    pub any: Set,
+    any: Set,
     /// By destination port.
-    pub destination: PortIndex,
+    destination: PortIndex,
     /// By source port, of those without narrow destination ports.
-    pub source: PortIndex,
+    source: PortIndex,
 }
 
 impl Group {
@@ -157,7 +258,7 @@ pub struct TxList {
     /// Where the protocol has it.
     pub place: Place,
     /// The rules that wait for a literal in it.
-    pub literals: Literals,
+    pub patterns: Patterns,
 }
 
 /// Rules on transactions of one protocol and direction.
@@ -211,6 +312,8 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// The class of each rule.
     pub classes: Vec<Class>,
+    /// The head of each rule in a few bits.
+    pub(super) heads: Vec<Head>,
     /// The list of each part of each rule.
     pub lists_of: Vec<Vec<ListId>>,
     /// Lists by number.
@@ -239,12 +342,28 @@ pub struct RuleSet {
     pub stream_overlap: usize,
 }
 
+/// A rule's literal for the prefilter.
+#[derive(Clone)]
+struct Fast {
+    /// The part it is asked of.
+    part: usize,
+    /// Its bytes, lower case.
+    text: Vec<u8>,
+    bounds: literal::Bounds,
+}
+
+impl Fast {
+    fn wanted_by(&self, rule: u32) -> Wanted {
+        Wanted { text: self.text.clone(), bounds: self.bounds, rule }
+    }
+}
+
 /// What a rule wants: its class, the directions in which it can match, and its literal.
 struct Placed {
     class: Class,
     dirs: [bool; 2],
-    /// Part and bytes of its fast pattern.
-    literal: Option<(usize, Vec<u8>)>,
+    /// Part, bytes and bounds of its fast pattern.
+    literal: Option<Fast>,
 }
 
 impl RuleSet {
@@ -276,6 +395,7 @@ impl RuleSet {
         }
         let mut this = RuleSet {
             classes: placed.iter().map(|p| p.class).collect(),
+            heads: rules.iter().map(Head::new).collect(),
             lists_of,
             lists: lists.all,
             events: Vec::new(),
@@ -311,7 +431,7 @@ impl RuleSet {
                     }
                 }
                 Class::Packet | Class::Stream | Class::PacketStream => {
-                    let literal = placed.literal.as_ref().map(|(_, text)| text.clone());
+                    let literal = placed.literal.as_ref().map(|fast| fast.wanted_by(id));
                     for dir in 0..2 {
                         if !placed.dirs[dir] {
                             continue;
@@ -322,12 +442,12 @@ impl RuleSet {
                         }
                         let tcp = covers(rule.protocol, 0);
                         if placed.class != Class::Packet && tcp {
-                            streams[dir].add(rule, id, literal.clone());
+                            streams[dir].add(rule, self.heads[id as usize], id, literal.clone());
                         }
                         for (transport, groups) in packets.iter_mut().enumerate() {
                             let streamed = transport == 0 && placed.class == Class::Stream;
                             if covers(rule.protocol, transport) && !streamed {
-                                groups[dir].add(rule, id, literal.clone());
+                                groups[dir].add(rule, self.heads[id as usize], id, literal.clone());
                             }
                         }
                     }
@@ -337,14 +457,7 @@ impl RuleSet {
         }
         for dir in 0..2 {
             self.streams[dir] = std::mem::take(&mut streams[dir]).build(build);
-            let longest = |set: &Set| set.literals.as_ref().map_or(0, |l| l.longest);
-            let group = &self.streams[dir];
-            let of = |index: &PortIndex| index.sets.iter().map(longest).max().unwrap_or(0);
-            self.stream_overlap = self
-                .stream_overlap
-                .max(longest(&group.any))
-                .max(of(&group.destination))
-                .max(of(&group.source));
+            self.stream_overlap = self.stream_overlap.max(self.streams[dir].patterns.longest);
             self.addresses[dir] = address_index(&self.rules, &address[dir]);
         }
         for (transport, groups) in packets.into_iter().enumerate() {
@@ -353,7 +466,10 @@ impl RuleSet {
             }
         }
         for ((protocol, dir), pending) in txs {
-            self.txs[protocol][dir] = pending.build(build);
+            let transformed = |list: ListId| {
+                self.lists.get(usize::from(list.0)).is_some_and(|list| !list.transforms.is_empty())
+            };
+            self.txs[protocol][dir] = pending.build(build, transformed);
         }
     }
 
@@ -369,13 +485,13 @@ impl RuleSet {
                     continue;
                 }
                 let pending = txs.entry((protocol, dir.index())).or_default();
-                let list = placed.literal.as_ref().and_then(|(part, text)| {
-                    let place = self.place_of(rule.parts[*part].buffer, protocol_id, dir)?;
-                    Some((self.lists_of[id as usize][*part], place, text.clone()))
+                let list = placed.literal.as_ref().and_then(|fast| {
+                    let place = self.place_of(rule.parts[fast.part].buffer, protocol_id, dir)?;
+                    Some((self.lists_of[id as usize][fast.part], place, fast.wanted_by(id)))
                 });
                 match list {
-                    Some((list, place, text)) => {
-                        pending.lists.entry(list).or_insert_with(|| (place, Vec::new())).1.push((text, id))
+                    Some((list, place, wanted)) => {
+                        pending.lists.entry(list).or_insert_with(|| (place, Vec::new())).1.push(wanted)
                     }
                     None => pending.always.push(id),
                 }
@@ -404,12 +520,10 @@ impl RuleSet {
 
     /// Memory of all prefilters, bytes.
     pub fn prefilter_memory(&self) -> usize {
-        let set = |set: &Set| set.literals.as_ref().map_or(0, Literals::memory);
-        let index = |index: &PortIndex| index.sets.iter().map(set).sum::<usize>();
-        let group = |group: &Group| set(&group.any) + index(&group.destination) + index(&group.source);
+        let group = |group: &Group| group.patterns.memory();
         self.packets.iter().flatten().map(group).sum::<usize>()
             + self.streams.iter().map(group).sum::<usize>()
-            + self.txs.iter().flatten().flat_map(|tx| &tx.lists).map(|l| l.literals.memory()).sum::<usize>()
+            + self.txs.iter().flatten().flat_map(|tx| &tx.lists).map(|l| l.patterns.memory()).sum::<usize>()
     }
 }
 
@@ -490,9 +604,9 @@ fn place(rule: &Rule, registry: &Registry) -> Placed {
     Placed { class, dirs, literal: best_literal(rule, class, registry) }
 }
 
-/// The literal that serves best: one that the rule asks for, else the rarest; for transactions one of their own buffers.
-fn best_literal(rule: &Rule, class: Class, registry: &Registry) -> Option<(usize, Vec<u8>)> {
-    let mut best: Option<(bool, u32, usize, Vec<u8>)> = None;
+/// The literal that serves best ([`literal`]); for transactions one of their own buffers.
+fn best_literal(rule: &Rule, class: Class, registry: &Registry) -> Option<Fast> {
+    let mut best: Option<(u32, Fast)> = None;
     for (at, part) in rule.parts.iter().enumerate() {
         let fits = match &registry.buffer(part.buffer).origin {
             Origin::App(_) => class == Class::Tx && part.absent.is_none(),
@@ -504,14 +618,15 @@ fn best_literal(rule: &Rule, class: Class, registry: &Registry) -> Option<(usize
         }
         for op in &part.ops {
             let Op::Content(content) = op else { continue };
-            let Some((bytes, asked)) = literal::candidate(content) else { continue };
-            let worth = literal::worth(bytes);
-            if best.as_ref().is_none_or(|(a, w, ..)| (asked, worth) > (*a, *w)) {
-                best = Some((asked, worth, at, bytes.to_ascii_lowercase()));
+            let Some(candidate) = literal::candidate(content) else { continue };
+            let score = candidate.score();
+            if best.as_ref().is_none_or(|(known, _)| score > *known) {
+                let text = candidate.bytes.to_ascii_lowercase();
+                best = Some((score, Fast { part: at, text, bounds: candidate.bounds }));
             }
         }
     }
-    best.map(|(_, _, at, bytes)| (at, bytes))
+    best.map(|(_, fast)| fast)
 }
 
 fn is_address_only(rule: &Rule) -> bool {
@@ -558,27 +673,16 @@ impl Lists {
 /// A group while its rules are collected.
 #[derive(Default)]
 struct Pending {
-    any: SetPending,
-    destination: Vec<(PortSet, u32, Option<Vec<u8>>)>,
-    source: Vec<(PortSet, u32, Option<Vec<u8>>)>,
+    literals: Vec<Wanted>,
+    any: Set,
+    destination: Vec<(PortSet, Unfiltered, bool)>,
+    source: Vec<(PortSet, Unfiltered, bool)>,
 }
 
-#[derive(Default)]
-struct SetPending {
-    always: Vec<u32>,
-    literals: Vec<(Vec<u8>, u32)>,
-}
-
-impl SetPending {
-    fn add(&mut self, id: u32, literal: Option<Vec<u8>>) {
-        match literal {
-            Some(text) => self.literals.push((text, id)),
-            None => self.always.push(id),
-        }
-    }
-
-    fn build(mut self, build: Build) -> Set {
-        Set { always: self.always, literals: Literals::build(&mut self.literals, build) }
+impl Set {
+    /// Adds a rule that needs a payload or not.
+    fn add(&mut self, unfiltered: Unfiltered, payload: bool) {
+        if payload { &mut self.payload } else { &mut self.always }.push(unfiltered);
     }
 }
 
@@ -586,36 +690,46 @@ impl SetPending {
 const NARROW_PORTS_MAX: u32 = 4096;
 
 impl Pending {
-    fn add(&mut self, rule: &Rule, id: u32, literal: Option<Vec<u8>>) {
+    fn add(&mut self, rule: &Rule, head: Head, id: u32, literal: Option<Wanted>) {
+        let payload = rule.parts.iter().any(|part| part.buffer == BufferId::PAYLOAD && part.absent.is_none())
+            && literal.is_some();
+        if let Some(wanted) = literal
+            && (wanted.bounds != literal::UNBOUND || !literal::is_everywhere(&wanted.text))
+        {
+            self.literals.push(wanted);
+            return;
+        }
         let narrow = |ports: &PortSet| {
             !ports.is_any()
                 && ports.ranges().iter().map(|r| u32::from(r.1) - u32::from(r.0) + 1).sum::<u32>()
                     <= NARROW_PORTS_MAX
         };
+        let unfiltered = Unfiltered { head, rule: id };
         if rule.header.both_ways {
-            self.any.add(id, literal);
+            self.any.add(unfiltered, payload);
         } else if narrow(&rule.header.destination_ports) {
-            self.destination.push(((*rule.header.destination_ports).clone(), id, literal));
+            self.destination.push(((*rule.header.destination_ports).clone(), unfiltered, payload));
         } else if narrow(&rule.header.source_ports) {
-            self.source.push(((*rule.header.source_ports).clone(), id, literal));
+            self.source.push(((*rule.header.source_ports).clone(), unfiltered, payload));
         } else {
-            self.any.add(id, literal);
+            self.any.add(unfiltered, payload);
         }
     }
 
     fn build(self, build: Build) -> Group {
         Group {
-            any: self.any.build(build),
-            destination: port_index(self.destination, build),
-            source: port_index(self.source, build),
+            patterns: Patterns::build(self.literals, true, build),
+            any: self.any,
+            destination: port_index(&self.destination),
+            source: port_index(&self.source),
         }
     }
 }
 
 /// Cuts the ports where some rule's set begins or ends; segments with the same rules share a set.
-fn port_index(rules: Vec<(PortSet, u32, Option<Vec<u8>>)>, build: Build) -> PortIndex {
+fn port_index(rules: &[(PortSet, Unfiltered, bool)]) -> PortIndex {
     let mut cuts: Vec<u32> = vec![0];
-    for (ports, ..) in &rules {
+    for (ports, ..) in rules {
         for &(low, high) in ports.ranges() {
             cuts.push(u32::from(low));
             cuts.push(u32::from(high) + 1);
@@ -634,11 +748,11 @@ fn port_index(rules: Vec<(PortSet, u32, Option<Vec<u8>>)>, build: Build) -> Port
             continue;
         }
         let set = *known.entry(here).or_insert_with_key(|here| {
-            let mut pending = SetPending::default();
+            let mut set = Set::default();
             for &at in here {
-                pending.add(rules[at].1, rules[at].2.clone());
+                set.add(rules[at].1, rules[at].2);
             }
-            index.sets.push(pending.build(build));
+            index.sets.push(set);
             (index.sets.len() - 1) as u32
         });
         index.segments.push((port, set));
@@ -646,22 +760,21 @@ fn port_index(rules: Vec<(PortSet, u32, Option<Vec<u8>>)>, build: Build) -> Port
     index
 }
 
-/// Literals and the rule that waits for each.
-type Wanted = Vec<(Vec<u8>, u32)>;
-
 #[derive(Default)]
 struct TxPending {
     always: Vec<u32>,
-    lists: HashMap<ListId, (Place, Wanted)>,
+    lists: HashMap<ListId, (Place, Vec<Wanted>)>,
 }
 
 impl TxPending {
-    fn build(self, build: Build) -> TxGroup {
+    fn build(self, build: Build, transformed: impl Fn(ListId) -> bool) -> TxGroup {
         let mut lists: Vec<TxList> = self
             .lists
             .into_iter()
-            .filter_map(|(list, (place, mut wanted))| {
-                Some(TxList { list, place, literals: Literals::build(&mut wanted, build)? })
+            .map(|(list, (place, wanted))| {
+                // what is transformed piece by piece has no places
+                let placed = place.kind != Kind::Body || !transformed(list);
+                TxList { list, place, patterns: Patterns::build(wanted, placed, build) }
             })
             .collect();
         lists.sort_by_key(|l| (l.place.progress, l.place.kind == Kind::Body, l.list));

@@ -750,6 +750,9 @@ impl Lane {
 
     /// Records of what is odd about a packet.
     fn anomalies(&mut self, packet: &Packet<'_>, flow: Option<&Flow>, findings: &Findings) {
+        if packet.events.is_empty() && findings.stream_events.is_empty() && findings.layer_events.is_empty() {
+            return;
+        }
         for event in findings.stream_events.iter() {
             *self.counters.stream_events.entry(event.name()).or_default() += 1;
         }

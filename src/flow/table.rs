@@ -89,6 +89,8 @@ pub struct FlowTable {
     free: Vec<u32>,
     heads: [u32; CLASSES],
     tails: [u32; CLASSES],
+    /// Before this no flow at the head of a class is over.
+    wake: Timestamp,
     flows_max: usize,
 }
 
@@ -103,6 +105,7 @@ impl FlowTable {
             free: Vec::new(),
             heads: [NONE; CLASSES],
             tails: [NONE; CLASSES],
+            wake: Timestamp(u64::MAX),
             flows_max: usize::try_from((config.memcap / each).clamp(16, u64::from(NONE - 1))).unwrap_or(16),
         }
     }
@@ -186,11 +189,23 @@ impl FlowTable {
 
     /// Removes one flow whose time is over.
     pub fn take_expired(&mut self, now: Timestamp) -> Option<Box<Flow>> {
-        let over = self.heads.iter().copied().find(|&head| {
-            head != NONE
-                && self.slots[head as usize].flow.as_ref().is_some_and(|flow| self.is_over(flow, now))
-        })?;
-        self.remove(FlowIndex(over))
+        if now < self.wake {
+            return None;
+        }
+        self.wake = Timestamp(u64::MAX);
+        for class in 0..CLASSES {
+            let head = self.heads[class];
+            let Some(flow) = self.slots.get(head as usize).and_then(|slot| slot.flow.as_ref()) else {
+                continue;
+            };
+            if self.is_over(flow, now) {
+                // others may be over too
+                self.wake = now;
+                return self.remove(FlowIndex(head));
+            }
+            self.wake = self.wake.min(self.end_of(flow));
+        }
+        None
     }
 
     /// Removes the flow that waited longest for a packet, one-sided ones first: to make room.
@@ -215,7 +230,20 @@ impl FlowTable {
     }
 
     fn is_over(&self, flow: &Flow, now: Timestamp) -> bool {
-        now.seconds_since(flow.last) >= self.timeout(flow).max(1) && now > flow.last
+        now >= self.end_of(flow)
+    }
+
+    /// When it is over unless another packet comes: after a second at least.
+    fn end_of(&self, flow: &Flow) -> Timestamp {
+        let wait = self.timeout(flow).max(1).saturating_mul(1_000_000_000);
+        Timestamp(flow.last.0.saturating_add(wait))
+    }
+
+    /// Notes when the flow at that place, which became the head of its class, is over.
+    fn watch(&mut self, at: u32) {
+        if let Some(flow) = self.slots.get(at as usize).and_then(|slot| slot.flow.as_ref()) {
+            self.wake = self.wake.min(self.end_of(flow));
+        }
     }
 
     fn timeout(&self, flow: &Flow) -> u64 {
@@ -240,6 +268,7 @@ impl FlowTable {
         self.slots[at as usize].next = NONE;
         if tail == NONE {
             self.heads[class] = at;
+            self.watch(at);
         } else {
             self.slots[tail as usize].next = at;
         }
@@ -251,6 +280,7 @@ impl FlowTable {
         let class = usize::from(class);
         if previous == NONE {
             self.heads[class] = next;
+            self.watch(next);
         } else {
             self.slots[previous as usize].next = next;
         }

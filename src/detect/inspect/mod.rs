@@ -151,30 +151,32 @@ fn find(content: &Content, view: &View<'_>, low: usize, high: usize) -> Option<u
         let same = if content.nocase { here.eq_ignore_ascii_case(pattern) } else { *here == **pattern };
         return (same && start >= low && view.bytes.len() <= high).then_some(start);
     }
-    let bytes = view.bytes.get(low..high)?;
-    let at = if content.nocase { find_nocase(bytes, pattern) } else { memmem::find(bytes, pattern) };
-    at.map(|at| low + at)
+    search(content, view.bytes.get(low..high)?).map(|at| low + at)
 }
 
-/// The first place of `pattern` (lower case) in `bytes`, letters compared without case.
-fn find_nocase(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    // search for the byte that is rarest by a crude rule: not a letter if there is one, else the first
-    let (at, &rare) = pattern
-        .iter()
-        .enumerate()
-        .find(|(_, byte)| !byte.is_ascii_alphabetic() && **byte != 0)
-        .or(pattern.iter().enumerate().next())?;
+/// In more bytes than this, preparing a search for a pair of bytes pays.
+const LONG: usize = 512;
+
+/// The first place of the literal in `bytes`.
+fn search(content: &Content, bytes: &[u8]) -> Option<usize> {
+    let pattern = &content.pattern;
+    if !content.nocase && bytes.len() > LONG {
+        return memmem::find(bytes, pattern);
+    }
+    let at = usize::from(content.rarest).min(pattern.len().saturating_sub(1));
     let last = bytes.len().checked_sub(pattern.len())?;
+    let Some(&rare) = pattern.get(at) else { return Some(0) };
+    let both = content.nocase && rare.is_ascii_alphabetic();
     let mut from = 0;
     while from <= last {
         let area = bytes.get(from + at..=last + at)?;
-        let hit = if rare.is_ascii_alphabetic() {
-            memchr::memchr2(rare, rare.to_ascii_uppercase(), area)
-        } else {
-            memchr::memchr(rare, area)
+        let hit = match both {
+            true => memchr::memchr2(rare, rare.to_ascii_uppercase(), area),
+            false => memchr::memchr(rare, area),
         }?;
         let start = from + hit;
-        if bytes[start..start + pattern.len()].eq_ignore_ascii_case(pattern) {
+        let here = &bytes[start..start + pattern.len()];
+        if *here == **pattern || content.nocase && here.eq_ignore_ascii_case(pattern) {
             return Some(start);
         }
         from = start + 1;

@@ -1,57 +1,85 @@
 //! Which rules may match: literals of many rules searched in one pass.
 //!
-//! A [`Prefilter`] answers with the literals that are in some bytes, whatever their case; whether a rule really matches is
+//! A [`Prefilter`] answers with the places of literals in some bytes, whatever their case; whether a rule really matches is
 //! decided by its full evaluation. It may answer with too many, never with too few.
 
+mod anchors;
+mod kernel;
 mod window;
 
 use std::fmt;
 
-pub use window::WindowFilter;
+pub use anchors::Anchors;
+pub use window::{Kernel, WindowFilter};
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
+/// The place of a literal that may be anywhere, or nowhere.
+pub const ANYWHERE: usize = usize::MAX;
+
+/// What a set of literals is searched in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region<'p> {
+    /// One place for each literal, counted from the start of its buffer; elsewhere it need not be found.
+    Places(&'p [u32]),
+    /// The first bytes of a buffer: all literals are found where they are, however short.
+    Head,
+    /// Buffers of any length: literals that are everywhere are not looked for.
+    Whole,
+}
+
 /// Finds which literals of a set occur in bytes.
 pub trait Prefilter: Send + Sync + fmt::Debug {
-    /// Calls `hit` with the index of each literal that occurs in `bytes`, at least once, letters compared without case. It
-    /// may name literals that do not occur.
-    fn scan(&self, bytes: &[u8], hit: &mut dyn FnMut(u32));
+    /// Calls `hit` with the number of each literal that stands in `bytes` and the index where it begins, letters compared without
+    /// case. It may name places where none stands, and [`ANYWHERE`] instead of the places of a literal. `offset` is where
+    /// `bytes` begins in its buffer.
+    fn scan(&self, bytes: &[u8], offset: u64, hit: &mut dyn FnMut(u32, usize));
 
     /// Memory it takes, bytes.
     fn memory(&self) -> usize;
 }
 
 /// What makes prefilters: the place to put a faster one.
-pub type Build = fn(&[Vec<u8>]) -> Box<dyn Prefilter>;
+pub type Build = fn(&[Vec<u8>], Region<'_>) -> Box<dyn Prefilter>;
 
 /// Aho-Corasick over a contiguous NFA: the first implementation, and the reference for every later one.
 #[derive(Debug)]
-pub struct Automaton(AhoCorasick);
+pub struct Automaton {
+    automaton: AhoCorasick,
+    lengths: Vec<u32>,
+}
 
 impl Automaton {
     /// For these literals (not empty).
-    pub fn build(literals: &[Vec<u8>]) -> Box<dyn Prefilter> {
+    pub fn build(literals: &[Vec<u8>], _: Region<'_>) -> Box<dyn Prefilter> {
+        Self::of_kind(literals, AhoCorasickKind::ContiguousNFA)
+    }
+
+    /// The same as a full automaton: a table look-up a byte, and much more memory.
+    pub fn of_kind(literals: &[Vec<u8>], kind: AhoCorasickKind) -> Box<dyn Prefilter> {
         let built = AhoCorasickBuilder::new()
             .match_kind(MatchKind::Standard)
             .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .kind(Some(kind))
             .build(literals);
         match built {
-            Ok(automaton) => Box::new(Automaton(automaton)),
+            Ok(automaton) => {
+                Box::new(Automaton { automaton, lengths: literals.iter().map(|l| l.len() as u32).collect() })
+            }
             Err(_) => Box::new(Naive(literals.to_vec())),
         }
     }
 }
 
 impl Prefilter for Automaton {
-    fn scan(&self, bytes: &[u8], hit: &mut dyn FnMut(u32)) {
-        for found in self.0.find_overlapping_iter(bytes) {
-            hit(found.pattern().as_u32());
+    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize)) {
+        for found in self.automaton.find_overlapping_iter(bytes) {
+            hit(found.pattern().as_u32(), found.start());
         }
     }
 
     fn memory(&self) -> usize {
-        self.0.memory_usage()
+        self.automaton.memory_usage() + self.lengths.len() * size_of::<u32>()
     }
 }
 
@@ -61,16 +89,18 @@ pub struct Naive(pub Vec<Vec<u8>>);
 
 impl Naive {
     /// For these literals.
-    pub fn build(literals: &[Vec<u8>]) -> Box<dyn Prefilter> {
+    pub fn build(literals: &[Vec<u8>], _: Region<'_>) -> Box<dyn Prefilter> {
         Box::new(Naive(literals.to_vec()))
     }
 }
 
 impl Prefilter for Naive {
-    fn scan(&self, bytes: &[u8], hit: &mut dyn FnMut(u32)) {
-        for (at, literal) in self.0.iter().enumerate() {
-            if bytes.windows(literal.len().max(1)).any(|window| window.eq_ignore_ascii_case(literal)) {
-                hit(at as u32);
+    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize)) {
+        for (id, literal) in self.0.iter().enumerate() {
+            for (at, window) in bytes.windows(literal.len().max(1)).enumerate() {
+                if window.eq_ignore_ascii_case(literal) {
+                    hit(id as u32, at);
+                }
             }
         }
     }
@@ -86,14 +116,14 @@ pub struct Everything(u32);
 
 impl Everything {
     /// For these literals.
-    pub fn build(literals: &[Vec<u8>]) -> Box<dyn Prefilter> {
+    pub fn build(literals: &[Vec<u8>], _: Region<'_>) -> Box<dyn Prefilter> {
         Box::new(Everything(literals.len() as u32))
     }
 }
 
 impl Prefilter for Everything {
-    fn scan(&self, _bytes: &[u8], hit: &mut dyn FnMut(u32)) {
-        (0..self.0).for_each(hit);
+    fn scan(&self, _bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize)) {
+        (0..self.0).for_each(|literal| hit(literal, ANYWHERE));
     }
 
     fn memory(&self) -> usize {
@@ -103,31 +133,76 @@ impl Prefilter for Everything {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
+    fn found(prefilter: &dyn Prefilter, bytes: &[u8]) -> BTreeSet<(u32, usize)> {
+        let mut hits = BTreeSet::new();
+        prefilter.scan(bytes, 0, &mut |literal, at| {
+            hits.insert((literal, at));
+        });
+        hits
+    }
+
+    /// Places that `hits` names: all where a literal counts as anywhere.
+    fn covers(hits: &BTreeSet<(u32, usize)>, place: (u32, usize)) -> bool {
+        hits.contains(&place) || hits.contains(&(place.0, ANYWHERE))
+    }
+
     #[test]
-    fn the_window_filter_finds_long_literals_wherever_they_stand() {
-        let literals: Vec<Vec<u8>> =
-            [&b"sqlmap"[..], b"abc", b"user-agent: x", b"\x90\x91\x92\x93\x94", b"/etc/passwd"]
-                .map(<[u8]>::to_vec)
-                .into();
-        let filter = WindowFilter::build(&literals);
-        for (id, literal) in literals.iter().enumerate() {
-            for front in 0..12 {
-                for back in 0..9 {
-                    let mut bytes = vec![b'.'; front];
-                    bytes.extend(literal.to_ascii_uppercase());
-                    bytes.extend(vec![b'.'; back]);
-                    let mut hits = Vec::new();
-                    filter.scan(&bytes, &mut |hit| hits.push(hit));
-                    assert_eq!(hits, [id as u32], "{front} {back}");
+    fn the_window_filter_finds_literals_wherever_they_stand() {
+        let literals: Vec<Vec<u8>> = [
+            &b"sqlmap"[..],
+            b"abc",
+            b"user-agent: x",
+            b"\x90\x91\x92\x93\x94",
+            b"/etc/passwd",
+            b"a\x00b\x00c\x00d\x00e",
+            b"wget",
+        ]
+        .map(<[u8]>::to_vec)
+        .into();
+        for region in [Region::Head, Region::Whole] {
+            for kernel in Kernel::all() {
+                let filter = WindowFilter::with_kernel(&literals, region, kernel);
+                for (id, literal) in literals.iter().enumerate() {
+                    for front in 0..70 {
+                        for back in [0, 1, 2, 3, 7, 31, 64] {
+                            let mut bytes = vec![b'.'; front];
+                            bytes.extend(literal.to_ascii_uppercase());
+                            bytes.extend(vec![b'.'; back]);
+                            let hits: Vec<_> = found(&filter, &bytes).into_iter().collect();
+                            assert_eq!(hits, [(id as u32, front)], "{region:?} {kernel:?} {front} {back}");
+                        }
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn the_automaton_finds_what_the_naive_search_finds() {
+    fn anchored_literals_are_found_at_their_place_only() {
+        let literals: Vec<Vec<u8>> =
+            [&b"get "[..], b"x", b"ab", b"abc", b"get /index", b"\x00\x01"].map(<[u8]>::to_vec).into();
+        let places = [0, 0, 3, 3, 0, 60];
+        let filter = WindowFilter::build(&literals, Region::Places(&places));
+        let mut bytes = b"GET /index".to_vec();
+        bytes.resize(60, b' ');
+        bytes.extend(b"\x00\x01x");
+        assert_eq!(found(&*filter, &bytes).into_iter().collect::<Vec<_>>(), [(0, 0), (4, 0), (5, 60)]);
+        assert_eq!(found(&*filter, b"xyzABC").into_iter().collect::<Vec<_>>(), [(1, 0), (2, 3), (3, 3)]);
+        assert_eq!(found(&*filter, b"xyzAB").into_iter().collect::<Vec<_>>(), [(1, 0), (2, 3)]);
+        assert!(found(&*filter, b"").is_empty());
+        // bytes that begin further on in the buffer
+        let mut hits = Vec::new();
+        filter.scan(b"zABC", 2, &mut |literal, at| hits.push((literal, at)));
+        assert_eq!(hits, [(2, 1), (3, 1)]);
+        filter.scan(b"get ", 1 << 40, &mut |_, _| panic!("far behind all places"));
+    }
+
+    #[test]
+    fn all_implementations_find_what_the_naive_search_finds() {
         let mut seed = 7u64;
         let mut random = move |below: u64| {
             seed ^= seed << 13;
@@ -135,22 +210,37 @@ mod tests {
             seed ^= seed << 17;
             seed % below
         };
-        for _ in 0..300 {
-            let literals: Vec<Vec<u8>> = (0..1 + random(20))
-                .map(|_| (0..1 + random(5)).map(|_| b"abAB\x00\xff"[random(6) as usize]).collect())
-                .collect();
-            let bytes: Vec<u8> = (0..random(40)).map(|_| b"abAB\x00\xff"[random(6) as usize]).collect();
-            let found = |prefilter: &dyn Prefilter| {
-                let mut hits = std::collections::BTreeSet::new();
-                prefilter.scan(&bytes, &mut |hit| {
-                    hits.insert(hit);
-                });
-                hits
+        for round in 0..600 {
+            let alphabet: &[u8] = if round % 2 == 0 { b"abAB\x00\xff" } else { b"a@`[{\x20\x00\x80\xc1\xe1" };
+            let mut text = |longest: u64| -> Vec<u8> {
+                (0..1 + random(longest)).map(|_| alphabet[random(alphabet.len() as u64) as usize]).collect()
             };
-            let naive = found(&*Naive::build(&literals));
-            assert_eq!(found(&*Automaton::build(&literals)), naive);
-            // the window filter may name more (short literals), never fewer
-            assert!(found(&*WindowFilter::build(&literals)).is_superset(&naive), "{literals:?} in {bytes:?}");
+            let mut literals: Vec<Vec<u8>> =
+                (0..1 + round % 20).map(|_| text(if round % 3 == 0 { 12 } else { 5 })).collect();
+            literals.iter_mut().for_each(|literal| literal.make_ascii_lowercase());
+            let bytes = text(if round % 5 == 0 { 300 } else { 40 });
+            let naive = found(&*Naive::build(&literals, Region::Whole), &bytes);
+            assert_eq!(found(&*Automaton::build(&literals, Region::Whole), &bytes), naive);
+            for region in [Region::Head, Region::Whole] {
+                for kernel in Kernel::all() {
+                    let filter = WindowFilter::with_kernel(&literals, region, kernel);
+                    let hits = found(&filter, &bytes);
+                    for place in &naive {
+                        assert!(
+                            covers(&hits, *place),
+                            "{region:?} {kernel:?} {place:?}: {literals:?} in {bytes:?}"
+                        );
+                    }
+                    // what it names is really there, but for literals that count as anywhere
+                    assert!(
+                        hits.iter().all(|hit| hit.1 == ANYWHERE || naive.contains(hit)),
+                        "{literals:?} in {bytes:?}"
+                    );
+                    if region == Region::Head {
+                        assert_eq!(hits, naive);
+                    }
+                }
+            }
         }
     }
 }

@@ -1,200 +1,320 @@
-//! A filter over four-byte windows: one hash and one bit test a byte, exact comparison only where the bit is set.
+//! A filter over four-byte windows: one hash and one look into a bit map a window, comparison in full only where the bits are
+//! set.
 //!
-//! Each literal is represented by its rarest window of four bytes (by [`literal::worth`]). All windows are hashed into a
-//! bit map small enough for the first-level cache; the search hashes the window at every position of the data and looks
-//! at that bit. Where it is set, the literals of that bucket are compared in full. Windows are folded with `| 0x20` on
-//! both sides, so that case does not matter (and some pairs that are no letters fall together, which the comparison
-//! tells apart).
+//! Each literal is represented by windows of four of its bytes. They are hashed into a bit map small enough for the
+//! first-level cache; the search hashes windows of the data and looks at their bits ([`super::kernel`], eight at a time).
+//! Where they are set, the literals of that hash are compared in full. Letters are folded on both sides.
 //!
-//! Two kinds of literals do not fit: those of three bytes have a map of their own, and those that are shorter or worth
-//! next to nothing (runs of zeros) would be candidates everywhere: they count as seen in all data, and their rules are
-//! held against the cheap tests of their head at once.
+//! **Strides.** A literal of seven bytes or more is represented by the four windows of a stretch of seven: wherever it
+//! stands, one of them begins at a multiple of four, so only every fourth window of the data is hashed. Shorter ones have one
+//! window, which may begin anywhere: where they are few, they are told by the halves of their bytes, and where they are many,
+//! every window of the data is hashed. Of all stretches the one is taken
+//! whose worst window is rarest ([`literal::worth_of_window`]).
 //!
-//! A worked example: of `User-Agent: sqlmap` the window `sqlm` is rarer than `User`, so requests of browsers never reach
-//! the comparison.
+//! **What does not fit.** Literals of one or two bytes, and those that are worth next to nothing (runs of zeros), would be
+//! candidates everywhere. In [`Region::Whole`] they count as seen in all data, and their rules are held against the cheap
+//! tests of their head at once; in [`Region::Head`], which is short, they are found all the same.
+//!
+//! A worked example: `User-Agent: sqlmap` has the stretch ` sqlmap`, whose windows ` sql`, `sqlm`, `qlma`, `lmap` are all
+//! rarer than `User`, so requests of browsers never reach the comparison, and a request of 300 bytes costs 75 hashes.
 
-use super::Prefilter;
+use super::kernel::{Bits, Nibbles, fold, is_wide};
+use super::{ANYWHERE, Anchors, Prefilter, Region};
 use crate::detect::literal;
 
-/// Literals worth less than this are seen everywhere.
-const WORTH_MIN: u32 = 84;
+/// Bits of the map for each window, before rounding up to a power of two.
+const BITS_PER_WINDOW: usize = 16;
+
+/// Literals are represented by windows within their first bytes.
+const USEFUL: usize = 1 << 15;
+
+/// How windows are tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// As wide as the processor can.
+    Wide,
+    /// One at a time: everywhere the same.
+    Portable,
+}
+
+impl Kernel {
+    /// Both, for tests and benches.
+    pub const fn all() -> [Kernel; 2] {
+        [Kernel::Wide, Kernel::Portable]
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
 pub struct WindowFilter {
-    literals: Vec<Box<[u8]>>,
+    /// All literals, one behind the other.
+    text: Box<[u8]>,
+    /// Where each begins; one more than there are.
+    starts: Box<[u32]>,
     /// Literals that count as seen in all data.
-    everywhere: Vec<u32>,
-    four: Map,
-    three: Option<Map>,
+    everywhere: Box<[u32]>,
+    /// Windows of those of seven bytes and more.
+    long: Option<Map>,
+    /// Windows of shorter ones, by width.
+    short: Vec<Map>,
+    /// What tells the windows of `short`; empty when there are too many.
+    nibbles: Vec<Nibbles>,
+    kernel: Kernel,
 }
 
-/// Windows of one length.
+/// Windows of one width.
 #[derive(Debug)]
 struct Map {
-    bits: Box<[u64]>,
-    /// The hash is the upper bits of a product: what is shifted out.
-    shift: u32,
-    /// Entries of bucket `b`: `entries[starts[b]..starts[b + 1]]`; a bucket is the hash without its lowest three bits.
-    starts: Box<[u32]>,
+    bits: Bits,
+    /// Bytes of a window: 1 to 4.
+    width: usize,
+    /// Which bytes of four these are.
+    mask: u32,
+    /// Entries of bucket `b`: `entries[buckets[b]..buckets[b + 1]]`; a bucket is the upper bits of the hash.
+    buckets: Box<[u32]>,
+    /// Bits of the hash that do not choose the bucket.
+    spare: u32,
     entries: Box<[Entry]>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// The folded window.
+    /// The window, folded and masked.
     window: u32,
     literal: u32,
     /// Where in the literal the window stands.
-    offset: u16,
+    offset: u32,
 }
 
-const FOLD_FOUR: u32 = 0x2020_2020;
-const FOLD_THREE: u32 = 0x0020_2020;
-
 impl WindowFilter {
-    /// For these literals.
-    pub fn build(literals: &[Vec<u8>]) -> Box<dyn Prefilter> {
-        let (mut four, mut three, mut everywhere) = (Vec::new(), Vec::new(), Vec::new());
-        for (id, text) in literals.iter().enumerate() {
-            let id = id as u32;
-            match text.len() {
-                0..=2 => everywhere.push(id),
-                _ if literal::worth(text) < WORTH_MIN => everywhere.push(id),
-                3 => three.push(Entry { window: window_three(text), literal: id, offset: 0 }),
-                _ => {
-                    // a window beyond 64 KiB into a literal could not be written down, and is never needed
-                    let best = text
-                        .windows(4)
-                        .take(usize::from(u16::MAX))
-                        .enumerate()
-                        .max_by_key(|(at, w)| (literal::worth(w), std::cmp::Reverse(*at)));
-                    match best {
-                        Some((at, window)) if literal::worth(window) >= WORTH_MIN => {
-                            let bytes = [window[0], window[1], window[2], window[3]];
-                            let window = u32::from_le_bytes(bytes) | FOLD_FOUR;
-                            four.push(Entry { window, literal: id, offset: at as u16 });
-                        }
-                        _ => everywhere.push(id),
-                    }
-                }
-            }
+    /// For these literals, which are in lower case.
+    pub fn build(literals: &[Vec<u8>], region: Region<'_>) -> Box<dyn Prefilter> {
+        match region {
+            Region::Places(places) => Box::new(Anchors::new(literals, places)),
+            _ => Box::new(Self::with_kernel(literals, region, Kernel::Wide)),
         }
-        Box::new(WindowFilter {
-            literals: literals.iter().map(|text| text.as_slice().into()).collect(),
-            everywhere,
-            four: Map::new(four),
-            three: (!three.is_empty()).then(|| Map::new(three)),
-        })
     }
 
-    #[cold]
-    fn candidates(
-        &self,
-        map: &Map,
-        hash: u32,
-        window: u32,
-        bytes: &[u8],
-        at: usize,
-        hit: &mut dyn FnMut(u32),
-    ) {
-        let bucket = (hash >> 3) as usize;
-        let (Some(&start), Some(&end)) = (map.starts.get(bucket), map.starts.get(bucket + 1)) else { return };
-        for entry in &map.entries[start as usize..end as usize] {
+    /// The same without what only some processors have.
+    pub fn build_portable(literals: &[Vec<u8>], region: Region<'_>) -> Box<dyn Prefilter> {
+        match region {
+            Region::Places(places) => Box::new(Anchors::new(literals, places)),
+            _ => Box::new(Self::with_kernel(literals, region, Kernel::Portable)),
+        }
+    }
+
+    /// With windows tested in that way.
+    pub fn with_kernel(literals: &[Vec<u8>], region: Region<'_>, kernel: Kernel) -> Self {
+        let mut plan = Plan::default();
+        for (id, text) in literals.iter().enumerate() {
+            plan.add(id as u32, text, region);
+        }
+        let mut starts = Vec::with_capacity(literals.len() + 1);
+        let mut whole = Vec::with_capacity(literals.iter().map(Vec::len).sum());
+        for text in literals {
+            starts.push(whole.len() as u32);
+            whole.extend_from_slice(text);
+        }
+        starts.push(whole.len() as u32);
+        let windows: Vec<_> = plan
+            .short
+            .iter()
+            .zip(1..)
+            .flat_map(|(of, width)| of.iter().map(move |e| (e.window, width)))
+            .collect();
+        let few = !windows.is_empty() && windows.len() <= Nibbles::MAX;
+        let nibbles =
+            if few && kernel == Kernel::Wide && is_wide() { Nibbles::sets(&windows) } else { Vec::new() };
+        WindowFilter {
+            text: whole.into(),
+            starts: starts.into(),
+            everywhere: plan.everywhere.into(),
+            long: (!plan.long.is_empty()).then(|| Map::new(plan.long, 4)),
+            short: (plan.short.into_iter().zip(1..))
+                .filter(|(entries, _)| !entries.is_empty())
+                .map(|(entries, width)| Map::new(entries, width))
+                .collect(),
+            nibbles,
+            kernel,
+        }
+    }
+
+    /// Calls `hit` for the literals of which a window stands at `at`.
+    #[inline]
+    fn look(&self, map: &Map, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32, usize)) {
+        if let Some(window) = map.window(bytes, at)
+            && map.bits.test(window)
+        {
+            self.candidates(map, window, bytes, at, hit);
+        }
+    }
+
+    #[inline(never)]
+    fn candidates(&self, map: &Map, window: u32, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32, usize)) {
+        for entry in map.bucket(window) {
             if entry.window != window {
                 continue;
             }
-            let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
-            let literal = &self.literals[entry.literal as usize];
+            let Some(start) = at.checked_sub(entry.offset as usize) else { continue };
+            let Some(literal) = self.literal(entry.literal) else { continue };
             if bytes.get(start..start + literal.len()).is_some_and(|here| here.eq_ignore_ascii_case(literal))
             {
-                hit(entry.literal);
+                hit(entry.literal, start);
             }
+        }
+    }
+
+    /// Looks at the windows at every byte: four times those at every fourth.
+    fn every_byte(&self, map: &Map, bytes: &[u8], wide: bool, hit: &mut dyn FnMut(u32, usize)) {
+        for first in 0..4.min(bytes.len()) {
+            let rest = &bytes[first..];
+            let done = wide
+                && map.width == 4
+                && map.bits.scan_wide(rest, &mut |at| self.look(map, bytes, first + at, hit));
+            if !done {
+                (first..bytes.len()).step_by(4).for_each(|at| self.look(map, bytes, at, hit));
+            }
+        }
+    }
+
+    fn literal(&self, id: u32) -> Option<&[u8]> {
+        let (start, end) = (self.starts.get(id as usize)?, self.starts.get(id as usize + 1)?);
+        self.text.get(*start as usize..*end as usize)
+    }
+}
+
+/// Which windows represent which literals.
+#[derive(Default)]
+struct Plan {
+    everywhere: Vec<u32>,
+    long: Vec<Entry>,
+    /// By width.
+    short: [Vec<Entry>; 4],
+}
+
+impl Plan {
+    fn add(&mut self, id: u32, text: &[u8], region: Region<'_>) {
+        let text = &text[..text.len().min(USEFUL)];
+        if text.is_empty() || region == Region::Whole && literal::is_everywhere(text) {
+            self.everywhere.push(id);
+            return;
+        }
+        let stretch = stretch(text, 7).filter(|(_, worth)| *worth >= literal::WORTH_MIN);
+        match stretch {
+            Some((start, _)) => {
+                for (offset, window) in text.windows(4).enumerate().skip(start).take(4) {
+                    self.long.push(entry(id, window, offset));
+                }
+            }
+            None => self.single(id, text, text.len().min(4)),
+        }
+    }
+
+    /// The one best window of that width.
+    fn single(&mut self, id: u32, text: &[u8], width: usize) {
+        let best = text
+            .windows(width)
+            .enumerate()
+            .max_by_key(|(at, window)| (literal::worth_of_window(window), std::cmp::Reverse(*at)));
+        if let Some((at, window)) = best {
+            self.short[width - 1].push(entry(id, window, at));
         }
     }
 }
 
-/// Three bytes as a folded window.
-fn window_three(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]) | FOLD_THREE
+/// Where the best stretch of `len` bytes begins, and what its most common window is worth.
+fn stretch(text: &[u8], len: usize) -> Option<(usize, u32)> {
+    text.windows(len)
+        .enumerate()
+        .map(|(at, stretch)| (at, stretch.windows(4).map(literal::worth_of_window).min().unwrap_or(0)))
+        .max_by_key(|(at, worth)| (*worth, std::cmp::Reverse(*at)))
+}
+
+fn entry(literal: u32, window: &[u8], offset: usize) -> Entry {
+    let mut bytes = [0; 4];
+    for (to, from) in bytes.iter_mut().zip(window) {
+        *to = *from;
+    }
+    Entry { window: fold(u32::from_le_bytes(bytes)), literal, offset: offset as u32 }
 }
 
 impl Map {
-    fn new(mut entries: Vec<Entry>) -> Self {
-        // sixteen bits a window keep false candidates rare; 2^18 bits are the most that stays in the nearest cache
-        let wanted = (entries.len().max(4) * 16).next_power_of_two().trailing_zeros();
-        let log = wanted.clamp(9, 18);
-        let shift = 32 - log;
-        let hash = |window: u32| window.wrapping_mul(MULTIPLIER) >> shift;
-        entries.sort_by_key(|entry| (hash(entry.window), entry.literal));
-        let mut bits = vec![0u64; 1 << (log - 6)];
-        let mut starts = vec![0u32; (1 << (log - 3)) + 1];
+    fn new(mut entries: Vec<Entry>, width: usize) -> Self {
+        let windows = |per: usize| (entries.len().max(4) * per).next_power_of_two().trailing_zeros();
+        let mut bits = Bits::new(windows(BITS_PER_WINDOW));
+        let spare = bits.log().saturating_sub(windows(1));
+        entries.sort_by_key(|entry| (bits.hash(entry.window), entry.window, entry.literal));
+        let mut buckets = vec![0u32; (1 << (bits.log() - spare)) + 1];
         for entry in &entries {
-            let hash = hash(entry.window) as usize;
-            bits[hash / 64] |= 1 << (hash % 64);
-            starts[hash / 8 + 1] += 1;
+            bits.insert(entry.window);
+            buckets[(bits.hash(entry.window) >> spare) as usize + 1] += 1;
         }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
+        for at in 1..buckets.len() {
+            buckets[at] += buckets[at - 1];
         }
-        Map { bits: bits.into(), shift, starts: starts.into(), entries: entries.into() }
+        let mask = u32::MAX >> (8 * (4 - width));
+        Map { bits, width, mask, buckets: buckets.into(), spare, entries: entries.into() }
     }
 
-    /// The hash of a folded window when its bit is set.
+    /// The window at `at`, folded and masked; `None` when it is cut short.
     #[inline(always)]
-    fn test(&self, window: u32) -> Option<u32> {
-        let hash = window.wrapping_mul(MULTIPLIER) >> self.shift;
-        // the hash has as many bits as the map: the place is always there
-        let word = self.bits.get((hash / 64) as usize).copied().unwrap_or(0);
-        (word & (1 << (hash % 64)) != 0).then_some(hash)
+    fn window(&self, bytes: &[u8], at: usize) -> Option<u32> {
+        let window = match bytes.get(at..at + 4) {
+            Some(four) => u32::from_le_bytes([four[0], four[1], four[2], four[3]]),
+            None => {
+                let mut rest = [0; 4];
+                for (to, from) in rest.iter_mut().zip(bytes.get(at..at + self.width)?) {
+                    *to = *from;
+                }
+                u32::from_le_bytes(rest)
+            }
+        };
+        Some(fold(window) & self.mask)
+    }
+
+    fn bucket(&self, window: u32) -> &[Entry] {
+        let bucket = (self.bits.hash(window) >> self.spare) as usize;
+        let (Some(&start), Some(&end)) = (self.buckets.get(bucket), self.buckets.get(bucket + 1)) else {
+            return &[];
+        };
+        self.entries.get(start as usize..end as usize).unwrap_or(&[])
     }
 
     fn memory(&self) -> usize {
-        self.bits.len() * 8 + self.starts.len() * 4 + self.entries.len() * size_of::<Entry>()
+        self.bits.memory() + self.buckets.len() * 4 + self.entries.len() * size_of::<Entry>()
     }
 }
 
-/// Odd, with well-mixed upper bits (the golden ratio).
-const MULTIPLIER: u32 = 0x9e37_79b1;
-
 impl Prefilter for WindowFilter {
-    fn scan(&self, bytes: &[u8], hit: &mut dyn FnMut(u32)) {
-        self.everywhere.iter().for_each(|id| hit(*id));
-        let mut at = 0;
-        if !self.four.entries.is_empty() {
-            // four windows from one load of eight bytes
-            while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
-                let word = u64::from_le_bytes(chunk);
-                for step in 0..4 {
-                    let window = (word >> (8 * step)) as u32 | FOLD_FOUR;
-                    if let Some(hash) = self.four.test(window) {
-                        self.candidates(&self.four, hash, window, bytes, at + step, hit);
-                    }
-                }
-                at += 4;
-            }
-            while let Some(chunk) = bytes.get(at..at + 4).and_then(|chunk| <[u8; 4]>::try_from(chunk).ok()) {
-                let window = u32::from_le_bytes(chunk) | FOLD_FOUR;
-                if let Some(hash) = self.four.test(window) {
-                    self.candidates(&self.four, hash, window, bytes, at, hit);
-                }
-                at += 1;
+    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize)) {
+        self.everywhere.iter().for_each(|id| hit(*id, ANYWHERE));
+        let wide = self.kernel == Kernel::Wide;
+        if let Some(map) = &self.long {
+            let done = wide && map.bits.scan_wide(bytes, &mut |at| self.look(map, bytes, at, hit));
+            if !done {
+                (0..bytes.len()).step_by(4).for_each(|at| self.look(map, bytes, at, hit));
             }
         }
-        if let Some(three) = &self.three {
-            for (at, chunk) in bytes.windows(3).enumerate() {
-                let window = window_three(chunk);
-                if let Some(hash) = three.test(window) {
-                    self.candidates(three, hash, window, bytes, at, hit);
+        for nibbles in &self.nibbles {
+            let mut look = |at, widths: u8| {
+                for map in self.short.iter().filter(|map| widths & 1 << map.width != 0) {
+                    self.look(map, bytes, at, hit);
                 }
+            };
+            if !nibbles.scan_wide(bytes, &mut look) {
+                (0..bytes.len()).for_each(|at| look(at, u8::MAX));
+            }
+        }
+        if self.nibbles.is_empty() {
+            for map in &self.short {
+                self.every_byte(map, bytes, wide, hit);
             }
         }
     }
 
     fn memory(&self) -> usize {
-        self.literals.iter().map(|text| text.len() + size_of::<Box<[u8]>>()).sum::<usize>()
-            + self.everywhere.len() * 4
-            + self.four.memory()
-            + self.three.as_ref().map_or(0, Map::memory)
+        self.text.len()
+            + (self.starts.len() + self.everywhere.len()) * 4
+            + self.long.iter().chain(&self.short).map(Map::memory).sum::<usize>()
     }
 }

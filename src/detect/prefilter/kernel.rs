@@ -1,0 +1,358 @@
+//! The inner loops of the window filter: which windows of some bytes are worth a closer look.
+//!
+//! Two tests, both with a portable version and one for AVX2, which is chosen when the processor has it:
+//!
+//! - [`Bits`]: any number of windows, hashed into a bit map; eight windows of the data are looked up with one gather. Used at
+//!   every fourth byte.
+//! - [`Nibbles`]: a few hundred windows at most, told by the two halves of each of their bytes; 32 places of the data with
+//!   eight or sixteen shuffles. Used at every byte.
+#![allow(unsafe_code)] // SIMD loads and the gather; each block says why it is sound
+
+use crate::detect::literal;
+
+/// Odd, with well-mixed upper bits (the golden ratio).
+const MULTIPLIER: u32 = 0x9e37_79b1;
+
+/// Letters in lower case; `@`, `[`, `\`, `]`, `^` and `_` fall together with what stands 0x20 further on, and so do bytes above
+/// 0xc0, which the comparison in full tells apart.
+#[inline(always)]
+pub(super) fn fold(window: u32) -> u32 {
+    window | ((window >> 1) & 0x2020_2020)
+}
+
+/// Whether the wide versions run on this processor.
+#[inline(always)]
+pub(super) fn is_wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("avx2")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// A set of hashed windows: two bits in one word for each.
+#[derive(Debug)]
+pub(super) struct Bits {
+    /// Always two to the power of `log - 5` words.
+    words: Box<[u32]>,
+    /// How many bits the hash has: 9 to 22.
+    log: u32,
+}
+
+impl Bits {
+    /// Of two to the power of `log` bits.
+    pub(super) fn new(log: u32) -> Self {
+        let log = log.clamp(9, 22);
+        Bits { words: vec![0; 1 << (log - 5)].into(), log }
+    }
+
+    /// The hash of a window: `log` bits.
+    #[inline(always)]
+    pub(super) fn hash(&self, window: u32) -> u32 {
+        window.wrapping_mul(MULTIPLIER) >> (32 - self.log)
+    }
+
+    /// The two bits of a window within its word.
+    #[inline(always)]
+    fn pair(&self, window: u32) -> u32 {
+        let product = window.wrapping_mul(MULTIPLIER);
+        let hash = product >> (32 - self.log);
+        let more = product >> (27 - self.log);
+        1 << (hash & 31) | 1 << (more & 31)
+    }
+
+    /// Adds a window.
+    pub(super) fn insert(&mut self, window: u32) {
+        let pair = self.pair(window);
+        let at = (self.hash(window) >> 5) as usize;
+        self.words[at] |= pair;
+    }
+
+    /// Whether that window may be in the set.
+    #[inline(always)]
+    pub(super) fn test(&self, window: u32) -> bool {
+        let pair = self.pair(window);
+        // the hash has as many bits as the map: the word is always there
+        self.words.get((self.hash(window) >> 5) as usize).is_some_and(|word| word & pair == pair)
+    }
+
+    pub(super) fn log(&self) -> u32 {
+        self.log
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.words.len() * 4
+    }
+
+    /// Folds and tests the windows at every fourth byte, eight at a time, and calls `found` with the places of those that may be
+    /// in the set; places near the end may be of windows that are cut short. False, and nothing done, where [`is_wide`] is.
+    #[inline(always)]
+    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(usize)) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if is_wide() {
+            // SAFETY: the processor has AVX2, as was asked just now.
+            unsafe { avx2::scan_bits(&self.words, self.log, bytes, found) };
+            return true;
+        }
+        let _ = (bytes, found);
+        false
+    }
+}
+
+/// A few windows, told by the halves of their bytes. Each belongs to one of eight buckets, a bit each.
+#[derive(Clone, Debug)]
+pub(super) struct Nibbles {
+    /// For each of the four bytes of a window, the buckets that have a byte with that lower half…
+    low: [[u8; 16]; 4],
+    /// … and that upper half.
+    high: [[u8; 16]; 4],
+    /// For each bucket, the widths of its windows: bit `n` for `n` bytes.
+    widths: [u8; 8],
+}
+
+/// Buckets of one [`Nibbles`].
+const BUCKETS: usize = 8;
+
+/// A folded window and how many of its bytes count.
+pub(super) type Short = (u32, usize);
+
+impl Nibbles {
+    /// More windows than this would let too much through.
+    pub(super) const MAX: usize = 160;
+
+    /// Of these windows: one set of buckets, or two when there are many.
+    pub(super) fn sets(windows: &[Short]) -> Vec<Nibbles> {
+        let mut sorted: Vec<Short> = windows.to_vec();
+        // alike ones are neighbours: by width, then by the upper halves
+        sorted.sort_by_key(|(window, width)| (*width, window.swap_bytes() & 0xf0f0_f0f0, *window));
+        sorted.dedup();
+        let sets = if sorted.len() > 2 * BUCKETS { 2 } else { 1 };
+        let buckets = split(&sorted, sets * BUCKETS);
+        buckets.chunks(BUCKETS).map(Nibbles::new).collect()
+    }
+
+    fn new(buckets: &[&[Short]]) -> Self {
+        let mut nibbles = Nibbles { low: [[0; 16]; 4], high: [[0; 16]; 4], widths: [0; 8] };
+        for (nth, windows) in buckets.iter().enumerate() {
+            let bucket = 1u8 << nth;
+            for (window, width) in *windows {
+                nibbles.widths[nth] |= 1 << width;
+                for (at, byte) in window.to_le_bytes().into_iter().enumerate() {
+                    if at < *width {
+                        nibbles.low[at][usize::from(byte & 15)] |= bucket;
+                        nibbles.high[at][usize::from(byte >> 4)] |= bucket;
+                    } else {
+                        nibbles.low[at].iter_mut().for_each(|buckets| *buckets |= bucket);
+                        nibbles.high[at].iter_mut().for_each(|buckets| *buckets |= bucket);
+                    }
+                }
+            }
+        }
+        nibbles
+    }
+
+    /// Folds and tests the windows at every byte, 32 at a time, and calls `found` with places and the widths of the windows that may
+    /// stand there (bit `n` for `n` bytes); otherwise as [`Bits::scan_wide`].
+    #[inline(always)]
+    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(usize, u8)) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if is_wide() {
+            let mut widths = |at: usize, mut buckets: u8| {
+                let mut widths = 0;
+                while buckets != 0 {
+                    widths |= self.widths[buckets.trailing_zeros() as usize & 7];
+                    buckets &= buckets - 1;
+                }
+                found(at, widths);
+            };
+            // SAFETY: the processor has AVX2, as was asked just now.
+            unsafe { avx2::scan_nibbles(&self.low, &self.high, bytes, &mut widths) };
+            return true;
+        }
+        let _ = (bytes, found);
+        false
+    }
+}
+
+/// Cuts a sorted list into at most `pieces` so that as little of traffic as possible passes: the least sum, over the pieces, of
+/// the share of places at which all four bytes have halves of the piece.
+fn split(sorted: &[Short], pieces: usize) -> Vec<&[Short]> {
+    let (low, high) = half_frequencies();
+    let share = |halves: u16, of: &[f32; 16]| -> f32 {
+        (0..16).filter(|half| halves & 1 << half != 0).map(|half| of[half as usize]).sum()
+    };
+    let count = sorted.len();
+    // the cost of the piece from..to, at to - 1
+    let costs = |from: usize| -> Vec<f32> {
+        let mut halves = [(0u16, 0u16); 4];
+        sorted[from..]
+            .iter()
+            .map(|(window, width)| {
+                for (at, byte) in window.to_le_bytes().into_iter().enumerate() {
+                    let (lows, highs) =
+                        if at < *width { (1 << (byte & 15), 1 << (byte >> 4)) } else { (!0, !0) };
+                    halves[at].0 |= lows;
+                    halves[at].1 |= highs;
+                }
+                halves.iter().map(|(lows, highs)| share(*lows, &low) * share(*highs, &high)).product()
+            })
+            .collect()
+    };
+    // best[n][end]: the least cost of the first `end` in at most n + 1 pieces, and where the last one begins
+    let mut best = vec![vec![(f32::INFINITY, 0usize); count + 1]; pieces];
+    best.iter_mut().for_each(|row| row[0] = (0.0, 0));
+    for from in 0..count {
+        for (end, cost) in costs(from).into_iter().enumerate().map(|(at, cost)| (from + at + 1, cost)) {
+            for nth in 0..pieces {
+                let before = if nth == 0 {
+                    if from == 0 { 0.0 } else { f32::INFINITY }
+                } else {
+                    best[nth - 1][from].0
+                };
+                if before + cost < best[nth][end].0 {
+                    best[nth][end] = (before + cost, from);
+                }
+            }
+        }
+    }
+    let (mut cut, mut end, mut nth) = (Vec::new(), count, pieces);
+    while end > 0 && nth > 0 {
+        nth -= 1;
+        let from = best[nth][end].1;
+        cut.push(&sorted[from..end]);
+        end = from;
+    }
+    cut.reverse();
+    cut
+}
+
+/// How often each lower and each upper half of a byte is met, by the model of [`literal`].
+fn half_frequencies() -> ([f32; 16], [f32; 16]) {
+    let (mut low, mut high) = ([0.0f32; 16], [0.0f32; 16]);
+    for byte in 0..=255u8 {
+        let often = (-(literal::worth_of_window(&[byte]) as f32) / 8.0).exp2();
+        low[usize::from(byte & 15)] += often;
+        high[usize::from(byte >> 4)] += often;
+    }
+    let (lows, highs): (f32, f32) = (low.iter().sum(), high.iter().sum());
+    (low.map(|often| often / lows), high.map(|often| often / highs))
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::MULTIPLIER;
+
+    /// Bytes of a vector.
+    const BLOCK: usize = 32;
+
+    /// Bytes that a step of [`scan_nibbles`] reads.
+    const REACH: usize = BLOCK + 3;
+
+    /// A vector from `bytes[at..]`; the rest is zeros when there are fewer than 32.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn load(bytes: &[u8], at: usize) -> __m256i {
+        match bytes.get(at..at + BLOCK) {
+            // SAFETY: the slice has 32 bytes, and the load needs no alignment.
+            Some(block) => unsafe { _mm256_loadu_si256(block.as_ptr().cast()) },
+            None => {
+                let mut block = [0u8; BLOCK];
+                if let Some(rest) = bytes.get(at..) {
+                    block[..rest.len()].copy_from_slice(rest);
+                }
+                // SAFETY: the array has 32 bytes, and the load needs no alignment.
+                unsafe { _mm256_loadu_si256(block.as_ptr().cast()) }
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn fold(block: __m256i) -> __m256i {
+        let case = _mm256_and_si256(_mm256_srli_epi32::<1>(block), _mm256_set1_epi8(0x20));
+        _mm256_or_si256(block, case)
+    }
+
+    /// See [`super::Bits::scan_wide`].
+    #[target_feature(enable = "avx2")]
+    pub(super) fn scan_bits(words: &[u32], log: u32, bytes: &[u8], found: &mut impl FnMut(usize)) {
+        assert!(words.len() == 1 << (log - 5), "the map has a word for each hash");
+        let upper = _mm_cvtsi32_si128(32 - log as i32);
+        let next = _mm_cvtsi32_si128(27 - log as i32);
+        let mut at = 0;
+        while at < bytes.len() {
+            let window = fold(load(bytes, at));
+            let product = _mm256_mullo_epi32(window, _mm256_set1_epi32(MULTIPLIER as i32));
+            let hash = _mm256_srl_epi32(product, upper);
+            let more = _mm256_srl_epi32(product, next);
+            let index = _mm256_srli_epi32::<5>(hash);
+            // SAFETY: a hash has `log` bits, so an index is below `1 << (log - 5)`, the length of `words` asserted above.
+            let word = unsafe { _mm256_i32gather_epi32::<4>(words.as_ptr().cast(), index) };
+            // the wanted bit of each word becomes its sign
+            let last = _mm256_set1_epi32(31);
+            let one = _mm256_sllv_epi32(word, _mm256_andnot_si256(hash, last));
+            let two = _mm256_sllv_epi32(word, _mm256_andnot_si256(more, last));
+            let mut hits = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(one, two))) as u32;
+            while hits != 0 {
+                found(at + 4 * hits.trailing_zeros() as usize);
+                hits &= hits - 1;
+            }
+            at += BLOCK;
+        }
+    }
+
+    /// See [`super::Nibbles::scan_wide`].
+    #[target_feature(enable = "avx2")]
+    pub(super) fn scan_nibbles(
+        low: &[[u8; 16]; 4],
+        high: &[[u8; 16]; 4],
+        bytes: &[u8],
+        found: &mut impl FnMut(usize, u8),
+    ) {
+        let table = |table: &[u8; 16]| {
+            // SAFETY: the array has 16 bytes, and the load needs no alignment.
+            _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
+        };
+        let low = [table(&low[0]), table(&low[1]), table(&low[2]), table(&low[3])];
+        let high = [table(&high[0]), table(&high[1]), table(&high[2]), table(&high[3])];
+        let half = _mm256_set1_epi8(15);
+        let mut at = 0;
+        while at < bytes.len() {
+            let mut rest = [0u8; REACH];
+            let here = match bytes.get(at..at + REACH) {
+                Some(here) => here,
+                None => {
+                    let left = &bytes[at..];
+                    rest[..left.len()].copy_from_slice(left);
+                    &rest[..]
+                }
+            };
+            let mut buckets = _mm256_set1_epi8(-1);
+            for nth in 0..4 {
+                let byte = fold(load(here, nth));
+                let lower = _mm256_shuffle_epi8(low[nth], _mm256_and_si256(byte, half));
+                let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(byte), half);
+                let upper = _mm256_shuffle_epi8(high[nth], upper);
+                buckets = _mm256_and_si256(buckets, _mm256_and_si256(lower, upper));
+            }
+            let none = _mm256_cmpeq_epi8(buckets, _mm256_setzero_si256());
+            let mut hits = !(_mm256_movemask_epi8(none) as u32);
+            if hits != 0 {
+                let mut of = [0u8; BLOCK];
+                // SAFETY: the array has 32 bytes, and the store needs no alignment.
+                unsafe { _mm256_storeu_si256(of.as_mut_ptr().cast(), buckets) };
+                while hits != 0 {
+                    let nth = hits.trailing_zeros() as usize;
+                    found(at + nth, of[nth & (BLOCK - 1)]);
+                    hits &= hits - 1;
+                }
+            }
+            at += BLOCK;
+        }
+    }
+}
