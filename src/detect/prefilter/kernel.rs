@@ -121,7 +121,7 @@ pub(super) type Short = (u32, usize);
 
 impl Nibbles {
     /// More windows than this would let too much through.
-    pub(super) const MAX: usize = 160;
+    pub(super) const MAX: usize = 192;
 
     /// Of these windows: one set of buckets, or two when there are many.
     pub(super) fn sets(windows: &[Short]) -> Vec<Nibbles> {
@@ -155,9 +155,9 @@ impl Nibbles {
     }
 
     /// Folds and tests the windows at every byte, 32 at a time, and calls `found` with places and the widths of the windows that may
-    /// stand there (bit `n` for `n` bytes); otherwise as [`Bits::scan_wide`].
+    /// stand there (bit `n` for `n` bytes). Where [`is_wide`] is false, all places may be of all widths.
     #[inline(always)]
-    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(usize, u8)) -> bool {
+    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(usize, u8)) {
         #[cfg(target_arch = "x86_64")]
         if is_wide() {
             let mut widths = |at: usize, mut buckets: u8| {
@@ -170,10 +170,9 @@ impl Nibbles {
             };
             // SAFETY: the processor has AVX2, as was asked just now.
             unsafe { avx2::scan_nibbles(&self.low, &self.high, bytes, &mut widths) };
-            return true;
+            return;
         }
-        let _ = (bytes, found);
-        false
+        (0..bytes.len()).for_each(|at| found(at, u8::MAX));
     }
 }
 

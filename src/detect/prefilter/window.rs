@@ -18,7 +18,7 @@
 //! A worked example: `User-Agent: sqlmap` has the stretch ` sqlmap`, whose windows ` sql`, `sqlm`, `qlma`, `lmap` are all
 //! rarer than `User`, so requests of browsers never reach the comparison, and a request of 300 bytes costs 75 hashes.
 
-use super::kernel::{Bits, Nibbles, fold, is_wide};
+use super::kernel::{Bits, Nibbles, Short, fold, is_wide};
 use super::{ANYWHERE, Anchors, Prefilter, Region};
 use crate::detect::literal;
 
@@ -55,9 +55,8 @@ pub struct WindowFilter {
     everywhere: Box<[u32]>,
     /// Windows of those of seven bytes and more.
     long: Option<Map>,
-    /// Windows of shorter ones, by width.
-    short: Vec<Map>,
-    /// What tells the windows of `short`; empty when there are too many.
+    /// Windows of shorter ones, by width, and whether `nibbles` tell them.
+    short: Vec<(Map, bool)>,
     nibbles: Vec<Nibbles>,
     kernel: Kernel,
 }
@@ -82,9 +81,16 @@ struct Entry {
     /// The window, folded and masked.
     window: u32,
     literal: u32,
+    /// Four other bytes of the literal, folded: most of what only has the window is told by them.
+    other: u32,
     /// Where in the literal the window stands.
-    offset: u32,
+    offset: u16,
+    /// Where the other bytes stand; [`NO_OTHER`] when it is too short.
+    other_at: u16,
 }
+
+/// See [`Entry::other_at`].
+const NO_OTHER: u16 = u16::MAX;
 
 impl WindowFilter {
     /// For these literals, which are in lower case.
@@ -116,15 +122,16 @@ impl WindowFilter {
             whole.extend_from_slice(text);
         }
         starts.push(whole.len() as u32);
-        let windows: Vec<_> = plan
-            .short
-            .iter()
-            .zip(1..)
-            .flat_map(|(of, width)| of.iter().map(move |e| (e.window, width)))
-            .collect();
-        let few = !windows.is_empty() && windows.len() <= Nibbles::MAX;
-        let nibbles =
-            if few && kernel == Kernel::Wide && is_wide() { Nibbles::sets(&windows) } else { Vec::new() };
+        // few windows are told by their halves; where there are many, those of four bytes are hashed
+        let of = |widths: std::ops::Range<usize>| -> Vec<Short> {
+            let wide_enough = plan.short.iter().zip(1..).filter(|(_, width)| widths.contains(width));
+            wide_enough.flat_map(|(of, width)| of.iter().map(move |entry| (entry.window, width))).collect()
+        };
+        let wide = kernel == Kernel::Wide && is_wide();
+        let told = [1..5, 1..4].into_iter().find(|widths| of(widths.clone()).len() <= Nibbles::MAX);
+        let told = told.filter(|_| wide).unwrap_or(0..0);
+        let windows = of(told.clone());
+        let nibbles = if windows.is_empty() { Vec::new() } else { Nibbles::sets(&windows) };
         WindowFilter {
             text: whole.into(),
             starts: starts.into(),
@@ -132,7 +139,7 @@ impl WindowFilter {
             long: (!plan.long.is_empty()).then(|| Map::new(plan.long, 4)),
             short: (plan.short.into_iter().zip(1..))
                 .filter(|(entries, _)| !entries.is_empty())
-                .map(|(entries, width)| Map::new(entries, width))
+                .map(|(entries, width)| (Map::new(entries, width), told.contains(&width)))
                 .collect(),
             nibbles,
             kernel,
@@ -155,7 +162,12 @@ impl WindowFilter {
             if entry.window != window {
                 continue;
             }
-            let Some(start) = at.checked_sub(entry.offset as usize) else { continue };
+            let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
+            let other =
+                (entry.other_at != NO_OTHER).then(|| four(bytes, start + usize::from(entry.other_at)));
+            if other.is_some_and(|four| four.is_none_or(|four| fold(four) != entry.other)) {
+                continue;
+            }
             let Some(literal) = self.literal(entry.literal) else { continue };
             if bytes.get(start..start + literal.len()).is_some_and(|here| here.eq_ignore_ascii_case(literal))
             {
@@ -202,9 +214,7 @@ impl Plan {
         let stretch = stretch(text, 7).filter(|(_, worth)| *worth >= literal::WORTH_MIN);
         match stretch {
             Some((start, _)) => {
-                for (offset, window) in text.windows(4).enumerate().skip(start).take(4) {
-                    self.long.push(entry(id, window, offset));
-                }
+                (start..start + 4).for_each(|offset| self.long.push(entry(id, text, offset, 4)))
             }
             None => self.single(id, text, text.len().min(4)),
         }
@@ -216,8 +226,8 @@ impl Plan {
             .windows(width)
             .enumerate()
             .max_by_key(|(at, window)| (literal::worth_of_window(window), std::cmp::Reverse(*at)));
-        if let Some((at, window)) = best {
-            self.short[width - 1].push(entry(id, window, at));
+        if let Some((at, _)) = best {
+            self.short[width - 1].push(entry(id, text, at, width));
         }
     }
 }
@@ -230,12 +240,27 @@ fn stretch(text: &[u8], len: usize) -> Option<(usize, u32)> {
         .max_by_key(|(at, worth)| (*worth, std::cmp::Reverse(*at)))
 }
 
-fn entry(literal: u32, window: &[u8], offset: usize) -> Entry {
+fn entry(literal: u32, text: &[u8], offset: usize, width: usize) -> Entry {
     let mut bytes = [0; 4];
-    for (to, from) in bytes.iter_mut().zip(window) {
+    for (to, from) in bytes.iter_mut().zip(text.iter().skip(offset).take(width)) {
         *to = *from;
     }
-    Entry { window: fold(u32::from_le_bytes(bytes)), literal, offset: offset as u32 }
+    let window = fold(u32::from_le_bytes(bytes));
+    // the four bytes behind the window, or as far behind as there are; those in front of it at the end
+    let behind = (offset + width).min(text.len().saturating_sub(4));
+    let other_at = if behind > offset { behind } else { offset.saturating_sub(4) };
+    match four(text, other_at) {
+        Some(other) if other_at != offset => {
+            Entry { window, literal, other: fold(other), offset: offset as u16, other_at: other_at as u16 }
+        }
+        _ => Entry { window, literal, other: 0, offset: offset as u16, other_at: NO_OTHER },
+    }
+}
+
+#[inline(always)]
+fn four(bytes: &[u8], at: usize) -> Option<u32> {
+    let four = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
 }
 
 impl Map {
@@ -259,8 +284,8 @@ impl Map {
     /// The window at `at`, folded and masked; `None` when it is cut short.
     #[inline(always)]
     fn window(&self, bytes: &[u8], at: usize) -> Option<u32> {
-        let window = match bytes.get(at..at + 4) {
-            Some(four) => u32::from_le_bytes([four[0], four[1], four[2], four[3]]),
+        let window = match four(bytes, at) {
+            Some(four) => four,
             None => {
                 let mut rest = [0; 4];
                 for (to, from) in rest.iter_mut().zip(bytes.get(at..at + self.width)?) {
@@ -296,25 +321,21 @@ impl Prefilter for WindowFilter {
             }
         }
         for nibbles in &self.nibbles {
-            let mut look = |at, widths: u8| {
-                for map in self.short.iter().filter(|map| widths & 1 << map.width != 0) {
+            nibbles.scan_wide(bytes, &mut |at, widths: u8| {
+                for (map, _) in self.short.iter().filter(|(map, _)| widths & 1 << map.width != 0) {
                     self.look(map, bytes, at, hit);
                 }
-            };
-            if !nibbles.scan_wide(bytes, &mut look) {
-                (0..bytes.len()).for_each(|at| look(at, u8::MAX));
-            }
+            });
         }
-        if self.nibbles.is_empty() {
-            for map in &self.short {
-                self.every_byte(map, bytes, wide, hit);
-            }
+        for (map, _) in self.short.iter().filter(|(_, told)| !told) {
+            self.every_byte(map, bytes, wide, hit);
         }
     }
 
     fn memory(&self) -> usize {
         self.text.len()
             + (self.starts.len() + self.everywhere.len()) * 4
-            + self.long.iter().chain(&self.short).map(Map::memory).sum::<usize>()
+            + self.long.iter().chain(self.short.iter().map(|(map, _)| map)).map(Map::memory).sum::<usize>()
+            + self.nibbles.len() * size_of::<Nibbles>()
     }
 }
