@@ -43,6 +43,12 @@ pub trait Protocol: Sync {
 pub trait ParserFactory: Send + Sync {
     /// A fresh parser for a flow over this transport. Ports are as the client sees them.
     fn parser(&self, transport: Proto, client_port: u16, server_port: u16) -> Box<dyn Parser>;
+
+    /// Whether the settings let the protocol be looked for over that transport (one of [`Protocol::transports`]).
+    fn speaks(&self, transport: Proto) -> bool {
+        let _ = transport;
+        true
+    }
 }
 
 /// What a probe says of some first bytes.

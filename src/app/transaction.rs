@@ -30,6 +30,18 @@ pub struct Body<'a> {
     pub window: usize,
 }
 
+/// Whose addresses come first in a record of a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordEnds {
+    /// The client's: the record is about the flow.
+    #[default]
+    Flow,
+    /// Those of the packet that completed it.
+    Packet,
+    /// Of whoever sends in that direction.
+    Side(Direction),
+}
+
 /// One transaction.
 pub trait Transaction {
     /// Unique in its flow, rising from 0.
@@ -87,6 +99,16 @@ pub trait Transaction {
     /// How many records of its own it makes once done; 0 when it does not log. A DNS request makes one a question.
     fn records(&self) -> usize {
         usize::from(self.logs())
+    }
+
+    /// Whose addresses come first in its records.
+    fn record_ends(&self) -> RecordEnds {
+        RecordEnds::Flow
+    }
+
+    /// Whether its records have its number (`tx_id`); alerts always do.
+    fn record_has_id(&self) -> bool {
+        true
     }
 
     /// Writes the EVE object of its `nth` record, `nth < records()`.

@@ -30,7 +30,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "quic",
     "rdp",
     "rfb",
-    "sip",
     "smb",
     "smtp",
     "snmp",

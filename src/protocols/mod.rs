@@ -5,12 +5,16 @@
 
 pub mod dns;
 pub mod http;
+pub mod sip;
+#[cfg(test)]
+mod testing;
 pub mod tls;
+mod values;
 
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
-pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY];
+pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY, sip::ENTRY];
 
 #[cfg(test)]
 mod tests {
