@@ -168,7 +168,18 @@ impl<T: Transaction> TxList<T> {
 
     /// The live one of that id.
     pub fn by_id_mut(&mut self, id: u64) -> Option<&mut T> {
-        self.live.iter_mut().find(|tx| tx.id() == id)
+        let at = self.place(id)?;
+        self.live.get_mut(at)
+    }
+
+    /// Ids rise, and removal keeps the order.
+    fn place(&self, id: u64) -> Option<usize> {
+        self.live.binary_search_by_key(&id, Transaction::id).ok()
+    }
+
+    /// The youngest, to change.
+    pub fn last_mut(&mut self) -> Option<&mut T> {
+        self.live.back_mut()
     }
 
     /// How many are alive.
@@ -192,7 +203,7 @@ impl<T: Transaction> Transactions for TxList<T> {
     }
 
     fn remove(&mut self, id: u64) {
-        if let Some(at) = self.live.iter().position(|tx| tx.id() == id) {
+        if let Some(at) = self.place(id) {
             self.live.remove(at);
         }
     }

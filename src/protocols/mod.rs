@@ -5,6 +5,7 @@
 
 pub mod dns;
 pub mod http;
+pub mod pgsql;
 pub mod sip;
 #[cfg(test)]
 mod testing;
@@ -14,7 +15,7 @@ mod values;
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
-pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY, sip::ENTRY];
+pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY, sip::ENTRY, pgsql::ENTRY];
 
 #[cfg(test)]
 mod tests {
