@@ -24,6 +24,11 @@ pub trait Protocol: Sync {
     /// Looks at the first bytes of one direction (a whole datagram for UDP). `port` is the server's.
     fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe;
 
+    /// Whether the server may speak first; of another protocol that is told as odd.
+    fn either_begins(&self) -> bool {
+        false
+    }
+
     /// The port that [`Protocol::probe`] trusts more than others. Ports that the configuration names under
     /// `detection-ports.dp` are probed as this one.
     fn usual_port(&self) -> Option<u16> {

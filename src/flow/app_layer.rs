@@ -480,7 +480,8 @@ impl AppLayer {
                 done.reversed = reversed && self.at[dir.opposite().index()] == 0;
                 self.by_side[side] = Some(id);
                 self.side_done[side] = true;
-                if first == Direction::ToClient && dir == first && !done.reversed {
+                let odd = !protocols.entry(id).is_some_and(|(_, protocol, _)| protocol.either_begins());
+                if odd && first == Direction::ToClient && dir == first && !done.reversed {
                     self.events.push((dir, layer_events::WRONG_DIRECTION));
                 }
                 if self.side_done[dir.opposite().index()] {

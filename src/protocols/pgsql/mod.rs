@@ -46,6 +46,10 @@ impl Protocol for Pgsql {
         &[Proto::TCP]
     }
 
+    fn either_begins(&self) -> bool {
+        true
+    }
+
     fn usual_port(&self) -> Option<u16> {
         Some(PORT)
     }
