@@ -83,7 +83,7 @@ impl Message {
             | code::LEASE_TIME
             | code::RENEWAL_TIME
             | code::REBINDING_TIME => value.len() == 4,
-            code::ROUTERS | code::DNS_SERVERS => !value.is_empty() && value.len() % 4 == 0,
+            code::ROUTERS | code::DNS_SERVERS => !value.is_empty() && value.as_chunks::<4>().1.is_empty(),
             code::TYPE => value.len() == 1,
             code::CLIENT_ID => !value.is_empty(),
             code::HOSTNAME | code::PARAMETERS | code::VENDOR => true,

@@ -2,7 +2,7 @@
 //!
 //! Every message is a transaction of its own, done at once, and concerns only the direction it went. Kerberos is looked for on its
 //! port only. What cannot be read is told by an event; over TCP its length still holds. Bounds: one message of
-//! [`parser::MESSAGE_MAX`] bytes at a time over TCP.
+//! 1 MiB at a time over TCP.
 //!
 //! Settings: `detection-ports.dp` (88).
 

@@ -2,8 +2,8 @@
 //!
 //! A transaction is an exchange: a message and those that acknowledge it, or one that nobody acknowledges. It concerns the
 //! direction of its first message, and rules look at it once it is whole. Bounds: a message is read up to `max-msg-length`, of a
-//! longer one only that it was there is told; exchanges that wait for their end up to `max-tx`, [`parser::LIVE_MAX`] alive in all;
-//! [`message::PROPERTIES_MAX`] properties and [`message::TOPICS_MAX`] topics of a message.
+//! longer one only that it was there is told; exchanges that wait for their end up to `max-tx`, 65,536 alive in all;
+//! 256 properties and 1024 topics of a message.
 //!
 //! Settings: `detection-ports.dp` (1883), `max-msg-length` (1 MiB), `max-tx` (4096), `subscribe-topic-match-limit` and
 //! `unsubscribe-topic-match-limit` (100: topics of a message that rules look at), `eve.passwords` (yes).

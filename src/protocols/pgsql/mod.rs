@@ -3,8 +3,8 @@
 //! A transaction is a request that is answered: the request for TLS, the start-up message, a step of authentication, a simple query.
 //! It ends with the server's `ReadyForQuery`, or where authentication waits for the client. Messages of extended queries and of
 //! `COPY` are passed over; their rows count for the query they belong to. Behind an accepted request for TLS the flow is recognised
-//! anew. Bounds: a message is kept up to [`parser::KEPT_MAX`] bytes and the rest of it skipped, requests that wait for their
-//! answer up to `max-tx`, [`transaction::ITEMS_MAX`] fields of an answer.
+//! anew. Bounds: a message is kept up to 256 KiB and the rest of it skipped, requests that wait for their
+//! answer up to `max-tx`, 64 fields of an answer.
 //!
 //! Settings: `detection-ports.dp` (5432), `max-tx` (1024), `eve.passwords` (records show passwords: no).
 

@@ -2,7 +2,7 @@
 //!
 //! One transaction a flow, id 0: versions, authentication, what the screen is like. It is done with ServerInit, or with a result of
 //! authentication that ends the session; what follows is not read. Of kinds of security, none and VNC's own are known; behind
-//! another nothing is read. Bounds: names and reasons of [`parser::TEXT_MAX`] bytes.
+//! another nothing is read. Bounds: names and reasons of 16 KiB.
 //!
 //! Settings: none.
 

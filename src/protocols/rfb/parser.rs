@@ -102,7 +102,7 @@ impl RfbParser {
         Step::Took(0)
     }
 
-    fn from_client(&mut self, bytes: &[u8]) -> Step {
+    fn read_client(&mut self, bytes: &[u8]) -> Step {
         let dir = Direction::ToServer;
         match self.client {
             Client::Version => {
@@ -153,7 +153,7 @@ impl RfbParser {
         }
     }
 
-    fn from_server(&mut self, bytes: &[u8]) -> Step {
+    fn read_server(&mut self, bytes: &[u8]) -> Step {
         let dir = Direction::ToClient;
         match self.server {
             Server::Version => {
@@ -294,8 +294,8 @@ impl Parser for RfbParser {
         let mut at = 0;
         while let Some(rest) = input.bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let step = match input.dir {
-                Direction::ToServer => self.from_client(rest),
-                Direction::ToClient => self.from_server(rest),
+                Direction::ToServer => self.read_client(rest),
+                Direction::ToClient => self.read_server(rest),
             };
             match step {
                 Step::Took(taken) => at += taken,

@@ -2,7 +2,7 @@
 //!
 //! Every message is a transaction of its own, done at once, and concerns only the direction it went: requests to the server,
 //! responses to the client; what comes the other way round is an error, as in the reference engine. SIP is looked for on
-//! its ports only. Bounds: a head of [`message::HEAD_MAX`] bytes, a body of [`message::BODY_MAX`] is kept, a longer one is passed over.
+//! its ports only. Bounds: a head of 32 KiB, a body of 64 KiB is kept, a longer one is passed over.
 //!
 //! Settings: `detection-ports.dp` (5060, 5061), `tcp.enabled` (no: Suricata 7 has SIP over UDP alone, 8 both).
 

@@ -2,7 +2,7 @@
 //!
 //! Every message is a transaction of its own, done at once, and concerns only the direction it went. What is encrypted is told to
 //! be. SNMP is looked for on its ports only; the version of a flow's first message is that of the flow. What cannot be read is
-//! an error of its datagram. Bounds: one message (65,535 bytes), [`crate::protocols::values::ROWS_MAX`] variables of it.
+//! an error of its datagram. Bounds: one message (65,535 bytes), 1024 variables of it.
 //!
 //! Settings: `detection-ports.dp` (161, 162).
 
