@@ -11,4 +11,4 @@ pub mod transaction;
 pub use file::{File, FileState};
 pub use parser::{Change, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, ProtocolId};
 pub use settings::Settings;
-pub use transaction::{Body, DONE, Slot, Transaction, Transactions, TxList};
+pub use transaction::{Body, DONE, RecordEnds, Slot, Transaction, Transactions, TxList};

@@ -24,6 +24,11 @@ pub trait Protocol: Sync {
     /// Looks at the first bytes of one direction (a whole datagram for UDP). `port` is the server's.
     fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe;
 
+    /// Whether the server may speak first; of another protocol that is told as odd.
+    fn either_begins(&self) -> bool {
+        false
+    }
+
     /// The port that [`Protocol::probe`] trusts more than others. Ports that the configuration names under
     /// `detection-ports.dp` are probed as this one.
     fn usual_port(&self) -> Option<u16> {
@@ -43,6 +48,12 @@ pub trait Protocol: Sync {
 pub trait ParserFactory: Send + Sync {
     /// A fresh parser for a flow over this transport. Ports are as the client sees them.
     fn parser(&self, transport: Proto, client_port: u16, server_port: u16) -> Box<dyn Parser>;
+
+    /// Whether the settings let the protocol be looked for over that transport (one of [`Protocol::transports`]).
+    fn speaks(&self, transport: Proto) -> bool {
+        let _ = transport;
+        true
+    }
 }
 
 /// What a probe says of some first bytes.

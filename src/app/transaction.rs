@@ -30,6 +30,18 @@ pub struct Body<'a> {
     pub window: usize,
 }
 
+/// Whose addresses come first in a record of a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordEnds {
+    /// The client's: the record is about the flow.
+    #[default]
+    Flow,
+    /// Those of the packet that completed it.
+    Packet,
+    /// Of whoever sends in that direction.
+    Side(Direction),
+}
+
 /// One transaction.
 pub trait Transaction {
     /// Unique in its flow, rising from 0.
@@ -89,6 +101,16 @@ pub trait Transaction {
         usize::from(self.logs())
     }
 
+    /// Whose addresses come first in its records.
+    fn record_ends(&self) -> RecordEnds {
+        RecordEnds::Flow
+    }
+
+    /// Whether its records have its number (`tx_id`); alerts always do.
+    fn record_has_id(&self) -> bool {
+        true
+    }
+
     /// Writes the EVE object of its `nth` record, `nth < records()`.
     fn log_record(&self, nth: usize, out: &mut JsonWriter) {
         let _ = nth;
@@ -146,7 +168,18 @@ impl<T: Transaction> TxList<T> {
 
     /// The live one of that id.
     pub fn by_id_mut(&mut self, id: u64) -> Option<&mut T> {
-        self.live.iter_mut().find(|tx| tx.id() == id)
+        let at = self.place(id)?;
+        self.live.get_mut(at)
+    }
+
+    /// Ids rise, and removal keeps the order.
+    fn place(&self, id: u64) -> Option<usize> {
+        self.live.binary_search_by_key(&id, Transaction::id).ok()
+    }
+
+    /// The youngest, to change.
+    pub fn last_mut(&mut self) -> Option<&mut T> {
+        self.live.back_mut()
     }
 
     /// How many are alive.
@@ -170,7 +203,7 @@ impl<T: Transaction> Transactions for TxList<T> {
     }
 
     fn remove(&mut self, id: u64) {
-        if let Some(at) = self.live.iter().position(|tx| tx.id() == id) {
+        if let Some(at) = self.place(id) {
             self.live.remove(at);
         }
     }

@@ -1,7 +1,7 @@
 //! What happened, as EVE records: the facts are taken from packet, flow, rule and transaction; the shapes are `output`'s.
 
 use super::settings::RecordConfig;
-use crate::app::Transaction;
+use crate::app::{RecordEnds, Transaction};
 use crate::decode::{Net, Packet, Transport};
 use crate::detect::rule::{Rule, Target};
 use crate::flow::{Flow, FlowAction, Protocols};
@@ -231,8 +231,16 @@ impl Recorder {
         self.out.clear();
         let community = self.community(flow);
         let vars = self.vars(flow);
-        let mut header = flow_header(packet, flow, event_type, flow.client, flow.server);
-        header.tx_id = (event_type != "tls" && event_type != "dns").then(|| tx.id());
+        let first = match tx.record_ends() {
+            RecordEnds::Flow => Direction::ToServer,
+            RecordEnds::Side(dir) => dir,
+            RecordEnds::Packet => match packet.ends() {
+                Some((source, _)) if source != flow.client && source == flow.server => Direction::ToClient,
+                _ => Direction::ToServer,
+            },
+        };
+        let mut header = flow_header(packet, flow, event_type, flow.source(first), flow.destination(first));
+        header.tx_id = (event_type != "tls" && event_type != "dns" && tx.record_has_id()).then(|| tx.id());
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();

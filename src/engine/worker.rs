@@ -810,7 +810,8 @@ impl Lane {
             }
             let inspected = Direction::BOTH.iter().all(|dir| {
                 !tx.concerns(*dir)
-                    || flow.app.gave_up(*dir)
+                    // what came whole before the parser failed is inspected yet
+                    || (flow.app.gave_up(*dir) && tx.progress(*dir) != DONE)
                     || flow.inspected.is_done(tx.id(), *dir)
                     || flow.no_payload
                     || flow.action != FlowAction::None

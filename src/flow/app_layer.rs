@@ -303,13 +303,13 @@ impl AppLayer {
     ) -> Advance {
         let mut done = Advance::default();
         let mut dir = dir;
-        if self.failed || bytes.is_empty() || self.given_up[dir.index()] {
+        if bytes.is_empty() || self.given_up[dir.index()] {
             return done;
         }
         if self.protocol.is_none() {
             let mut found = None;
             for (id, protocol, factory) in &protocols.list {
-                if !protocol.transports().contains(&transport) {
+                if !protocol.transports().contains(&transport) || !factory.speaks(transport) {
                     continue;
                 }
                 let port = protocols.port(*id, *protocol, transport, ports.1);
@@ -320,13 +320,15 @@ impl AppLayer {
                 }
                 break;
             }
-            done.recognised = true;
             let Some((id, factory, reversed)) = found else {
-                self.failed = true;
-                self.given_up = [true; 2];
-                self.side_done = [true; 2];
+                // the other side may still tell
+                done.recognised = !std::mem::replace(&mut self.failed, true);
+                self.given_up[dir.index()] = true;
+                self.side_done[dir.index()] = true;
                 return done;
             };
+            done.recognised = true;
+            self.failed = false;
             done.reversed = reversed;
             if reversed {
                 dir = dir.opposite();
@@ -339,6 +341,11 @@ impl AppLayer {
         self.side_done[dir.index()] = true;
         let input = Input { dir, bytes, eof: false, timestamp };
         self.feed(protocols, input, &mut done);
+        if done.error.is_some() {
+            // the next datagram stands for itself
+            self.given_up[dir.index()] = false;
+            self.errors[dir.index()] = false;
+        }
         done
     }
 
@@ -451,8 +458,8 @@ impl AppLayer {
         let first = *self.first.get_or_insert(dir);
         let mut more = false;
         let mut found = None;
-        for (id, protocol, _) in &protocols.list {
-            if !protocol.transports().contains(&Proto::TCP) {
+        for (id, protocol, factory) in &protocols.list {
+            if !protocol.transports().contains(&Proto::TCP) || !factory.speaks(Proto::TCP) {
                 continue;
             }
             let port = protocols.port(*id, *protocol, Proto::TCP, ports.1);
@@ -473,7 +480,8 @@ impl AppLayer {
                 done.reversed = reversed && self.at[dir.opposite().index()] == 0;
                 self.by_side[side] = Some(id);
                 self.side_done[side] = true;
-                if first == Direction::ToClient && dir == first && !done.reversed {
+                let odd = !protocols.entry(id).is_some_and(|(_, protocol, _)| protocol.either_begins());
+                if odd && first == Direction::ToClient && dir == first && !done.reversed {
                     self.events.push((dir, layer_events::WRONG_DIRECTION));
                 }
                 if self.side_done[dir.opposite().index()] {
@@ -529,7 +537,10 @@ impl AppLayer {
         } else if let Some((other, ..)) = protocols
             .list
             .iter()
-            .find(|entry| entry.1.transports().contains(&Proto::TCP) && probe(entry) == Probe::Yes)
+            .filter(|(_, protocol, factory)| {
+                protocol.transports().contains(&Proto::TCP) && factory.speaks(Proto::TCP)
+            })
+            .find(|entry| probe(entry) == Probe::Yes)
         {
             self.by_side[side] = Some(*other);
             self.events.push((dir, layer_events::MISMATCH));

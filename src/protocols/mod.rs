@@ -3,14 +3,38 @@
 //! A protocol knows nothing of flows or outputs; it answers through [`crate::app`]'s traits, and gives detection a table of
 //! its buffers. To add one: a folder here, and one line in [`ALL`].
 
+mod ber;
+pub mod dhcp;
 pub mod dns;
 pub mod http;
+pub mod krb5;
+pub mod mqtt;
+pub mod pgsql;
+pub mod rfb;
+pub mod sip;
+pub mod snmp;
+pub mod telnet;
+#[cfg(test)]
+mod testing;
 pub mod tls;
+mod values;
 
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
-pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY];
+pub static ALL: &[ProtocolEntry] = &[
+    http::ENTRY,
+    tls::ENTRY,
+    dns::ENTRY,
+    sip::ENTRY,
+    krb5::ENTRY,
+    rfb::ENTRY,
+    dhcp::ENTRY,
+    pgsql::ENTRY,
+    snmp::ENTRY,
+    mqtt::ENTRY,
+    telnet::ENTRY,
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,11 @@
+//! SNMP of all versions.
+#![no_main]
+
+#[path = "../protocol.rs"]
+mod protocol;
+
+use libfuzzer_sys::fuzz_target;
+use mamparo::protocols::snmp::ENTRY;
+use mamparo::types::Proto;
+
+fuzz_target!(|data: &[u8]| protocol::run(&ENTRY, &[Proto::UDP], 161, data));
