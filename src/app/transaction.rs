@@ -84,6 +84,11 @@ pub trait Transaction {
         true
     }
 
+    /// The way that its records show: from client to server unless it is one message that went the other way.
+    fn log_direction(&self) -> Direction {
+        Direction::ToServer
+    }
+
     /// How many records of its own it makes once done; 0 when it does not log. A DNS request makes one a question.
     fn records(&self) -> usize {
         usize::from(self.logs())

@@ -27,7 +27,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "ntp",
     "pgsql",
     "pop3",
-    "quic",
     "rdp",
     "rfb",
     "sip",

@@ -231,8 +231,9 @@ impl Recorder {
         self.out.clear();
         let community = self.community(flow);
         let vars = self.vars(flow);
-        let mut header = flow_header(packet, flow, event_type, flow.client, flow.server);
-        header.tx_id = (event_type != "tls" && event_type != "dns").then(|| tx.id());
+        let dir = tx.log_direction();
+        let mut header = flow_header(packet, flow, event_type, flow.source(dir), flow.destination(dir));
+        header.tx_id = (!matches!(event_type, "tls" | "dns" | "quic")).then(|| tx.id());
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();

@@ -4,13 +4,15 @@
 //! its buffers. To add one: a folder here, and one line in [`ALL`].
 
 pub mod dns;
+mod hello;
 pub mod http;
+pub mod quic;
 pub mod tls;
 
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
-pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY];
+pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY, quic::ENTRY];
 
 #[cfg(test)]
 mod tests {

@@ -5,13 +5,13 @@ use std::fmt::{Display, Write as _};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::hello::{ClientHello, ServerHello, is_grease};
+use super::messages::{ClientHello, GREASE, ServerHello, is_grease};
 
 /// A fingerprint's text and its MD5 in lower-case hexadecimal.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fingerprint {
-    pub(super) string: String,
-    pub(super) hash: String,
+pub(in crate::protocols) struct Fingerprint {
+    pub(in crate::protocols) string: String,
+    pub(in crate::protocols) hash: String,
 }
 
 impl Fingerprint {
@@ -22,7 +22,7 @@ impl Fingerprint {
 }
 
 /// `version,ciphers,extensions,groups,formats`, decimal, without GREASE.
-pub(super) fn ja3(hello: &ClientHello) -> Fingerprint {
+pub(in crate::protocols) fn ja3(hello: &ClientHello) -> Fingerprint {
     Fingerprint::of(format!(
         "{},{},{},{},{}",
         hello.legacy.0,
@@ -34,16 +34,44 @@ pub(super) fn ja3(hello: &ClientHello) -> Fingerprint {
 }
 
 /// `version,cipher,extensions`, decimal.
-pub(super) fn ja3s(hello: &ServerHello) -> Fingerprint {
+pub(in crate::protocols) fn ja3s(hello: &ServerHello) -> Fingerprint {
     Fingerprint::of(format!("{},{},{}", hello.legacy.0, hello.cipher, dashed(hello.extensions.iter())))
 }
 
+/// JA3 over QUIC as the reference engine makes it: GREASE stays, and every such extension counts as [`GREASE`].
+pub(in crate::protocols) fn ja3_with_grease(hello: &ClientHello) -> Fingerprint {
+    Fingerprint::of(format!(
+        "{},{},{},{},{}",
+        hello.legacy.0,
+        dashed(hello.ciphers.iter()),
+        dashed(uniform(&hello.extensions)),
+        dashed(hello.groups.iter()),
+        dashed(hello.formats.iter()),
+    ))
+}
+
+/// JA3S over QUIC, as [`ja3_with_grease`].
+pub(in crate::protocols) fn ja3s_with_grease(hello: &ServerHello) -> Fingerprint {
+    Fingerprint::of(format!("{},{},{}", hello.legacy.0, hello.cipher, dashed(uniform(&hello.extensions))))
+}
+
+/// What a hello came in: the first letter of JA4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocols) enum Carrier {
+    Tcp,
+    Quic,
+}
+
 /// `t13d1516h2_8daaf6152771_e5627efa2ab1`.
-pub(super) fn ja4(hello: &ClientHello) -> String {
+pub(in crate::protocols) fn ja4(hello: &ClientHello, carrier: Carrier) -> String {
     let mut ciphers: Vec<u16> = sound(&hello.ciphers).collect();
     let mut extensions: Vec<u16> = sound(&hello.extensions).collect();
     let mut text = format!(
-        "t{}{}{:02}{:02}",
+        "{}{}{}{:02}{:02}",
+        match carrier {
+            Carrier::Tcp => 't',
+            Carrier::Quic => 'q',
+        },
         hello.version().ja4(),
         if hello.extensions.contains(&0) { 'd' } else { 'i' },
         ciphers.len().min(99),
@@ -96,6 +124,10 @@ fn sound(values: &[u16]) -> impl Iterator<Item = u16> + '_ {
     values.iter().copied().filter(|&value| !is_grease(value))
 }
 
+fn uniform(extensions: &[u16]) -> impl Iterator<Item = u16> + '_ {
+    extensions.iter().map(|&kind| if is_grease(kind) { GREASE } else { kind })
+}
+
 fn dashed(values: impl Iterator<Item = impl Display>) -> String {
     let mut text = String::new();
     for value in values {
@@ -123,7 +155,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocols::tls::version::Version;
+    use crate::protocols::hello::version::Version;
 
     /// The example of FoxIO's specification, with GREASE around it.
     fn chrome() -> ClientHello {
@@ -148,7 +180,7 @@ mod tests {
     fn check(change: impl Fn(&mut ClientHello), expected: &str) {
         let mut hello = chrome();
         change(&mut hello);
-        assert_eq!(ja4(&hello), expected);
+        assert_eq!(ja4(&hello, Carrier::Tcp), expected);
     }
 
     #[test]
