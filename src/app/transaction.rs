@@ -151,7 +151,8 @@ impl<T: Transaction> TxList<T> {
 
     /// The live one of that id.
     pub fn by_id_mut(&mut self, id: u64) -> Option<&mut T> {
-        self.live.iter_mut().find(|tx| tx.id() == id)
+        let at = self.live.binary_search_by_key(&id, Transaction::id).ok()?;
+        self.live.get_mut(at)
     }
 
     /// How many are alive.
@@ -175,7 +176,8 @@ impl<T: Transaction> Transactions for TxList<T> {
     }
 
     fn remove(&mut self, id: u64) {
-        if let Some(at) = self.live.iter().position(|tx| tx.id() == id) {
+        // ids rise, and removing keeps the order
+        if let Ok(at) = self.live.binary_search_by_key(&id, Transaction::id) {
             self.live.remove(at);
         }
     }

@@ -859,9 +859,10 @@ fn protocol_holds(protocol: RuleProtocol, packet: &Packet<'_>, flow: Option<&Flo
         RuleProtocol::Icmp(Some(_)) => packet.proto() == Some(Proto::ICMPV6),
         RuleProtocol::Sctp => packet.proto() == Some(Proto::SCTP),
         RuleProtocol::Other(proto) => packet.proto() == Some(proto),
-        RuleProtocol::App(id) => {
-            flow.is_some_and(|flow| flow.app.protocol() == Some(id) || flow.app.original() == Some(id))
-        }
+        RuleProtocol::App(_) | RuleProtocol::Either(..) => flow.is_some_and(|flow| {
+            let spoken = [flow.app.protocol(), flow.app.original()];
+            spoken.into_iter().flatten().any(|id| protocol.is_app(id))
+        }),
     }
 }
 

@@ -12,7 +12,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "enip",
     "ftp",
     "ftp-data",
-    "http2",
     "ike",
     "ikev1",
     "ikev2",

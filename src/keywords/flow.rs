@@ -338,7 +338,7 @@ fn app_layer_protocol(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Res
             choice(mode, "a recognition", &modes)?
         }
     };
-    if let RuleProtocol::App(_) = rule.protocol {
+    if let RuleProtocol::App(_) | RuleProtocol::Either(..) = rule.protocol {
         return Err(option
             .name
             .error("the rule's head names the protocol already")

@@ -6,13 +6,14 @@
 pub mod dns;
 mod hello;
 pub mod http;
+pub mod http2;
 pub mod quic;
 pub mod tls;
 
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
-pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY, quic::ENTRY];
+pub static ALL: &[ProtocolEntry] = &[http::ENTRY, http2::ENTRY, tls::ENTRY, dns::ENTRY, quic::ENTRY];
 
 #[cfg(test)]
 mod tests {

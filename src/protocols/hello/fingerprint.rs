@@ -6,6 +6,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use super::messages::{ClientHello, GREASE, ServerHello, is_grease};
+use super::version::Version;
 
 /// A fingerprint's text and its MD5 in lower-case hexadecimal.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +73,7 @@ pub(in crate::protocols) fn ja4(hello: &ClientHello, carrier: Carrier) -> String
             Carrier::Tcp => 't',
             Carrier::Quic => 'q',
         },
-        hello.version().ja4(),
+        highest(hello).ja4(),
         if hello.extensions.contains(&0) { 'd' } else { 'i' },
         ciphers.len().min(99),
         extensions.len().min(99),
@@ -84,16 +85,18 @@ pub(in crate::protocols) fn ja4(hello: &ClientHello, carrier: Carrier) -> String
     extensions.sort_unstable();
     extensions.retain(|kind| !matches!(kind, 0 | 16));
     let signatures: Vec<u16> = sound(&hello.signatures).collect();
-    let mut tail = commas(&extensions);
-    if !signatures.is_empty() {
-        tail.push('_');
-        tail.push_str(&commas(&signatures));
-    }
+    // without signatures FoxIO's text ends before the underscore; the reference engine's does not
+    let tail = format!("{}_{}", commas(&extensions), commas(&signatures));
     for part in [commas(&ciphers), tail] {
         text.push('_');
         text.push_str(&truncated_sha256(&part));
     }
     text
+}
+
+/// The version with the highest number: a draft's is higher than that of TLS 1.3.
+fn highest(hello: &ClientHello) -> Version {
+    sound(&hello.versions).max().map_or(hello.legacy, Version)
 }
 
 /// First and last character of the first protocol, of its hexadecimal form if either is not alphanumeric.
@@ -155,7 +158,6 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocols::hello::version::Version;
 
     /// The example of FoxIO's specification, with GREASE around it.
     fn chrome() -> ClientHello {

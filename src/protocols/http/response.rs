@@ -275,8 +275,19 @@ impl HttpParser {
             tx.response.reach(HEADERS);
             tx.response.finish(true);
             tx.request.finish(true);
+            let upgrade = h2c.then(|| super::Upgrade {
+                method: tx.request.part(&tx.method).to_vec(),
+                target: tx.raw_target().to_vec(),
+                headers: tx
+                    .request
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                    .collect(),
+            });
             lane.state = State::Ignore;
             self.request.state = super::request::State::Ignore;
+            self.upgrade = upgrade;
             return Ok(h2c.then_some(Change::To("http2")));
         }
         // an interim response: the final one follows (RFC 9110 section 15.2)

@@ -103,6 +103,30 @@ fn expand<const N: usize>(secret: &Hkdf<Sha256>, label: &str) -> Option<[u8; N]>
 }
 
 #[cfg(test)]
+impl Keys {
+    /// What [`Keys::open`] undoes: a header that ends with a number of four bytes, and a payload, as a packet.
+    pub(super) fn seal(&self, dir: Direction, header: &[u8], payload: &[u8]) -> Vec<u8> {
+        let side = &self.sides[dir.index()];
+        let number_at = header.len() - 4;
+        let mut nonce = side.nonce;
+        for (at, byte) in header[number_at..].iter().enumerate() {
+            nonce[8 + at] ^= byte;
+        }
+        let mut body = payload.to_vec();
+        let nonce = GenericArray::from_slice(&nonce);
+        let tag = side.packet.encrypt_in_place_detached(nonce, header, &mut body).unwrap();
+        let mut packet = [header, &body, &tag].concat();
+        let mut mask = *GenericArray::from_slice(&packet[header.len()..header.len() + SAMPLE_LEN]);
+        side.header.encrypt_block(&mut mask);
+        packet[0] ^= mask[0] & 0x0f;
+        for at in 0..4 {
+            packet[number_at + at] ^= mask[1 + at];
+        }
+        packet
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -55,7 +55,9 @@ impl QuicParser {
         for nth in 0..PACKETS_MAX {
             let Some(&first) = rest.first() else { break };
             if !is_long(first) {
+                // what speaks as the IETF wrote has no such header
                 if nth == 0
+                    && !self.sides[dir.index()].greeted
                     && let Some(public) = Public::read(rest)?
                 {
                     let hello = google::hello(public.version, public.number_len, public.body);

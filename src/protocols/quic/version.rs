@@ -65,8 +65,8 @@ impl Version {
     pub(super) fn cyu(self) -> Option<&'static str> {
         match self.0 {
             0x5130_3433 => Some("43"),
-            0x5130_3434 => Some("44"),
-            0x5130_3435 => Some("45"),
+            // the reference engine names both so
+            0x5130_3434 | 0x5130_3435 => Some("44"),
             0x5130_3436 => Some("46"),
             _ => None,
         }
