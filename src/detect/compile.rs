@@ -204,6 +204,13 @@ fn apply(
                     )));
             }
             if rule.move_last_to(buffer) {
+                // the modifiers of old are those of the first protocol that had the buffer: HTTP/1
+                if let Origin::App(sources) = &registry.buffer(buffer).origin
+                    && let Some(first) = sources.first()
+                    && matches!(rule.protocol, RuleProtocol::Either(one, _) if one == first.protocol)
+                {
+                    rule.protocol = RuleProtocol::App(first.protocol);
+                }
                 Ok(())
             } else {
                 Err(RuleError::new(span, format!("'{name}' modifies a content, and none is before it")))

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn ja4_follows_the_specification() {
+    fn ja4_follows_the_specification_and_the_reference() {
         check(|_| {}, "t13d1516h2_8daaf6152771_e5627efa2ab1");
         check(|hello| hello.extensions.reverse(), "t13d1516h2_8daaf6152771_e5627efa2ab1");
         check(|hello| hello.ciphers.reverse(), "t13d1516h2_8daaf6152771_e5627efa2ab1");
@@ -200,7 +200,7 @@ mod tests {
                 hello.extensions.clear();
                 hello.signatures.clear();
             },
-            "t13i1500h2_8daaf6152771_000000000000",
+            "t13i1500h2_8daaf6152771_d2e2adf7177b",
         );
         check(|hello| hello.ciphers = vec![0x1301; 120], "t13d9916h2_f125fc3a8012_e5627efa2ab1");
     }

@@ -120,6 +120,10 @@ impl HttpParser {
                         Block::End => {}
                     }
                     change = self.headers_read()?.or(change);
+                    if matches!(change, Some(Change::To(_))) {
+                        // what follows is no HTTP/1
+                        break;
+                    }
                 }
                 State::UntilClose => {
                     body(config, tx, inflate, bombs, rest);

@@ -68,7 +68,7 @@ impl Protocol for Http2 {
         match (preface, dir) {
             (true, Direction::ToServer) => Probe::Yes,
             (true, Direction::ToClient) => Probe::Reversed,
-            // a server begins with its settings
+            // a server begins with its settings, perhaps before the client, whose word it is
             (false, Direction::ToClient) => settings_first(bytes),
             (false, Direction::ToServer) => Probe::No,
         }
@@ -107,7 +107,7 @@ fn settings_first(bytes: &[u8]) -> Probe {
     };
     let len = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
     let sound = kind == 4 && flags == 0 && [a, b, c, d] == [0; 4] && len % 6 == 0 && len <= 600;
-    if sound { Probe::Yes } else { Probe::No }
+    if sound { Probe::More } else { Probe::No }
 }
 
 struct Factory(Arc<config::Config>);

@@ -253,7 +253,7 @@ impl Http2Parser {
         let many = self.open.len() > MANY;
         let Some(data) = &mut self.sides[dir.index()].data else { return 0 };
         let taken = data.left.min(rest.len());
-        let content = taken.min(data.left - data.padding);
+        let content = taken.min(data.left.saturating_sub(data.padding));
         data.left -= taken;
         let (stream, over, end_stream) = (data.stream, data.left == 0, data.end_stream);
         if over {
