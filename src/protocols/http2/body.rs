@@ -154,7 +154,7 @@ mod tests {
             assert_eq!(decode(b"br", BROTLI, step), (b"hello".to_vec(), true), "{step}");
             assert_eq!(decode(b"identity", b"hello", step), (b"hello".to_vec(), true));
         }
-        assert!(!decode(b"br", b"\xff\xff\xff\xff", 4).1);
+        assert!(!decode(b"br", &[0x11; 4], 4).1);
     }
 
     #[test]

@@ -202,12 +202,12 @@ fn what_is_wrong_is_told() {
     check_event(ToServer, &[frame(8, 0, 0, &[0])], "invalid_frame_length");
     check_event(ToServer, &[frame(4, 0, 0, &[0])], "invalid_frame_length");
     check_event(ToServer, &[frame(9, 4, 1, &[])], "invalid_frame_header");
-    check_event(ToServer, &[with(&[]), frame(1, 4, 1, &[])], "stream_id_reuse");
+    check_event(ToServer, &[with(&[]), frame(3, 0, 1, &[0; 4]), frame(1, 4, 1, &[])], "stream_id_reuse");
     check_event(ToServer, &[frame(6, 0, 0, &vec![0; 200_000])], "long_frame_data");
     let long: Vec<Vec<u8>> =
         (0..8).map(|nth| frame(if nth == 0 { 1 } else { 9 }, 0, 1, &[0; 16_000])).collect();
     check_event(ToServer, &long, "reassembly_limit_reached");
-    let broken = [frame(1, 4, 1, &block(&[("content-encoding", "br")])), frame(0, 0, 1, &[0xff; 8])];
+    let broken = [frame(1, 4, 1, &block(&[("content-encoding", "br")])), frame(0, 0, 1, &[0x11; 8])];
     check_event(ToClient, &broken, "failed_decompression");
     let (parser, result) = run(&[(ToServer, b"GET / HTTP/1.1\r\n\r\n".to_vec())], 100);
     assert!(result.is_err());

@@ -90,7 +90,7 @@ mod tests {
         {
             let mut stream = CryptoStream::default();
             for (nth, piece) in order.iter().enumerate() {
-                assert_eq!(stream.message().is_some(), false, "{order:?} {nth}");
+                assert!(stream.message().is_none(), "{order:?} {nth}");
                 add(&mut stream, piece.start as u64, &MESSAGE[piece.clone()]).unwrap();
             }
             assert_eq!(stream.message(), Some((1, &MESSAGE[4..])), "{order:?}");
