@@ -64,6 +64,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("gunzip", "http", "http.request_body; gunzip; content:\"abc\";"),
     ("header_lowercase", "http", "http.request_header; header_lowercase; content:\"host|3a|\";"),
     ("hostbits", "tcp", "content:\"abc\"; hostbits:set,seen,src;"),
+    ("http2.settings", "http2", "http2.settings:SETTINGS_ENABLE_PUSH =0;"),
     ("icmp_id", "icmp", "icmp_id:7;"),
     ("icmp_seq", "icmp", "icmp_seq:7;"),
     ("icmpv4-csum", "icmp", "icmpv4-csum:invalid;"),

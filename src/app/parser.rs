@@ -35,6 +35,16 @@ pub trait Protocol: Sync {
         None
     }
 
+    /// The protocol whose rules are about this one too: rules of `http` are about HTTP/2.
+    fn family(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The event type of its records.
+    fn event_type(&self) -> &'static str {
+        self.name()
+    }
+
     /// The names of its `app-layer-event`s and anomalies, without the protocol's name in front.
     fn events(&self) -> &'static [&'static str] {
         &[]
@@ -128,6 +138,16 @@ pub trait Parser: Send {
 
     /// The same, to remove those that are done and inspected.
     fn transactions_mut(&mut self) -> &mut dyn Transactions;
+
+    /// What the parser of the protocol that the flow changes to must know of what was said before.
+    fn hand_over(&mut self) -> Option<Box<dyn std::any::Any + Send>> {
+        None
+    }
+
+    /// Takes what the parser before has handed over.
+    fn take_over(&mut self, from: Box<dyn std::any::Any + Send>) {
+        let _ = from;
+    }
 
     /// Memory held for this flow, bytes, roughly.
     fn memory(&self) -> usize {

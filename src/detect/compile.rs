@@ -8,6 +8,7 @@ use super::keyword::{Environment, Names, RuleBuilder};
 use super::planned::{keyword_without_parser, protocol_without_parser};
 use super::registry::{Registry, Word};
 use super::rule::{Header, Rule, RuleProtocol};
+use crate::app::ProtocolId;
 use crate::rules::vars::Resolver;
 use crate::rules::{Arrow, RuleAst, RuleError, Spanned, Vars, did_you_mean};
 use crate::types::{Direction, Proto};
@@ -161,7 +162,11 @@ fn protocol(registry: &Registry, word: &Spanned<&str>) -> Result<RuleProtocol, R
         return Ok(*protocol);
     }
     if let Some(id) = registry.protocol_named(&name) {
-        return Ok(RuleProtocol::App(id));
+        let other = registry.protocols().iter().position(|p| p.family() == Some(name.as_str()));
+        return Ok(match other {
+            Some(other) => RuleProtocol::Either(id, ProtocolId(other as u8)),
+            None => RuleProtocol::App(id),
+        });
     }
     let known = FIXED.iter().map(|(name, _)| *name).chain(registry.protocols().iter().map(|p| p.name()));
     let error = RuleError::new(word.span.clone(), format!("unknown protocol '{}'", word.node));
@@ -199,6 +204,13 @@ fn apply(
                     )));
             }
             if rule.move_last_to(buffer) {
+                // the modifiers of old are those of the first protocol that had the buffer: HTTP/1
+                if let Origin::App(sources) = &registry.buffer(buffer).origin
+                    && let Some(first) = sources.first()
+                    && matches!(rule.protocol, RuleProtocol::Either(one, _) if one == first.protocol)
+                {
+                    rule.protocol = RuleProtocol::App(first.protocol);
+                }
                 Ok(())
             } else {
                 Err(RuleError::new(span, format!("'{name}' modifies a content, and none is before it")))
@@ -261,7 +273,9 @@ fn finish(
     for part in &builder.parts {
         let Origin::App(sources) = &registry.buffer(part.buffer).origin else { continue };
         match protocol {
-            RuleProtocol::App(id) if !sources.iter().any(|s| s.protocol == id) => {
+            RuleProtocol::App(_) | RuleProtocol::Either(..)
+                if !sources.iter().any(|s| protocol.is_app(s.protocol)) =>
+            {
                 errors.push(RuleError::new(
                     ast.protocol.span.clone(),
                     format!(
@@ -271,7 +285,7 @@ fn finish(
                     ),
                 ))
             }
-            RuleProtocol::App(_) => {}
+            RuleProtocol::App(_) | RuleProtocol::Either(..) => {}
             _ => {
                 let mut ids: Vec<_> = sources.iter().map(|s| s.protocol).collect();
                 ids.dedup();

@@ -89,7 +89,7 @@ impl Head {
             RuleProtocol::Icmp(Some(4)) => (ICMP, 0, false),
             RuleProtocol::Icmp(Some(_)) => (ICMPV6, 0, false),
             RuleProtocol::Sctp => (SCTP, 0, false),
-            RuleProtocol::Other(_) | RuleProtocol::App(_) => (0, 0, true),
+            RuleProtocol::Other(_) | RuleProtocol::App(_) | RuleProtocol::Either(..) => (0, 0, true),
         };
         all |= flow_bits(rule.flow.unwrap_or_default());
         let header = &rule.header;
@@ -145,9 +145,10 @@ fn flow_bits(test: FlowTest) -> u32 {
 fn protocol_holds(protocol: RuleProtocol, packet: &Packet<'_>, flow: Option<&Flow>) -> bool {
     match protocol {
         RuleProtocol::Other(proto) => packet.proto() == Some(proto),
-        RuleProtocol::App(id) => {
-            flow.is_some_and(|flow| flow.app.protocol() == Some(id) || flow.app.original() == Some(id))
-        }
+        RuleProtocol::App(_) | RuleProtocol::Either(..) => flow.is_some_and(|flow| {
+            let spoken = [flow.app.protocol(), flow.app.original()];
+            spoken.into_iter().flatten().any(|id| protocol.is_app(id))
+        }),
         _ => true,
     }
 }

@@ -34,6 +34,19 @@ pub enum RuleProtocol {
     Other(Proto),
     /// An application protocol.
     App(ProtocolId),
+    /// Either of two that carry the same messages (`http`: HTTP/1 and HTTP/2).
+    Either(ProtocolId, ProtocolId),
+}
+
+impl RuleProtocol {
+    /// Whether it is about that application protocol and no transport.
+    pub fn is_app(self, id: ProtocolId) -> bool {
+        match self {
+            RuleProtocol::App(of) => of == id,
+            RuleProtocol::Either(one, other) => one == id || other == id,
+            _ => false,
+        }
+    }
 }
 
 /// Addresses, ports and direction of a rule's head.

@@ -477,7 +477,8 @@ impl RuleSet {
         let rule = &self.rules[id as usize];
         for protocol in 0..self.registry.protocols().len() {
             let protocol_id = ProtocolId(protocol as u8);
-            if matches!(rule.protocol, RuleProtocol::App(of) if of != protocol_id) {
+            let app = matches!(rule.protocol, RuleProtocol::App(_) | RuleProtocol::Either(..));
+            if app && !rule.protocol.is_app(protocol_id) {
                 continue;
             }
             for dir in Direction::BOTH {
@@ -548,7 +549,7 @@ fn covers(protocol: RuleProtocol, transport: usize) -> bool {
         RuleProtocol::Udp => transport == 1,
         RuleProtocol::Icmp(_) => transport == 2,
         RuleProtocol::Sctp | RuleProtocol::Other(_) => transport == 3,
-        RuleProtocol::App(_) => transport <= 1,
+        RuleProtocol::App(_) | RuleProtocol::Either(..) => transport <= 1,
     }
 }
 

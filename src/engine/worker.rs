@@ -803,7 +803,8 @@ impl Lane {
                 *self.counters.transactions.entry(name).or_default() += 1;
                 if self.recorder.config.transactions.iter().any(|wanted| wanted == name) {
                     for nth in 0..tx.records() {
-                        let line = self.recorder.transaction(packet, flow, tx, nth, name);
+                        let event_type = self.protocols.event_type(id);
+                        let line = self.recorder.transaction(packet, flow, tx, nth, event_type);
                         self.batch.push(self.number, line, None);
                     }
                 }

@@ -12,6 +12,9 @@ const PROBE_MAX: usize = 4096;
 /// Bytes of an unrecognised direction that are kept until the other direction has told what the flow speaks.
 const UNKNOWN_MAX: usize = 16 << 10;
 
+/// Packets for which a change of protocol is put off, until transactions of the one before are inspected.
+const PUT_OFF_MAX: u8 = 4;
+
 /// Times a flow may change its protocol.
 const CHANGES_MAX: u8 = 8;
 
@@ -19,6 +22,7 @@ const CHANGES_MAX: u8 = 8;
 pub struct Protocols {
     list: Vec<(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)>,
     names: Vec<&'static str>,
+    event_types: Vec<&'static str>,
     /// Ports that are probed as the usual one of a protocol.
     ports: Vec<NamedPorts>,
 }
@@ -46,7 +50,12 @@ impl Protocols {
                 list.push((ProtocolId(at as u8), *protocol, protocol.factory(&settings)));
             }
         }
-        Protocols { list, names: all.iter().map(|p| p.name()).collect(), ports }
+        Protocols {
+            list,
+            names: all.iter().map(|p| p.name()).collect(),
+            event_types: all.iter().map(|p| p.event_type()).collect(),
+            ports,
+        }
     }
 
     /// The port that a protocol is probed with.
@@ -62,6 +71,11 @@ impl Protocols {
     /// The name of a protocol.
     pub fn name(&self, id: ProtocolId) -> &'static str {
         self.names.get(usize::from(id.0)).copied().unwrap_or("unknown")
+    }
+
+    /// The event type of a protocol's records.
+    pub fn event_type(&self, id: ProtocolId) -> &'static str {
+        self.event_types.get(usize::from(id.0)).copied().unwrap_or("unknown")
     }
 
     fn entry(&self, id: ProtocolId) -> Option<&(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)> {
@@ -142,6 +156,8 @@ pub struct AppLayer {
     failed: bool,
     opaque: bool,
     changes: u8,
+    /// What it speaks from the next bytes on, and how often that was put off for transactions that are not inspected yet.
+    next: Option<(ProtocolId, u8)>,
     /// Position where probing starts (behind a change of protocol).
     probe_from: [u64; 2],
     events: Vec<(Direction, &'static str)>,
@@ -410,7 +426,11 @@ impl AppLayer {
         self.wanted = self.at;
         match change {
             Change::To(name) => match protocols.named(name) {
-                Some(id) => self.become_protocol(protocols, id, (0, 0)),
+                Some(id) => {
+                    // what was spoken before keeps its transactions until they are inspected
+                    self.protocol = None;
+                    self.next = Some((id, 0));
+                }
                 None => {
                     self.given_up = [true; 2];
                 }
@@ -425,7 +445,13 @@ impl AppLayer {
     fn become_protocol(&mut self, protocols: &Protocols, id: ProtocolId, ports: (u16, u16)) {
         self.protocol = Some(id);
         if let Some((_, _, factory)) = protocols.entry(id) {
-            self.parser = Some(factory.parser(Proto::TCP, ports.0, ports.1));
+            let mut parser = factory.parser(Proto::TCP, ports.0, ports.1);
+            if self.next.take().is_some()
+                && let Some(before) = self.parser.as_mut().and_then(|before| before.hand_over())
+            {
+                parser.take_over(before);
+            }
+            self.parser = Some(parser);
         }
     }
 
@@ -455,6 +481,19 @@ impl AppLayer {
             }
             Readable::Nothing => return false,
         };
+        if let Some((id, put_off)) = self.next {
+            let pending = self.parser.as_ref().is_some_and(|parser| parser.transactions().count() > 0);
+            if pending && put_off < PUT_OFF_MAX && !session.is_ended(dir) {
+                self.next = Some((id, put_off + 1));
+                return false;
+            }
+            done.recognised = true;
+            done.moved = true;
+            self.by_side = [Some(id); 2];
+            self.side_done = [true; 2];
+            self.become_protocol(protocols, id, ports);
+            return true;
+        }
         let first = *self.first.get_or_insert(dir);
         let mut more = false;
         let mut found = None;

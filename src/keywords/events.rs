@@ -161,7 +161,7 @@ fn app_layer_event(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result
     };
     let Some(known) = registry.protocols().get(usize::from(id.0)) else { return Ok(()) };
     match rule.protocol {
-        RuleProtocol::App(other) if other != id => {
+        head @ (RuleProtocol::App(_) | RuleProtocol::Either(..)) if !head.is_app(id) => {
             return Err(protocol.error("the rule's head names another protocol"));
         }
         _ => rule.protocol = RuleProtocol::App(id),

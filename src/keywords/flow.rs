@@ -262,15 +262,21 @@ enum Which {
 struct AppLayerProtocol {
     /// `None` for `failed`.
     wanted: Option<ProtocolId>,
+    /// One that carries the same messages (`http`: HTTP/2 too).
+    also: Option<ProtocolId>,
     negated: bool,
     which: Which,
 }
 
 impl AppLayerProtocol {
+    fn means(&self, spoken: Option<ProtocolId>) -> bool {
+        spoken == self.wanted || (spoken.is_some() && spoken == self.also)
+    }
+
     /// What is to be compared; `None` while it is open.
     fn is(&self, flow: &Flow, dir: Direction) -> Option<bool> {
         let app = &flow.app;
-        let of = |dir| app.is_side_decided(dir).then(|| app.side(dir) == self.wanted);
+        let of = |dir| app.is_side_decided(dir).then(|| self.means(app.side(dir)));
         match self.which {
             Which::Packet => of(dir),
             Which::Side(dir) => of(dir),
@@ -279,8 +285,8 @@ impl AppLayerProtocol {
                 sides => Some(sides.contains(&Some(true))),
             },
             Which::Final | Which::Original if !app.is_decided() => None,
-            Which::Final => Some(app.protocol() == self.wanted),
-            Which::Original => Some(app.original().or(app.protocol()) == self.wanted),
+            Which::Final => Some(self.means(app.protocol())),
+            Which::Original => Some(self.means(app.original().or(app.protocol()))),
         }
     }
 }
@@ -338,7 +344,7 @@ fn app_layer_protocol(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Res
             choice(mode, "a recognition", &modes)?
         }
     };
-    if let RuleProtocol::App(_) = rule.protocol {
+    if let RuleProtocol::App(_) | RuleProtocol::Either(..) = rule.protocol {
         return Err(option
             .name
             .error("the rule's head names the protocol already")
@@ -352,7 +358,9 @@ fn app_layer_protocol(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Res
             .hint("several must all be negated"));
     }
     rule.once(if positive { "app-layer-protocol:" } else { "app-layer-protocol:!" });
-    rule.packet_tests.push(Box::new(AppLayerProtocol { wanted, negated, which }));
+    let family = rule.registry.protocols().iter().position(|p| p.family() == Some(name.node));
+    let also = family.map(|at| ProtocolId(at as u8));
+    rule.packet_tests.push(Box::new(AppLayerProtocol { wanted, also, negated, which }));
     Ok(())
 }
 

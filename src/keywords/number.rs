@@ -60,8 +60,9 @@ pub fn compile_number(id: u16, option: &OptionAst<'_>, rule: &mut RuleBuilder<'_
         })?,
     };
     let sources = match rule.protocol {
-        RuleProtocol::App(protocol) => {
-            let own: Vec<_> = number.sources.iter().filter(|s| s.protocol == protocol).copied().collect();
+        protocol @ (RuleProtocol::App(_) | RuleProtocol::Either(..)) => {
+            let own: Vec<_> =
+                number.sources.iter().filter(|s| protocol.is_app(s.protocol)).copied().collect();
             if own.is_empty() {
                 return Err(option.name.error(format!("the rule's protocol has no {}", number.name)));
             }

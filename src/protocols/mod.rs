@@ -6,10 +6,13 @@
 mod ber;
 pub mod dhcp;
 pub mod dns;
+mod hello;
 pub mod http;
+pub mod http2;
 pub mod krb5;
 pub mod mqtt;
 pub mod pgsql;
+pub mod quic;
 pub mod rfb;
 pub mod sip;
 pub mod snmp;
@@ -24,8 +27,10 @@ use crate::detect::ProtocolEntry;
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
 pub static ALL: &[ProtocolEntry] = &[
     http::ENTRY,
+    http2::ENTRY,
     tls::ENTRY,
     dns::ENTRY,
+    quic::ENTRY,
     sip::ENTRY,
     krb5::ENTRY,
     rfb::ENTRY,

@@ -26,7 +26,9 @@ pub fn write_files<'a>(files: impl IntoIterator<Item = &'a File>, tx_id: u64, ou
 }
 
 fn write_members(file: &File, tx_id: u64, out: &mut JsonWriter) {
-    out.bytes("filename", &file.name);
+    if !file.name.is_empty() {
+        out.bytes("filename", &file.name);
+    }
     out.flag("gaps", file.gaps);
     out.text("state", file.state.name());
     if let Some(digest) = &file.md5 {

@@ -5,7 +5,7 @@ use crate::app::Body;
 
 /// A body without its framing.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(in crate::protocols) struct Kept {
     bytes: Vec<u8>,
     offset: u64,
     /// Bytes seen, lost ones included.
@@ -20,7 +20,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Adds bytes; gives back those that are within the limit.
-    pub(super) fn add<'a>(&mut self, bytes: &'a [u8], limits: &BodyLimits) -> &'a [u8] {
+    pub(in crate::protocols) fn add<'a>(&mut self, bytes: &'a [u8], limits: &BodyLimits) -> &'a [u8] {
         let room = limits.limit.saturating_sub(self.total);
         self.total = self.total.saturating_add(bytes.len() as u64);
         let take = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
@@ -36,7 +36,7 @@ impl Kept {
     }
 
     /// Bytes were lost: what follows is not next to what came before.
-    pub(super) fn gap(&mut self, len: u64) {
+    pub(in crate::protocols) fn gap(&mut self, len: u64) {
         self.total = self.total.saturating_add(len);
         self.gaps = true;
         self.bytes.clear();
@@ -49,33 +49,33 @@ impl Kept {
     }
 
     /// Nothing more will come; `whole` when its end was seen.
-    pub(super) fn finish(&mut self, whole: bool) {
+    pub(in crate::protocols) fn finish(&mut self, whole: bool) {
         self.complete = true;
         self.end_seen = whole && !self.cut && !self.gaps;
     }
 
-    pub(super) fn total(&self) -> u64 {
+    pub(in crate::protocols) fn total(&self) -> u64 {
         self.total
     }
 
-    pub(super) fn is_cut(&self) -> bool {
+    pub(in crate::protocols) fn is_cut(&self) -> bool {
         self.cut
     }
 
-    pub(super) fn has_gaps(&self) -> bool {
+    pub(in crate::protocols) fn has_gaps(&self) -> bool {
         self.gaps
     }
 
-    pub(super) fn is_complete(&self) -> bool {
+    pub(in crate::protocols) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::protocols) fn memory(&self) -> usize {
         self.bytes.capacity()
     }
 
     /// As inspection sees it; `None` before the first byte.
-    pub(super) fn body(&self, limits: &BodyLimits) -> Option<Body<'_>> {
+    pub(in crate::protocols) fn body(&self, limits: &BodyLimits) -> Option<Body<'_>> {
         if self.total == 0 {
             return None;
         }

@@ -9,46 +9,46 @@ const BODY_KEPT_MAX: usize = 4 << 20;
 
 /// Limits of one direction's bodies.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BodyLimits {
+pub(in crate::protocols) struct BodyLimits {
     /// Bytes of a body that are looked at; what follows is counted only. `u64::MAX` for no limit.
-    pub(super) limit: u64,
+    pub(in crate::protocols) limit: u64,
     /// Bytes kept at once.
-    pub(super) kept_max: usize,
+    pub(in crate::protocols) kept_max: usize,
     /// See [`crate::app::Body::inspect_min`].
-    pub(super) inspect_min: usize,
+    pub(in crate::protocols) inspect_min: usize,
     /// See [`crate::app::Body::window`].
-    pub(super) window: usize,
+    pub(in crate::protocols) window: usize,
 }
 
 /// The settings of the protocol.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Config {
-    pub(super) request: BodyLimits,
-    pub(super) response: BodyLimits,
+pub(in crate::protocols) struct Config {
+    pub(in crate::protocols) request: BodyLimits,
+    pub(in crate::protocols) response: BodyLimits,
     pub(super) decoding: Decoding,
     /// Layers of `Content-Encoding` that are undone; 0 for none.
-    pub(super) layers_max: usize,
+    pub(in crate::protocols) layers_max: usize,
     /// Whether LZMA is undone.
-    pub(super) lzma: bool,
+    pub(in crate::protocols) lzma: bool,
     /// Bytes of an LZMA dictionary.
-    pub(super) lzma_memory_max: usize,
+    pub(in crate::protocols) lzma_memory_max: usize,
     /// Decompressed bytes of a body from which a suspicious ratio ends the decompression.
-    pub(super) bomb_limit: u64,
+    pub(in crate::protocols) bomb_limit: u64,
     /// Bytes of a line, or of a header with its folded lines.
-    pub(super) field_max: usize,
+    pub(in crate::protocols) field_max: usize,
     /// Headers in a message.
-    pub(super) headers_max: usize,
+    pub(in crate::protocols) headers_max: usize,
     /// Transactions alive in a flow.
-    pub(super) tx_max: usize,
+    pub(in crate::protocols) tx_max: usize,
     /// Which digests of files are made.
-    pub(super) digests: Digests,
+    pub(in crate::protocols) digests: Digests,
 }
 
 impl Config {
     /// From the protocol's settings; what is absent or unreadable has Suricata's default.
     ///
     /// `decompression-time-limit` has no effect: there is no clock here, the ratio and the limits bound the work.
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(in crate::protocols) fn new(settings: &Settings) -> Self {
         let key = |name: &str| format!("libhtp.default-config.{name}");
         let size = |name: &str, default: u64| settings.size(&key(name)).unwrap_or(default);
         let flag = |name: &str, default: bool| settings.flag(&key(name)).unwrap_or(default);

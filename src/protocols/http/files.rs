@@ -6,7 +6,7 @@ use crate::app::file::{Digesting, Digests, File, FileState};
 
 /// Files in one direction, the last of them perhaps still open.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(in crate::protocols) struct Files {
     list: Vec<File>,
     /// The bytes of each file of a multipart body; empty when the body itself is the file.
     kept: Vec<Kept>,
@@ -20,13 +20,13 @@ const NAME_MAX: usize = 4096;
 const FILES_MAX: usize = 128;
 
 impl Files {
-    pub(super) fn list(&self) -> &[File] {
+    pub(in crate::protocols) fn list(&self) -> &[File] {
         &self.list
     }
 
     /// Begins a file; `own` when its bytes are to be kept apart from the body. False when there are too many, or the name is
     /// too long and was cut.
-    pub(super) fn open(&mut self, mut name: Vec<u8>, digests: Digests, own: bool) -> bool {
+    pub(in crate::protocols) fn open(&mut self, mut name: Vec<u8>, digests: Digests, own: bool) -> bool {
         if self.open {
             self.close(false);
         }
@@ -44,19 +44,19 @@ impl Files {
         fits
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(in crate::protocols) fn is_open(&self) -> bool {
         self.open
     }
 
     /// The first and last byte and the whole size of the open file's part.
-    pub(super) fn set_range(&mut self, range: (u64, u64, u64)) {
+    pub(in crate::protocols) fn set_range(&mut self, range: (u64, u64, u64)) {
         if let Some(file) = self.list.last_mut() {
             file.range = Some(range);
         }
     }
 
     /// Bytes of the open file.
-    pub(super) fn add(&mut self, bytes: &[u8], limits: &BodyLimits) {
+    pub(in crate::protocols) fn add(&mut self, bytes: &[u8], limits: &BodyLimits) {
         if let (true, Some(file)) = (self.open, self.list.last_mut()) {
             file.size += bytes.len() as u64;
             self.digesting.update(bytes);
@@ -67,7 +67,7 @@ impl Files {
     }
 
     /// Bytes of the open file were lost.
-    pub(super) fn gap(&mut self, len: u64) {
+    pub(in crate::protocols) fn gap(&mut self, len: u64) {
         if let (true, Some(file)) = (self.open, self.list.last_mut()) {
             file.size += len;
             file.gaps = true;
@@ -78,7 +78,7 @@ impl Files {
     }
 
     /// Ends the open file; `whole` when its end was seen.
-    pub(super) fn close(&mut self, whole: bool) {
+    pub(in crate::protocols) fn close(&mut self, whole: bool) {
         if let (true, Some(file)) = (self.open, self.list.last_mut()) {
             let whole = whole && !file.gaps;
             file.state = if whole { FileState::Closed } else { FileState::Truncated };
@@ -91,11 +91,11 @@ impl Files {
     }
 
     /// The bytes of the `nth` file of a multipart body.
-    pub(super) fn kept(&self, nth: usize) -> Option<&Kept> {
+    pub(in crate::protocols) fn kept(&self, nth: usize) -> Option<&Kept> {
         self.kept.get(nth)
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::protocols) fn memory(&self) -> usize {
         self.list.iter().map(|file| size_of::<File>() + file.name.capacity()).sum::<usize>()
             + self.kept.iter().map(Kept::memory).sum::<usize>()
     }

@@ -56,7 +56,7 @@ struct Layer {
 }
 
 /// The layers of one body, the outermost first.
-pub(super) struct Inflate {
+pub(in crate::protocols) struct Inflate {
     layers: Vec<Layer>,
     input: u64,
     output: u64,
@@ -74,7 +74,11 @@ impl std::fmt::Debug for Inflate {
 
 impl Inflate {
     /// For the value of `Content-Encoding`; `None` when there is nothing to undo. `event` is told of oddities.
-    pub(super) fn new(value: &[u8], config: &Config, event: &mut dyn FnMut(&'static str)) -> Option<Self> {
+    pub(in crate::protocols) fn new(
+        value: &[u8],
+        config: &Config,
+        event: &mut dyn FnMut(&'static str),
+    ) -> Option<Self> {
         if config.layers_max == 0 {
             return None;
         }
@@ -124,18 +128,18 @@ impl Inflate {
     }
 
     /// Takes compressed bytes; `out` gets the plain ones, and says whether more are wanted.
-    pub(super) fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8]) -> bool) {
+    pub(in crate::protocols) fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8]) -> bool) {
         self.input = self.input.saturating_add(bytes.len() as u64);
         self.run(0, bytes, out);
     }
 
     /// An event that came up since the last call.
-    pub(super) fn event(&mut self) -> Option<&'static str> {
+    pub(in crate::protocols) fn event(&mut self) -> Option<&'static str> {
         self.event.take()
     }
 
     /// The body ended: what is held back comes out. Bytes lost in the middle end it too.
-    pub(super) fn finish(&mut self, out: &mut dyn FnMut(&[u8]) -> bool) {
+    pub(in crate::protocols) fn finish(&mut self, out: &mut dyn FnMut(&[u8]) -> bool) {
         for at in 0..self.layers.len() {
             let Some(layer) = self.layers.get_mut(at) else { break };
             let held = std::mem::take(&mut layer.first);
@@ -148,7 +152,7 @@ impl Inflate {
         }
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::protocols) fn memory(&self) -> usize {
         // an inflate state with its window is about 44 KiB
         self.layers.iter().map(|layer| layer.first.capacity() + (44 << 10)).sum::<usize>()
             + self.scratch.len()

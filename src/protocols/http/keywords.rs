@@ -331,11 +331,12 @@ impl Keyword for Urilen {
             Some(_) => return Err(value.error("urilen knows 'norm' and 'raw'")),
         };
         rule.tx_tests.push(Box::new(UriLength { slot, test: IntTest::<u16>::parse(length)? }));
-        let id = rule.registry.protocol_named("http");
-        if let (Some(id), crate::detect::rule::RuleProtocol::Tcp | crate::detect::rule::RuleProtocol::Ip(_)) =
-            (id, rule.protocol)
+        use crate::detect::rule::RuleProtocol;
+        let named = |name| rule.registry.protocol_named(name);
+        if let (Some(one), Some(two), RuleProtocol::Tcp | RuleProtocol::Ip(_)) =
+            (named("http"), named("http2"), rule.protocol)
         {
-            rule.protocol = crate::detect::rule::RuleProtocol::App(id);
+            rule.protocol = RuleProtocol::Either(one, two);
         }
         Ok(())
     }

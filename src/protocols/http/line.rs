@@ -229,17 +229,17 @@ pub(super) fn may_be_chunk_length(line: &[u8]) -> bool {
 
 /// What a `Host` header (or the authority of a target) says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Host {
+pub(in crate::protocols) struct Host {
     /// Lower case, without port.
-    pub(super) name: Vec<u8>,
+    pub(in crate::protocols) name: Vec<u8>,
     /// The port, when there is a valid one.
-    pub(super) port: Option<u16>,
+    pub(in crate::protocols) port: Option<u16>,
     /// The name or the port is malformed.
-    pub(super) invalid: bool,
+    pub(in crate::protocols) invalid: bool,
 }
 
 /// Reads `host:port`.
-pub(super) fn host(value: &[u8]) -> Host {
+pub(in crate::protocols) fn host(value: &[u8]) -> Host {
     let (name, port_text) = host_port(value);
     let port =
         port_text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).filter(|&port| port > 0);

@@ -21,14 +21,14 @@
 //! transactions, a body `*-body-limit` bytes. The parser knows nothing of rules, of flows and of time.
 
 mod bestfit;
-mod body;
-mod config;
+pub(in crate::protocols) mod body;
+pub(in crate::protocols) mod config;
 mod events;
-mod files;
+pub(in crate::protocols) mod files;
 mod headers;
-mod inflate;
+pub(in crate::protocols) mod inflate;
 pub mod keywords;
-mod line;
+pub(in crate::protocols) mod line;
 mod log;
 mod multipart;
 mod parser;
@@ -137,6 +137,15 @@ fn response_start(text: &[u8]) -> Probe {
         (false, true) => Probe::More,
         (false, false) => Probe::No,
     }
+}
+
+/// A request that asked for HTTP/2 and got it (RFC 7540 section 3.2).
+#[derive(Debug)]
+pub(in crate::protocols) struct Upgrade {
+    pub(in crate::protocols) method: Vec<u8>,
+    pub(in crate::protocols) target: Vec<u8>,
+    /// Names as sent, and values.
+    pub(in crate::protocols) headers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 struct Factory {

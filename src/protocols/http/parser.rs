@@ -59,6 +59,8 @@ pub(super) struct HttpParser {
     pub(super) inflate: Option<Inflate>,
     /// Bodies of this flow that were bombs.
     pub(super) bombs: u8,
+    /// What HTTP/2, which the connection changes to, must know.
+    pub(super) upgrade: Option<super::Upgrade>,
 }
 
 impl HttpParser {
@@ -71,6 +73,7 @@ impl HttpParser {
             request_inflate: None,
             inflate: None,
             bombs: 0,
+            upgrade: None,
         }
     }
 
@@ -159,6 +162,10 @@ impl Parser for HttpParser {
             self.end(dir);
         }
         result
+    }
+
+    fn hand_over(&mut self) -> Option<Box<dyn std::any::Any + Send>> {
+        self.upgrade.take().map(|upgrade| Box::new(upgrade) as Box<dyn std::any::Any + Send>)
     }
 
     fn transactions(&self) -> &dyn Transactions {

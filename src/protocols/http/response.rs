@@ -120,6 +120,10 @@ impl HttpParser {
                         Block::End => {}
                     }
                     change = self.headers_read()?.or(change);
+                    if matches!(change, Some(Change::To(_))) {
+                        // what follows is no HTTP/1
+                        break;
+                    }
                 }
                 State::UntilClose => {
                     body(config, tx, inflate, bombs, rest);
@@ -275,8 +279,19 @@ impl HttpParser {
             tx.response.reach(HEADERS);
             tx.response.finish(true);
             tx.request.finish(true);
+            let upgrade = h2c.then(|| super::Upgrade {
+                method: tx.request.part(&tx.method).to_vec(),
+                target: tx.raw_target().to_vec(),
+                headers: tx
+                    .request
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                    .collect(),
+            });
             lane.state = State::Ignore;
             self.request.state = super::request::State::Ignore;
+            self.upgrade = upgrade;
             return Ok(h2c.then_some(Change::To("http2")));
         }
         // an interim response: the final one follows (RFC 9110 section 15.2)

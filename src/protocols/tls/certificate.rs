@@ -8,7 +8,7 @@ use sha1::{Digest as _, Sha1};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate, X509Error};
 use x509_parser::time::ASN1Time;
 
-use super::hello::Cursor;
+use crate::protocols::hello::messages::Cursor;
 
 /// Certificates kept of one chain.
 const CHAIN_MAX: usize = 32;

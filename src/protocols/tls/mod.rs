@@ -9,9 +9,7 @@
 //! opaque), `eve.extended`, `eve.session-resumption`, `eve.ja4` (as under `outputs.eve-log.types.tls`).
 
 mod certificate;
-mod fingerprint;
 mod heartbeat;
-mod hello;
 pub mod keywords;
 mod log;
 mod parser;
@@ -20,7 +18,6 @@ pub mod slots;
 #[cfg(test)]
 mod tests;
 mod transaction;
-mod version;
 
 use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
 use crate::types::{Direction, Proto};

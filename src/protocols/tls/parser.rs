@@ -3,11 +3,11 @@
 
 use super::Options;
 use super::heartbeat::Heartbeats;
-use super::hello::{ClientHello, Cursor, Malformed, ServerHello};
 use super::slots;
 use super::transaction::TlsTx;
-use super::version::Version;
 use crate::app::{Input, ParseError, Parsed, Parser, Transactions, TxList};
+use crate::protocols::hello::messages::{ClientHello, Cursor, Malformed, ServerHello};
+use crate::protocols::hello::version::Version;
 use crate::types::Direction;
 
 /// The longest handshake message put together, bytes; longer ones are passed over.

@@ -1,13 +1,13 @@
 //! The one transaction of a TLS flow: its handshake.
 
 use super::certificate::{Chain, Leaf};
-use super::fingerprint::{self, Fingerprint};
-use super::hello::{ClientHello, ServerHello};
 use super::log::{self, Wanted};
 use super::slots;
-use super::version::Version;
 use crate::app::{DONE, Slot, Transaction};
 use crate::json::JsonWriter;
+use crate::protocols::hello::fingerprint::{self, Carrier, Fingerprint};
+use crate::protocols::hello::messages::{ClientHello, ServerHello};
+use crate::protocols::hello::version::Version;
 use crate::types::Direction;
 
 /// Events kept of one transaction.
@@ -82,7 +82,7 @@ impl TlsTx {
             self.ja3 = Some(fingerprint::ja3(&hello));
         }
         if self.wanted.ja4_computed {
-            self.ja4 = Some(fingerprint::ja4(&hello));
+            self.ja4 = Some(fingerprint::ja4(&hello, Carrier::Tcp));
         }
         self.client = Some(hello);
     }

@@ -5,43 +5,46 @@ use super::version::Version;
 
 /// What is kept of a client hello.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ClientHello {
+pub(in crate::protocols) struct ClientHello {
     /// `legacy_version`.
-    pub(super) legacy: Version,
-    pub(super) random: [u8; 32],
-    pub(super) session: Vec<u8>,
-    pub(super) ciphers: Vec<u16>,
+    pub(in crate::protocols) legacy: Version,
+    pub(in crate::protocols) random: [u8; 32],
+    pub(in crate::protocols) session: Vec<u8>,
+    pub(in crate::protocols) ciphers: Vec<u16>,
     /// Types, in the order sent.
-    pub(super) extensions: Vec<u16>,
-    pub(super) sni: Option<Vec<u8>>,
-    pub(super) alpn: Vec<Vec<u8>>,
-    pub(super) groups: Vec<u16>,
-    pub(super) formats: Vec<u8>,
-    pub(super) signatures: Vec<u16>,
-    pub(super) versions: Vec<u16>,
+    pub(in crate::protocols) extensions: Vec<u16>,
+    pub(in crate::protocols) sni: Option<Vec<u8>>,
+    pub(in crate::protocols) alpn: Vec<Vec<u8>>,
+    pub(in crate::protocols) groups: Vec<u16>,
+    pub(in crate::protocols) formats: Vec<u8>,
+    pub(in crate::protocols) signatures: Vec<u16>,
+    pub(in crate::protocols) versions: Vec<u16>,
     /// It has a session ticket extension, even an empty one.
-    pub(super) ticket: bool,
+    pub(in crate::protocols) ticket: bool,
     /// What was wrong with it.
-    pub(super) events: Vec<&'static str>,
+    pub(in crate::protocols) events: Vec<&'static str>,
 }
 
 /// What is kept of a server hello.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ServerHello {
+pub(in crate::protocols) struct ServerHello {
     /// `legacy_version`.
-    pub(super) legacy: Version,
+    pub(in crate::protocols) legacy: Version,
     /// From supported_versions, else the legacy one.
-    pub(super) version: Version,
-    pub(super) random: [u8; 32],
-    pub(super) session: Vec<u8>,
-    pub(super) cipher: u16,
-    pub(super) extensions: Vec<u16>,
-    pub(super) alpn: Option<Vec<u8>>,
+    pub(in crate::protocols) version: Version,
+    pub(in crate::protocols) random: [u8; 32],
+    pub(in crate::protocols) session: Vec<u8>,
+    pub(in crate::protocols) cipher: u16,
+    pub(in crate::protocols) extensions: Vec<u16>,
+    pub(in crate::protocols) alpn: Option<Vec<u8>>,
 }
+
+/// The event of a hello that could not be read to its end.
+const INVALID_LENGTH: &str = "handshake_invalid_length";
 
 /// Lengths inside contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::protocols) struct Malformed;
 
 /// The random of a HelloRetryRequest, RFC 8446 section 4.1.3.
 const RETRY: [u8; 32] = [
@@ -49,19 +52,27 @@ const RETRY: [u8; 32] = [
     0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
+/// What stands for every extension that means nothing, where they are not told apart.
+pub(in crate::protocols) const GREASE: u16 = 0xfafa;
+
 /// A value that means nothing, sent to keep implementations tolerant (RFC 8701).
-pub(super) fn is_grease(value: u16) -> bool {
+pub(in crate::protocols) fn is_grease(value: u16) -> bool {
     value & 0x0f0f == 0x0a0a && value >> 8 == value & 0xff
 }
 
 impl ClientHello {
     /// Out of the body of the message. What was read before a contradiction is kept and the contradiction noted.
-    pub(super) fn read(body: &[u8]) -> ClientHello {
+    pub(in crate::protocols) fn read(body: &[u8]) -> ClientHello {
         let mut hello = ClientHello::default();
         if hello.fill(&mut Cursor(body)).is_err() {
-            hello.events.push("handshake_invalid_length");
+            hello.events.push(INVALID_LENGTH);
         }
         hello
+    }
+
+    /// Lengths inside contradict each other.
+    pub(in crate::protocols) fn is_malformed(&self) -> bool {
+        self.events.contains(&INVALID_LENGTH)
     }
 
     fn fill(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
@@ -123,7 +134,7 @@ impl ClientHello {
     }
 
     /// The highest version offered.
-    pub(super) fn version(&self) -> Version {
+    pub(in crate::protocols) fn version(&self) -> Version {
         let offered = self.versions.iter().copied().filter(|&version| !is_grease(version)).map(Version);
         offered.max_by_key(|version| version.rank()).unwrap_or(self.legacy)
     }
@@ -131,7 +142,7 @@ impl ClientHello {
 
 impl ServerHello {
     /// Out of the body of the message.
-    pub(super) fn read(body: &[u8]) -> Result<ServerHello, Malformed> {
+    pub(in crate::protocols) fn read(body: &[u8]) -> Result<ServerHello, Malformed> {
         let mut cursor = Cursor(body);
         let mut hello = ServerHello { legacy: Version(cursor.u16()?), ..ServerHello::default() };
         hello.version = hello.legacy;
@@ -167,7 +178,7 @@ impl ServerHello {
     }
 
     /// It asks for another client hello.
-    pub(super) fn is_retry(&self) -> bool {
+    pub(in crate::protocols) fn is_retry(&self) -> bool {
         self.random == RETRY
     }
 }
@@ -191,36 +202,36 @@ fn names(data: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Reads from the front of some bytes.
-pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
+pub(in crate::protocols) struct Cursor<'a>(pub(in crate::protocols) &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+    pub(in crate::protocols) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(in crate::protocols) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         self.take(N)?.try_into().map_err(|_| Malformed)
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16, Malformed> {
+    pub(in crate::protocols) fn u16(&mut self) -> Result<u16, Malformed> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
-    pub(super) fn u24(&mut self) -> Result<usize, Malformed> {
+    pub(in crate::protocols) fn u24(&mut self) -> Result<usize, Malformed> {
         let [high, middle, low] = self.array()?;
         Ok(usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low))
     }
 
     /// Bytes behind a length of one byte.
-    pub(super) fn short(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(in crate::protocols) fn short(&mut self) -> Result<&'a [u8], Malformed> {
         let [len] = self.array()?;
         self.take(len.into())
     }
 
     /// Bytes behind a length of two bytes.
-    pub(super) fn long(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(in crate::protocols) fn long(&mut self) -> Result<&'a [u8], Malformed> {
         let len = self.u16()?;
         self.take(len.into())
     }

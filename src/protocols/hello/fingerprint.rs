@@ -5,13 +5,14 @@ use std::fmt::{Display, Write as _};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::hello::{ClientHello, ServerHello, is_grease};
+use super::messages::{ClientHello, GREASE, ServerHello, is_grease};
+use super::version::Version;
 
 /// A fingerprint's text and its MD5 in lower-case hexadecimal.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fingerprint {
-    pub(super) string: String,
-    pub(super) hash: String,
+pub(in crate::protocols) struct Fingerprint {
+    pub(in crate::protocols) string: String,
+    pub(in crate::protocols) hash: String,
 }
 
 impl Fingerprint {
@@ -22,7 +23,7 @@ impl Fingerprint {
 }
 
 /// `version,ciphers,extensions,groups,formats`, decimal, without GREASE.
-pub(super) fn ja3(hello: &ClientHello) -> Fingerprint {
+pub(in crate::protocols) fn ja3(hello: &ClientHello) -> Fingerprint {
     Fingerprint::of(format!(
         "{},{},{},{},{}",
         hello.legacy.0,
@@ -34,17 +35,45 @@ pub(super) fn ja3(hello: &ClientHello) -> Fingerprint {
 }
 
 /// `version,cipher,extensions`, decimal.
-pub(super) fn ja3s(hello: &ServerHello) -> Fingerprint {
+pub(in crate::protocols) fn ja3s(hello: &ServerHello) -> Fingerprint {
     Fingerprint::of(format!("{},{},{}", hello.legacy.0, hello.cipher, dashed(hello.extensions.iter())))
 }
 
+/// JA3 over QUIC as the reference engine makes it: GREASE stays, and every such extension counts as [`GREASE`].
+pub(in crate::protocols) fn ja3_with_grease(hello: &ClientHello) -> Fingerprint {
+    Fingerprint::of(format!(
+        "{},{},{},{},{}",
+        hello.legacy.0,
+        dashed(hello.ciphers.iter()),
+        dashed(uniform(&hello.extensions)),
+        dashed(hello.groups.iter()),
+        dashed(hello.formats.iter()),
+    ))
+}
+
+/// JA3S over QUIC, as [`ja3_with_grease`].
+pub(in crate::protocols) fn ja3s_with_grease(hello: &ServerHello) -> Fingerprint {
+    Fingerprint::of(format!("{},{},{}", hello.legacy.0, hello.cipher, dashed(uniform(&hello.extensions))))
+}
+
+/// What a hello came in: the first letter of JA4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocols) enum Carrier {
+    Tcp,
+    Quic,
+}
+
 /// `t13d1516h2_8daaf6152771_e5627efa2ab1`.
-pub(super) fn ja4(hello: &ClientHello) -> String {
+pub(in crate::protocols) fn ja4(hello: &ClientHello, carrier: Carrier) -> String {
     let mut ciphers: Vec<u16> = sound(&hello.ciphers).collect();
     let mut extensions: Vec<u16> = sound(&hello.extensions).collect();
     let mut text = format!(
-        "t{}{}{:02}{:02}",
-        hello.version().ja4(),
+        "{}{}{}{:02}{:02}",
+        match carrier {
+            Carrier::Tcp => 't',
+            Carrier::Quic => 'q',
+        },
+        highest(hello).ja4(),
         if hello.extensions.contains(&0) { 'd' } else { 'i' },
         ciphers.len().min(99),
         extensions.len().min(99),
@@ -56,16 +85,18 @@ pub(super) fn ja4(hello: &ClientHello) -> String {
     extensions.sort_unstable();
     extensions.retain(|kind| !matches!(kind, 0 | 16));
     let signatures: Vec<u16> = sound(&hello.signatures).collect();
-    let mut tail = commas(&extensions);
-    if !signatures.is_empty() {
-        tail.push('_');
-        tail.push_str(&commas(&signatures));
-    }
+    // without signatures FoxIO's text ends before the underscore; the reference engine's does not
+    let tail = format!("{}_{}", commas(&extensions), commas(&signatures));
     for part in [commas(&ciphers), tail] {
         text.push('_');
         text.push_str(&truncated_sha256(&part));
     }
     text
+}
+
+/// The version with the highest number: a draft's is higher than that of TLS 1.3.
+fn highest(hello: &ClientHello) -> Version {
+    sound(&hello.versions).max().map_or(hello.legacy, Version)
 }
 
 /// First and last character of the first protocol, of its hexadecimal form if either is not alphanumeric.
@@ -96,6 +127,10 @@ fn sound(values: &[u16]) -> impl Iterator<Item = u16> + '_ {
     values.iter().copied().filter(|&value| !is_grease(value))
 }
 
+fn uniform(extensions: &[u16]) -> impl Iterator<Item = u16> + '_ {
+    extensions.iter().map(|&kind| if is_grease(kind) { GREASE } else { kind })
+}
+
 fn dashed(values: impl Iterator<Item = impl Display>) -> String {
     let mut text = String::new();
     for value in values {
@@ -123,7 +158,6 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocols::tls::version::Version;
 
     /// The example of FoxIO's specification, with GREASE around it.
     fn chrome() -> ClientHello {
@@ -148,11 +182,11 @@ mod tests {
     fn check(change: impl Fn(&mut ClientHello), expected: &str) {
         let mut hello = chrome();
         change(&mut hello);
-        assert_eq!(ja4(&hello), expected);
+        assert_eq!(ja4(&hello, Carrier::Tcp), expected);
     }
 
     #[test]
-    fn ja4_follows_the_specification() {
+    fn ja4_follows_the_specification_and_the_reference() {
         check(|_| {}, "t13d1516h2_8daaf6152771_e5627efa2ab1");
         check(|hello| hello.extensions.reverse(), "t13d1516h2_8daaf6152771_e5627efa2ab1");
         check(|hello| hello.ciphers.reverse(), "t13d1516h2_8daaf6152771_e5627efa2ab1");
@@ -166,7 +200,7 @@ mod tests {
                 hello.extensions.clear();
                 hello.signatures.clear();
             },
-            "t13i1500h2_8daaf6152771_000000000000",
+            "t13i1500h2_8daaf6152771_d2e2adf7177b",
         );
         check(|hello| hello.ciphers = vec![0x1301; 120], "t13d9916h2_f125fc3a8012_e5627efa2ab1");
     }

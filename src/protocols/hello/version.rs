@@ -4,24 +4,24 @@ use std::fmt;
 
 /// A version as sent, 0 for none, 2 for SSLv2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Version(pub(super) u16);
+pub(in crate::protocols) struct Version(pub(in crate::protocols) u16);
 
 impl Version {
-    pub(super) const SSL2: Version = Version(2);
-    pub(super) const TLS13: Version = Version(0x0304);
+    pub(in crate::protocols) const SSL2: Version = Version(2);
+    pub(in crate::protocols) const TLS13: Version = Version(0x0304);
 
     /// TLS 1.3 or one of its drafts.
-    pub(super) fn is_tls13(self) -> bool {
+    pub(in crate::protocols) fn is_tls13(self) -> bool {
         self == Version::TLS13 || self.0 >> 8 == 0x7f
     }
 
     /// One that exists.
-    pub(super) fn is_known(self) -> bool {
+    pub(in crate::protocols) fn is_known(self) -> bool {
         matches!(self.0, 2 | 0x0300..=0x0304 | 0x7f01..=0x7f1c)
     }
 
     /// Orders drafts below TLS 1.3 and above TLS 1.2.
-    pub(super) fn rank(self) -> u32 {
+    pub(in crate::protocols) fn rank(self) -> u32 {
         match self.0 {
             0x0304 => u32::from(u16::MAX) + 2,
             draft if draft >> 8 == 0x7f => u32::from(u16::MAX) + 1,
@@ -31,7 +31,7 @@ impl Version {
     }
 
     /// The two characters of JA4.
-    pub(super) fn ja4(self) -> &'static str {
+    pub(in crate::protocols) fn ja4(self) -> &'static str {
         match self.0 {
             0x0304 => "13",
             0x0303 => "12",
