@@ -161,6 +161,13 @@ impl Parser for HttpParser {
         result
     }
 
+    fn change_refused(&mut self) {
+        let id = self.response.tx;
+        if let Some(tx) = self.store.by_id(id) {
+            tx.event(Direction::ToClient, events::FAILED_PROTOCOL_CHANGE);
+        }
+    }
+
     fn transactions(&self) -> &dyn Transactions {
         &self.store
     }
