@@ -32,7 +32,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "rfb",
     "sip",
     "smb",
-    "smtp",
     "snmp",
     "ssh",
     "telnet",
@@ -53,7 +52,6 @@ pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
         ("dce_iface", "dcerpc"),
         ("dce_opnum", "dcerpc"),
         ("dce_stub_data", "dcerpc"),
-        ("email", "smtp"),
         ("ftpbounce", "ftp"),
         ("ftpdata", "ftp-data"),
     ];
@@ -70,7 +68,7 @@ mod tests {
     fn words_are_assigned() {
         for (name, expected) in [
             ("smb", Some("smb")),
-            ("SMTP", Some("smtp")),
+            ("SNMP", Some("snmp")),
             ("ftp-data", Some("ftp-data")),
             ("htpp", None),
             ("smbx", None),
@@ -82,7 +80,6 @@ mod tests {
             ("krb5_err_code", Some("krb5")),
             ("dce_stub_data", Some("dcerpc")),
             ("ftpdata_command", Some("ftp-data")),
-            ("email.from", Some("smtp")),
             ("contnet", None),
         ] {
             assert_eq!(keyword_without_parser(name), expected, "{name}");

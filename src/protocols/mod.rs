@@ -5,12 +5,13 @@
 
 pub mod dns;
 pub mod http;
+pub mod smtp;
 pub mod tls;
 
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
-pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY];
+pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, smtp::ENTRY, dns::ENTRY];
 
 #[cfg(test)]
 mod tests {
