@@ -4,6 +4,7 @@ mod allocations;
 mod bad_input;
 mod cases;
 mod full_disk;
+mod mail;
 mod module_order;
 mod mutations;
 mod properties;

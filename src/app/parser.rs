@@ -45,9 +45,26 @@ pub trait Protocol: Sync {
         self.name()
     }
 
+    /// The server speaks first: what it has said is parsed before the client's first words, which may be what the protocol is
+    /// recognised by.
+    fn server_speaks_first(&self) -> bool {
+        false
+    }
+
+    /// The end of a side counts once the other side has acknowledged it, as it does for Suricata, and not at once: a talk that
+    /// goes back and forth, where nothing hangs on the end.
+    fn ends_when_acknowledged(&self) -> bool {
+        false
+    }
+
     /// The names of its `app-layer-event`s and anomalies, without the protocol's name in front.
     fn events(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Records name its events in capitals, as Suricata does for some protocols.
+    fn events_in_capitals(&self) -> bool {
+        false
     }
 
     /// Reads the settings once and answers with what makes parsers.
@@ -115,10 +132,12 @@ impl Parsed {
 /// A change of protocol in mid-stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// To the protocol of that name (STARTTLS, h2c).
+    /// To the protocol of that name (h2c).
     To(&'static str),
     /// To whatever the bytes that follow say (CONNECT).
     Probe,
+    /// As [`Change::Probe`], and the protocol of that name is what was agreed on (STARTTLS).
+    Expect(&'static str),
 }
 
 /// The parser cannot go on: the flow's protocol is given up for this direction, and an anomaly is counted.
@@ -132,6 +151,9 @@ pub trait Parser: Send {
 
     /// Bytes of a stream were lost. An error gives the direction up.
     fn gap(&mut self, dir: Direction, len: u64) -> Result<(), ParseError>;
+
+    /// The change of protocol that it asked for is not made.
+    fn change_refused(&mut self) {}
 
     /// The transactions that are alive.
     fn transactions(&self) -> &dyn Transactions;

@@ -83,6 +83,13 @@ pub trait Transaction {
         true
     }
 
+    /// Whether the raw stream up to the end of that side of it is inspected at once with it, rather than when there is enough
+    /// of it: where a transaction is a message of its own, and not a part of a long talk.
+    fn ends_stream_chunk(&self, dir: Direction) -> bool {
+        let _ = dir;
+        true
+    }
+
     /// Writes its EVE object, key included (`"http":{…}`).
     fn log(&self, out: &mut JsonWriter);
 

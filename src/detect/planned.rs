@@ -24,7 +24,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "pop3",
     "rdp",
     "smb",
-    "smtp",
     "ssh",
     "tftp",
     "websocket",
@@ -42,7 +41,6 @@ pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
         ("dce_iface", "dcerpc"),
         ("dce_opnum", "dcerpc"),
         ("dce_stub_data", "dcerpc"),
-        ("email", "smtp"),
         ("ftpbounce", "ftp"),
         ("ftpdata", "ftp-data"),
     ];
@@ -59,7 +57,7 @@ mod tests {
     fn words_are_assigned() {
         for (name, expected) in [
             ("smb", Some("smb")),
-            ("SMTP", Some("smtp")),
+            ("SNMP", Some("snmp")),
             ("ftp-data", Some("ftp-data")),
             ("htpp", None),
             ("smbx", None),
@@ -71,7 +69,6 @@ mod tests {
             ("ike.init_spi", Some("ike")),
             ("dce_stub_data", Some("dcerpc")),
             ("ftpdata_command", Some("ftp-data")),
-            ("email.from", Some("smtp")),
             ("contnet", None),
         ] {
             assert_eq!(keyword_without_parser(name), expected, "{name}");

@@ -468,7 +468,7 @@ pub fn app_proto<'p>(flow: &Flow, protocols: &'p Protocols) -> AppProto<'p> {
         to_server: side(Direction::ToServer).filter(|_| main.is_some()),
         to_client: side(Direction::ToClient).filter(|_| main.is_some()),
         original: flow.app.original().map(name),
-        expected: None,
+        expected: flow.app.expected().map(name),
     }
 }
 

@@ -70,7 +70,7 @@ impl RecordConfig {
             flow: true,
             files: true,
             stats: true,
-            transactions: ["http", "http2", "dns", "tls", "quic"].map(str::to_owned).to_vec(),
+            transactions: ["http", "http2", "dns", "tls", "quic", "smtp"].map(str::to_owned).to_vec(),
             community_id: None,
             metadata: true,
             ethernet: false,

@@ -214,7 +214,7 @@ impl Lane {
             verdict = self.detect(packet, Some(flow), dir, &findings, false);
         }
         self.anomalies(packet, Some(flow), &findings);
-        self.transactions(packet, flow, false);
+        self.transactions(packet, flow, Some(dir));
         self.release(flow);
         verdict
     }
@@ -377,7 +377,8 @@ impl Lane {
             let early = tcp.flags() & SYN != 0 && !self.config.stream.inline;
             for side in [dir.opposite(), dir] {
                 if !early && (own || side != dir) {
-                    dir = self.feed(flow, side, dir, packet.timestamp, findings);
+                    let acknowledged = side != dir && tcp.flags() & RST == 0;
+                    dir = self.feed(flow, side, (dir, acknowledged), packet.timestamp, findings);
                 }
             }
         }
@@ -386,19 +387,19 @@ impl Lane {
         dir
     }
 
-    /// Feeds one direction of the stream to the application.
+    /// Feeds one direction of the stream to the application; `acknowledged` as for [`AppLayer::stream`].
     fn feed(
         &mut self,
         flow: &mut Box<Flow>,
         side: Direction,
-        mut dir: Direction,
+        (mut dir, acknowledged): (Direction, bool),
         now: Timestamp,
         findings: &mut Findings,
     ) -> Direction {
         let Some(mut session) = flow.session.take() else { return dir };
         let ports = (flow.client.port, flow.server.port);
         let mut side = side;
-        let mut done = flow.app.stream(&self.protocols, &session, side, ports, now);
+        let mut done = flow.app.stream(&self.protocols, &session, side, ports, now, acknowledged);
         if done.reversed {
             if session.midstream() {
                 session.swap();
@@ -407,21 +408,50 @@ impl Lane {
                 dir = dir.opposite();
                 side = side.opposite();
             }
-            let again = flow.app.stream(&self.protocols, &session, side, ports, now);
+            let again = flow.app.stream(&self.protocols, &session, side, ports, now, acknowledged);
             done.moved |= again.moved;
             done.error = done.error.or(again.error);
             done.opaque |= again.opaque;
         }
         if done.recognised && flow.app.protocol().is_some() {
             // the other side may have been waiting for the answer
-            let other = flow.app.stream(&self.protocols, &session, side.opposite(), ports, now);
+            let other = flow.app.stream(&self.protocols, &session, side.opposite(), ports, now, false);
             if other.moved {
                 self.moved(flow, side.opposite());
+            }
+            done.changed |= other.changed;
+            if done.deferred {
+                let again = flow.app.stream(&self.protocols, &session, side, ports, now, acknowledged);
+                done.moved |= again.moved;
+                done.changed |= again.changed;
+                done.error = other.error.or(again.error);
+                done.opaque |= again.opaque;
             }
         }
         flow.session = Some(session);
         self.advanced(flow, side, done, findings);
+        if done.changed {
+            self.work_off(flow);
+        }
         dir
+    }
+
+    /// Another protocol follows: rules see what its transactions have become, and they are recorded, as none of it will be there
+    /// when the other protocol's are.
+    fn work_off(&mut self, flow: &mut Box<Flow>) {
+        let findings = Findings { in_stream: true, ..Findings::default() };
+        for dir in Direction::BOTH {
+            if flow.action != FlowAction::None || flow.no_payload {
+                break;
+            }
+            let headers = EndHeaders::new(flow, dir);
+            let packet = headers.packet(flow);
+            self.detect(&packet, Some(flow), dir, &findings, true);
+        }
+        let headers = EndHeaders::new(flow, Direction::ToServer);
+        let packet = headers.packet(flow);
+        self.transactions(&packet, flow, None);
+        flow.inspected.forget_all();
     }
 
     /// Takes note of what the application layer did.
@@ -465,7 +495,10 @@ impl Lane {
             let Some(tx) = transactions.at(nth) else { continue };
             // events are seen by rules on either side
             flow.inspected.moved[side.opposite().index()] |= !tx.events().is_empty();
-            if tx.progress(side) == DONE && tx.concerns(side) {
+            if tx.progress(side.opposite()) == DONE && !flow.inspected.is_done(tx.id(), side.opposite()) {
+                flow.inspected.moved[side.opposite().index()] |= tx.concerns(side.opposite());
+            }
+            if tx.progress(side) == DONE && tx.concerns(side) && tx.ends_stream_chunk(side) {
                 let inspected = &mut flow.inspected.tx(tx.id())[side.index()];
                 if !inspected.done {
                     flow.inspected.flush[side.index()] = true;
@@ -772,16 +805,18 @@ impl Lane {
         if types.app_layer {
             let app_proto = flow.and_then(|flow| flow.app.protocol()).map(|id| self.protocols.name(id));
             for event in &findings.layer_events {
-                let event = event.strip_prefix("applayer_").map_or(*event, |_| event);
-                let anomaly = Anomaly::App { app_proto, event, layer: "proto_detect" };
+                let event = event.to_ascii_uppercase();
+                let anomaly = Anomaly::App { app_proto, event: &event, layer: "proto_detect" };
                 let line = self.recorder.anomaly(packet, flow, None, &anomaly);
                 self.batch.push(self.number, line, None);
             }
         }
     }
 
-    /// Records what transactions have become, and removes those that are done and inspected.
-    fn transactions(&mut self, packet: &Packet<'_>, flow: &mut Box<Flow>, ending: bool) {
+    /// Records what transactions have become, and removes those that are done and inspected. `dir` is the packet's direction,
+    /// `None` when nothing more will come of these transactions.
+    fn transactions(&mut self, packet: &Packet<'_>, flow: &mut Box<Flow>, dir: Option<Direction>) {
+        let ending = dir.is_none();
         if !ending && !flow.inspected.unrecorded {
             return;
         }
@@ -797,7 +832,12 @@ impl Lane {
             let finished = Direction::BOTH
                 .map(|dir| tx.progress(dir) == DONE || !tx.concerns(dir) || flow.app.gave_up(dir));
             self.tx_events(packet, flow, name, tx, &mut recorded);
-            self.files(packet, flow, tx, &mut recorded, ending);
+            for side in Direction::BOTH {
+                // files are told of with a packet of the side that sent them
+                if dir.is_none_or(|dir| dir == side) {
+                    self.files(packet, flow, tx, side, &mut recorded, ending);
+                }
+            }
             if (finished == [true; 2] || ending) && !recorded.logged {
                 recorded.logged = true;
                 *self.counters.transactions.entry(name).or_default() += 1;
@@ -811,13 +851,18 @@ impl Lane {
             }
             let inspected = Direction::BOTH.iter().all(|dir| {
                 !tx.concerns(*dir)
-                    // what came whole before the parser failed is inspected yet
-                    || (flow.app.gave_up(*dir) && tx.progress(*dir) != DONE)
+                    // what came whole before the parser failed, or was raised with the failure, is still to be inspected
+                    || (flow.app.gave_up(*dir)
+                        && tx.progress(*dir) != DONE
+                        && !flow.inspected.moved[dir.index()])
                     || flow.inspected.is_done(tx.id(), *dir)
                     || flow.no_payload
                     || flow.action != FlowAction::None
             });
             if finished == [true; 2] && recorded.logged && inspected {
+                for side in Direction::BOTH {
+                    self.files(packet, flow, tx, side, &mut recorded, true);
+                }
                 done.push(tx.id());
             } else {
                 marks.push((tx.id(), recorded));
@@ -850,8 +895,10 @@ impl Lane {
         if !self.recorder.config.anomaly.is_some_and(|types| types.app_layer) {
             return;
         }
+        let capitals = flow.app.parser_protocol().is_some_and(|id| self.protocols.events_in_capitals(id));
         for (_, event) in &events[from..] {
-            let anomaly = Anomaly::App { app_proto: Some(name), event, layer: "proto_parser" };
+            let event = if capitals { event.to_ascii_uppercase() } else { (*event).to_owned() };
+            let anomaly = Anomaly::App { app_proto: Some(name), event: &event, layer: "proto_parser" };
             let line = self.recorder.anomaly(packet, Some(flow), Some(tx.id()), &anomaly);
             self.batch.push(self.number, line, None);
         }
@@ -862,21 +909,20 @@ impl Lane {
         packet: &Packet<'_>,
         flow: &Flow,
         tx: &dyn Transaction,
+        dir: Direction,
         recorded: &mut crate::flow::inspected::Recorded,
         ending: bool,
     ) {
-        for dir in Direction::BOTH {
-            let files = tx.files(dir);
-            let from = usize::from(recorded.files[dir.index()]).min(files.len());
-            for file in &files[from..] {
-                if file.state == crate::app::FileState::Opened && !ending {
-                    break;
-                }
-                recorded.files[dir.index()] += 1;
-                if self.recorder.config.files {
-                    let line = self.recorder.file(packet, flow, dir, tx, file, &self.protocols);
-                    self.batch.push(self.number, line, None);
-                }
+        let files = tx.files(dir);
+        let from = usize::from(recorded.files[dir.index()]).min(files.len());
+        for file in &files[from..] {
+            if file.state == crate::app::FileState::Opened && !ending {
+                break;
+            }
+            recorded.files[dir.index()] += 1;
+            if self.recorder.config.files {
+                let line = self.recorder.file(packet, flow, dir, tx, file, &self.protocols);
+                self.batch.push(self.number, line, None);
             }
         }
     }
@@ -913,7 +959,7 @@ impl Lane {
             let now = flow.last;
             for dir in Direction::BOTH {
                 // one side after the other: rules on the client's side do not see what only the server's end tells
-                self.feed(&mut flow, dir, dir, now, &mut findings);
+                self.feed(&mut flow, dir, (dir, true), now, &mut findings);
                 let headers = EndHeaders::new(&flow, dir);
                 let packet = headers.packet(&flow);
                 findings.in_stream = true;
@@ -924,7 +970,7 @@ impl Lane {
         }
         let headers = EndHeaders::new(&flow, Direction::ToServer);
         let packet = headers.packet(&flow);
-        self.transactions(&packet, &mut flow, true);
+        self.transactions(&packet, &mut flow, None);
         let app = flow.app.protocol().map(|id| self.protocols.name(id));
         *self.counters.ended.entry((app, flow.proto)).or_default() += 1;
         if self.recorder.config.flow {

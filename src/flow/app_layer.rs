@@ -78,6 +78,11 @@ impl Protocols {
         self.event_types.get(usize::from(id.0)).copied().unwrap_or("unknown")
     }
 
+    /// Whether records name its events in capitals.
+    pub fn events_in_capitals(&self, id: ProtocolId) -> bool {
+        self.entry(id).is_some_and(|(_, protocol, _)| protocol.events_in_capitals())
+    }
+
     fn entry(&self, id: ProtocolId) -> Option<&(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)> {
         self.list.iter().find(|(known, ..)| *known == id)
     }
@@ -127,6 +132,10 @@ pub struct Advance {
     pub opaque: bool,
     /// The first bytes came from the server: client and server must be swapped.
     pub reversed: bool,
+    /// Recognised, and not fed yet: what the other side said before comes first.
+    pub deferred: bool,
+    /// Another protocol is agreed on, or was recognised: the transactions so far are over.
+    pub changed: bool,
 }
 
 /// What one flow speaks.
@@ -141,6 +150,8 @@ pub struct AppLayer {
     first: Option<Direction>,
     /// What it spoke before it changed.
     original: Option<ProtocolId>,
+    /// What it should speak since then.
+    expected: Option<ProtocolId>,
     parser: Option<Box<dyn Parser>>,
     /// Position in the stream up to which the parser has taken bytes.
     at: [u64; 2],
@@ -188,6 +199,11 @@ impl AppLayer {
     /// What it spoke before it changed.
     pub fn original(&self) -> Option<ProtocolId> {
         self.original
+    }
+
+    /// What was agreed on, when something else is spoken or nothing yet.
+    pub fn expected(&self) -> Option<ProtocolId> {
+        self.expected.filter(|expected| self.protocol != Some(*expected))
     }
 
     /// Recognition was given up.
@@ -240,7 +256,7 @@ impl AppLayer {
         !self.events.is_empty()
     }
 
-    /// Feeds what has become readable of one side of a TCP session.
+    /// Feeds what has become readable of one side of a TCP session. `acknowledged`: if it has ended, the other side knows.
     pub fn stream(
         &mut self,
         protocols: &Protocols,
@@ -248,6 +264,7 @@ impl AppLayer {
         dir: Direction,
         ports: (u16, u16),
         timestamp: Timestamp,
+        acknowledged: bool,
     ) -> Advance {
         let mut done = Advance::default();
         let side = dir.index();
@@ -256,8 +273,14 @@ impl AppLayer {
             if self.given_up[side] {
                 return done;
             }
-            if self.protocol.is_none() && !self.probe_stream(protocols, session, dir, ports, &mut done) {
-                return done;
+            if self.protocol.is_none() {
+                if !self.probe_stream(protocols, session, dir, ports, &mut done) {
+                    return done;
+                }
+                if self.other_side_first(protocols, session, dir) {
+                    done.deferred = true;
+                    return done;
+                }
             }
             if self.given_up[side] || self.protocol.is_none() {
                 return done;
@@ -265,10 +288,10 @@ impl AppLayer {
             if !self.side_done[side] {
                 self.probe_other_side(protocols, session, dir, ports);
             }
+            let ended = session.is_ended(dir) && (acknowledged || !self.waits_for_the_end(protocols));
             // the other side may have been waiting for recognition: its caller feeds it
             match session.readable(dir, self.at[side]) {
                 Readable::Bytes(bytes) => {
-                    let ended = session.is_ended(dir);
                     if self.at[side] + (bytes.len() as u64) < self.wanted[side] && !ended {
                         return done;
                     }
@@ -298,13 +321,18 @@ impl AppLayer {
                     }
                 }
                 Readable::Nothing => {
-                    if session.is_ended(dir) {
+                    if ended {
                         self.end(protocols, dir, timestamp, &mut done);
                     }
                     return done;
                 }
             }
         }
+    }
+
+    fn waits_for_the_end(&self, protocols: &Protocols) -> bool {
+        let entry = self.protocol.and_then(|id| protocols.entry(id));
+        entry.is_some_and(|(_, protocol, _)| protocol.ends_when_acknowledged())
     }
 
     /// Feeds one datagram.
@@ -397,7 +425,7 @@ impl AppLayer {
                     done.opaque = true;
                 }
                 if let Some(change) = parsed.change {
-                    self.change(protocols, change);
+                    done.changed |= self.change(protocols, change);
                     done.recognised |= self.protocol.is_some();
                 }
                 took
@@ -411,11 +439,19 @@ impl AppLayer {
         }
     }
 
-    fn change(&mut self, protocols: &Protocols, change: Change) {
+    /// True when the transactions so far are to be worked off before others are made.
+    fn change(&mut self, protocols: &Protocols, change: Change) -> bool {
+        if self.expected().is_some() {
+            // one change was agreed on and not kept to: who asks for another is not believed
+            if let Some(parser) = &mut self.parser {
+                parser.change_refused();
+            }
+            return false;
+        }
         self.changes += 1;
         if self.changes > CHANGES_MAX {
             self.given_up = [true; 2];
-            return;
+            return false;
         }
         self.original = self.protocol.or(self.original);
         self.by_side = [None; 2];
@@ -439,7 +475,28 @@ impl AppLayer {
                 // what was spoken before keeps its transactions until they are inspected: the parser stays until the next is known
                 self.protocol = None;
             }
+            Change::Expect(name) => {
+                self.protocol = None;
+                match protocols.named(name) {
+                    Some(id) => self.expected = Some(id),
+                    // nobody would understand it
+                    None => self.given_up = [true; 2],
+                }
+                return true;
+            }
         }
+        false
+    }
+
+    /// Whether the other side spoke first, as the servers of this protocol do, and was not understood before.
+    fn other_side_first(&self, protocols: &Protocols, session: &Session, dir: Direction) -> bool {
+        let other = dir.opposite();
+        let entry = self.protocol.and_then(|id| protocols.entry(id));
+        entry.is_some_and(|(_, protocol, _)| protocol.server_speaks_first())
+            && dir == Direction::ToServer
+            && self.first == Some(other)
+            && !self.given_up[other.index()]
+            && matches!(session.readable(other, self.at[other.index()]), Readable::Bytes(bytes) if !bytes.is_empty())
     }
 
     fn become_protocol(&mut self, protocols: &Protocols, id: ProtocolId, ports: (u16, u16)) {
@@ -479,7 +536,15 @@ impl AppLayer {
                     _ => return false,
                 }
             }
-            Readable::Nothing => return false,
+            Readable::Nothing => {
+                // what was agreed on does not come
+                if self.expected.is_some() && session.is_ended(dir) && !self.failed {
+                    self.unexpected(dir, None);
+                    self.fail();
+                    done.recognised = true;
+                }
+                return false;
+            }
         };
         if let Some((id, put_off)) = self.next {
             let pending = self.parser.as_ref().is_some_and(|parser| parser.transactions().count() > 0);
@@ -516,11 +581,13 @@ impl AppLayer {
         match found {
             Some((id, reversed)) => {
                 done.recognised = true;
+                self.unexpected(dir, Some(id));
                 done.reversed = reversed && self.at[dir.opposite().index()] == 0;
                 self.by_side[side] = Some(id);
                 self.side_done[side] = true;
                 let odd = !protocols.entry(id).is_some_and(|(_, protocol, _)| protocol.either_begins());
-                if odd && first == Direction::ToClient && dir == first && !done.reversed {
+                if odd && first == Direction::ToClient && dir == first && !done.reversed && self.changes == 0
+                {
                     self.events.push((dir, layer_events::WRONG_DIRECTION));
                 }
                 if self.side_done[dir.opposite().index()] {
@@ -538,13 +605,26 @@ impl AppLayer {
                 self.side_done[side] = true;
                 let waits = bytes.len() < UNKNOWN_MAX && !self.unknown[dir.opposite().index()];
                 if !waits {
-                    self.failed = true;
-                    self.given_up = [true; 2];
-                    self.side_done = [true; 2];
+                    self.unexpected(dir, None);
+                    self.fail();
                 }
                 done.recognised = self.failed;
                 false
             }
+        }
+    }
+
+    fn fail(&mut self) {
+        self.failed = true;
+        self.given_up = [true; 2];
+        self.side_done = [true; 2];
+    }
+
+    /// Tells when something else was agreed on than what is spoken.
+    fn unexpected(&mut self, dir: Direction, found: Option<ProtocolId>) {
+        if self.expected.is_some_and(|expected| found != Some(expected)) {
+            self.events.push((dir, layer_events::CHANGE_FAILED));
+            self.events.push((dir, layer_events::NO_TLS));
         }
     }
 

@@ -81,6 +81,11 @@ impl Inspected {
         self.entry(id).recorded = recorded;
     }
 
+    /// Forgets all transactions: others with the same ids follow.
+    pub fn forget_all(&mut self) {
+        self.txs.clear();
+    }
+
     /// Forgets a transaction.
     pub fn forget(&mut self, id: u64) {
         if let Ok(at) = self.find(id) {

@@ -15,6 +15,7 @@ pub mod pgsql;
 pub mod quic;
 pub mod rfb;
 pub mod sip;
+pub mod smtp;
 pub mod snmp;
 pub mod telnet;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub static ALL: &[ProtocolEntry] = &[
     http::ENTRY,
     http2::ENTRY,
     tls::ENTRY,
+    smtp::ENTRY,
     dns::ENTRY,
     quic::ENTRY,
     sip::ENTRY,

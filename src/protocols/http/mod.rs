@@ -108,6 +108,10 @@ impl Protocol for Http {
         events::ALL
     }
 
+    fn events_in_capitals(&self) -> bool {
+        true
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Factory { config: Arc::new(Config::new(settings)) })
     }

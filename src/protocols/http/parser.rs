@@ -168,6 +168,13 @@ impl Parser for HttpParser {
         self.upgrade.take().map(|upgrade| Box::new(upgrade) as Box<dyn std::any::Any + Send>)
     }
 
+    fn change_refused(&mut self) {
+        let id = self.response.tx;
+        if let Some(tx) = self.store.by_id(id) {
+            tx.event(Direction::ToClient, events::FAILED_PROTOCOL_CHANGE);
+        }
+    }
+
     fn transactions(&self) -> &dyn Transactions {
         &self.store
     }

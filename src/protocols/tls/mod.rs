@@ -58,6 +58,10 @@ impl Protocol for Tls {
         EVENTS
     }
 
+    fn events_in_capitals(&self) -> bool {
+        true
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Options {
             wanted: log::Wanted::new(settings),
