@@ -30,6 +30,11 @@ pub trait Protocol: Sync {
         None
     }
 
+    /// The protocol that may carry it: rules on it look at that one's flows too.
+    fn carried_in(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The names of its `app-layer-event`s and anomalies, without the protocol's name in front.
     fn events(&self) -> &'static [&'static str] {
         &[]
@@ -43,6 +48,11 @@ pub trait Protocol: Sync {
 pub trait ParserFactory: Send + Sync {
     /// A fresh parser for a flow over this transport. Ports are as the client sees them.
     fn parser(&self, transport: Proto, client_port: u16, server_port: u16) -> Box<dyn Parser>;
+
+    /// How much of each side's stream is put together for this protocol, bytes, 0 without a limit; `None`: as for all.
+    fn stream_depth(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What a probe says of some first bytes.

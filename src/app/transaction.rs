@@ -71,6 +71,28 @@ pub trait Transaction {
         true
     }
 
+    /// Whether what one side says is looked at by rules of both sides at once: what a request asks for stands on its response
+    /// too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Whether the end of a side is a reason to inspect the raw stream behind it.
+    fn wants_stream(&self) -> bool {
+        true
+    }
+
+    /// The byte order of that side's numbers, for options that leave it to the message (`dce`).
+    fn is_little_endian(&self, dir: Direction) -> bool {
+        let _ = dir;
+        true
+    }
+
+    /// Whether its own record leaves its number out.
+    fn hides_id(&self) -> bool {
+        false
+    }
+
     /// Writes its EVE object, key included (`"http":{…}`).
     fn log(&self, out: &mut JsonWriter);
 
@@ -146,7 +168,8 @@ impl<T: Transaction> TxList<T> {
 
     /// The live one of that id.
     pub fn by_id_mut(&mut self, id: u64) -> Option<&mut T> {
-        self.live.iter_mut().find(|tx| tx.id() == id)
+        let at = self.live.binary_search_by_key(&id, Transaction::id).ok()?;
+        self.live.get_mut(at)
     }
 
     /// How many are alive.
@@ -170,7 +193,7 @@ impl<T: Transaction> Transactions for TxList<T> {
     }
 
     fn remove(&mut self, id: u64) {
-        if let Some(at) = self.live.iter().position(|tx| tx.id() == id) {
+        if let Ok(at) = self.live.binary_search_by_key(&id, Transaction::id) {
             self.live.remove(at);
         }
     }

@@ -261,7 +261,9 @@ fn finish(
     for part in &builder.parts {
         let Origin::App(sources) = &registry.buffer(part.buffer).origin else { continue };
         match protocol {
-            RuleProtocol::App(id) if !sources.iter().any(|s| s.protocol == id) => {
+            RuleProtocol::App(id)
+                if !sources.iter().any(|s| s.protocol == id || Some(s.protocol) == registry.carrier(id)) =>
+            {
                 errors.push(RuleError::new(
                     ast.protocol.span.clone(),
                     format!(
@@ -322,6 +324,10 @@ fn finish(
         meta: builder.meta,
         action: ast.action.node,
         protocol,
+        carrier: match protocol {
+            RuleProtocol::App(id) => registry.carrier(id),
+            _ => None,
+        },
         header: header?,
         flow: builder.flow,
         packet_payload: builder.packet_payload,

@@ -101,6 +101,8 @@ struct Scratch {
     mark: u32,
     vars: Vec<u64>,
     decoded: Vec<u8>,
+    /// The byte order of the transaction's numbers.
+    little: bool,
     transformed: [Vec<u8>; 2],
 }
 
@@ -439,6 +441,7 @@ impl Detector {
             return false;
         }
         self.clear_vars(rule);
+        self.scratch.little = true;
         for part in &rule.parts {
             let held = match &set.registry.buffer(part.buffer).origin {
                 Origin::Payload => match payload {
@@ -470,7 +473,7 @@ impl Detector {
         if part.absent == Some(Absent::Only) {
             return false;
         }
-        let Scratch { vars, decoded, transformed, .. } = &mut self.scratch;
+        let Scratch { vars, decoded, transformed, little, .. } = &mut self.scratch;
         let [one, two] = transformed;
         let bytes = apply(&part.transforms, window.bytes, one, two);
         let mut view = View {
@@ -479,6 +482,7 @@ impl Detector {
             offset: if part.transforms.is_empty() { window.offset } else { 0 },
             from_start: window.offset == 0,
             to_end: window.to_end,
+            little: *little,
             vars,
             decoded,
         };
@@ -531,6 +535,7 @@ impl Detector {
             return;
         }
         let begun = inspected.progress > 0;
+        self.scratch.little = tx.is_little_endian(dir);
         self.scratch.begin(set.rules.len());
         inspected.matched.iter().for_each(|rule| {
             // matched rules are marked as seen and never tried again
@@ -822,7 +827,7 @@ fn searched(inspected: &mut TxInspected, key: (u16, u16)) -> &mut u64 {
 /// Protocol, addresses, ports, flow and packet tests.
 fn head_holds(rule: &Rule, inspection: &Inspection<'_>, flow: Option<&Flow>) -> bool {
     let packet = inspection.packet;
-    if !protocol_holds(rule.protocol, packet, flow) || !ends_hold(&rule.header, packet) {
+    if !protocol_holds(rule, packet, flow) || !ends_hold(&rule.header, packet) {
         return false;
     }
     if let Some(test) = &rule.flow
@@ -844,8 +849,8 @@ fn head_holds(rule: &Rule, inspection: &Inspection<'_>, flow: Option<&Flow>) -> 
     rule.packet_tests.iter().all(|test| test.test(&view))
 }
 
-fn protocol_holds(protocol: RuleProtocol, packet: &Packet<'_>, flow: Option<&Flow>) -> bool {
-    match protocol {
+fn protocol_holds(rule: &Rule, packet: &Packet<'_>, flow: Option<&Flow>) -> bool {
+    match rule.protocol {
         RuleProtocol::Any => true,
         RuleProtocol::Ip(None) => !matches!(packet.net, Net::None | Net::Arp(_)),
         RuleProtocol::Ip(Some(4)) => matches!(packet.net, Net::V4(_)),
@@ -860,7 +865,8 @@ fn protocol_holds(protocol: RuleProtocol, packet: &Packet<'_>, flow: Option<&Flo
         RuleProtocol::Sctp => packet.proto() == Some(Proto::SCTP),
         RuleProtocol::Other(proto) => packet.proto() == Some(proto),
         RuleProtocol::App(id) => {
-            flow.is_some_and(|flow| flow.app.protocol() == Some(id) || flow.app.original() == Some(id))
+            let is = |spoken: Option<ProtocolId>| spoken.is_some() && (spoken == Some(id) || spoken == rule.carrier);
+            flow.is_some_and(|flow| is(flow.app.protocol()) || is(flow.app.original()))
         }
     }
 }

@@ -5,7 +5,6 @@
 pub const WITHOUT_PARSER: &[&str] = &[
     "bittorrent-dht",
     "cip",
-    "dcerpc",
     "dhcp",
     "dnp3",
     "doh2",
@@ -31,7 +30,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "rdp",
     "rfb",
     "sip",
-    "smb",
     "smtp",
     "snmp",
     "ssh",
@@ -50,9 +48,6 @@ pub fn protocol_without_parser(name: &str) -> Option<&'static str> {
 pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
     /// Keywords whose names do not begin with that of their protocol.
     const OTHERS: &[(&str, &str)] = &[
-        ("dce_iface", "dcerpc"),
-        ("dce_opnum", "dcerpc"),
-        ("dce_stub_data", "dcerpc"),
         ("email", "smtp"),
         ("ftpbounce", "ftp"),
         ("ftpdata", "ftp-data"),

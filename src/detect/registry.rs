@@ -224,6 +224,12 @@ impl Registry {
             .map(|at| ProtocolId(at as u8))
     }
 
+    /// The protocol that may carry that one.
+    pub fn carrier(&self, id: ProtocolId) -> Option<ProtocolId> {
+        let carried = self.protocols.get(usize::from(id.0))?;
+        self.protocol_named(carried.carried_in()?)
+    }
+
     /// Everything for `--list-keywords`, by name.
     pub fn listed(&self) -> &[Listed] {
         &self.listed

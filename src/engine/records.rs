@@ -232,7 +232,7 @@ impl Recorder {
         let community = self.community(flow);
         let vars = self.vars(flow);
         let mut header = flow_header(packet, flow, event_type, flow.client, flow.server);
-        header.tx_id = (event_type != "tls" && event_type != "dns").then(|| tx.id());
+        header.tx_id = (!tx.hides_id()).then(|| tx.id());
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();

@@ -412,7 +412,12 @@ impl Lane {
             done.error = done.error.or(again.error);
             done.opaque |= again.opaque;
         }
-        if done.recognised && flow.app.protocol().is_some() {
+        if done.recognised
+            && let Some(id) = flow.app.protocol()
+        {
+            if let Some(depth) = self.protocols.stream_depth(id) {
+                session.set_depth(depth);
+            }
             // the other side may have been waiting for the answer
             let other = flow.app.stream(&self.protocols, &session, side.opposite(), ports, now);
             if other.moved {
@@ -464,8 +469,8 @@ impl Lane {
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
             // events are seen by rules on either side
-            flow.inspected.moved[side.opposite().index()] |= !tx.events().is_empty();
-            if tx.progress(side) == DONE && tx.concerns(side) {
+            flow.inspected.moved[side.opposite().index()] |= !tx.events().is_empty() || tx.is_shared();
+            if tx.progress(side) == DONE && tx.concerns(side) && tx.wants_stream() {
                 let inspected = &mut flow.inspected.tx(tx.id())[side.index()];
                 if !inspected.done {
                     flow.inspected.flush[side.index()] = true;

@@ -64,6 +64,11 @@ impl Protocols {
         self.names.get(usize::from(id.0)).copied().unwrap_or("unknown")
     }
 
+    /// How much of its streams that protocol wants, if it says so.
+    pub fn stream_depth(&self, id: ProtocolId) -> Option<u64> {
+        self.entry(id).and_then(|(_, _, factory)| factory.stream_depth())
+    }
+
     fn entry(&self, id: ProtocolId) -> Option<&(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)> {
         self.list.iter().find(|(known, ..)| *known == id)
     }

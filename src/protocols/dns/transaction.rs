@@ -112,6 +112,10 @@ impl Transaction for DnsTx {
         }
     }
 
+    fn hides_id(&self) -> bool {
+        true
+    }
+
     fn log(&self, out: &mut JsonWriter) {
         self.log_record(0, out);
     }

@@ -1,0 +1,1 @@
+//! Whole units, made here byte by byte.

@@ -1,0 +1,1 @@
+//! Whole sessions, made here byte by byte.
