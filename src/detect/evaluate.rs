@@ -137,6 +137,14 @@ struct Window<'a> {
     to_end: bool,
 }
 
+impl Window<'_> {
+    /// The new bytes alone, as if the stream began with them.
+    fn chunk(self) -> Self {
+        let bytes = self.bytes.get(self.fresh..).unwrap_or_default();
+        Window { bytes, offset: 0, fresh: 0, to_end: self.to_end }
+    }
+}
+
 /// What inspection changes of a flow.
 #[derive(Default)]
 struct Memory {
@@ -412,8 +420,11 @@ impl Detector {
                 continue;
             }
             let rule = &set.rules[id as usize];
+            let class = set.classes[id as usize];
+            // places from the start count from the start of what is new, as in the reference engine
+            let chunk = stream && class == Class::PacketStream && !self.config.inline;
+            let window = if chunk { window.map(Window::chunk) } else { window };
             if self.holds(set, rule, inspection, flow, &memory.vars, window) {
-                let class = set.classes[id as usize];
                 self.matched(rule, Match { rule: id, tx: None, class, stream }, memory);
             }
         }
@@ -865,7 +876,9 @@ fn protocol_holds(rule: &Rule, packet: &Packet<'_>, flow: Option<&Flow>) -> bool
         RuleProtocol::Sctp => packet.proto() == Some(Proto::SCTP),
         RuleProtocol::Other(proto) => packet.proto() == Some(proto),
         RuleProtocol::App(id) => {
-            let is = |spoken: Option<ProtocolId>| spoken.is_some() && (spoken == Some(id) || spoken == rule.carrier);
+            let is = |spoken: Option<ProtocolId>| {
+                spoken.is_some() && (spoken == Some(id) || spoken == rule.carrier)
+            };
             flow.is_some_and(|flow| is(flow.app.protocol()) || is(flow.app.original()))
         }
     }

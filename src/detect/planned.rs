@@ -44,14 +44,10 @@ pub fn protocol_without_parser(name: &str) -> Option<&'static str> {
     WITHOUT_PARSER.iter().find(|known| name.eq_ignore_ascii_case(known)).copied()
 }
 
-/// The protocol without a parser that a keyword belongs to: `smb.share`, `ssh_proto`, `dce_iface`.
+/// The protocol without a parser that a keyword belongs to: `dnp3_func`, `ssh_proto`.
 pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
     /// Keywords whose names do not begin with that of their protocol.
-    const OTHERS: &[(&str, &str)] = &[
-        ("email", "smtp"),
-        ("ftpbounce", "ftp"),
-        ("ftpdata", "ftp-data"),
-    ];
+    const OTHERS: &[(&str, &str)] = &[("email", "smtp"), ("ftpbounce", "ftp"), ("ftpdata", "ftp-data")];
     let stem = name.split(['.', '_']).next().unwrap_or(name);
     let other = OTHERS.iter().find(|(keyword, _)| *keyword == name || *keyword == stem);
     other.map(|(_, protocol)| *protocol).or_else(|| protocol_without_parser(stem))
@@ -64,7 +60,7 @@ mod tests {
     #[test]
     fn words_are_assigned() {
         for (name, expected) in [
-            ("smb", Some("smb")),
+            ("dnp3", Some("dnp3")),
             ("SMTP", Some("smtp")),
             ("ftp-data", Some("ftp-data")),
             ("htpp", None),
@@ -73,9 +69,8 @@ mod tests {
             assert_eq!(protocol_without_parser(name), expected, "{name}");
         }
         for (name, expected) in [
-            ("smb.share", Some("smb")),
+            ("dnp3_func", Some("dnp3")),
             ("krb5_err_code", Some("krb5")),
-            ("dce_stub_data", Some("dcerpc")),
             ("ftpdata_command", Some("ftp-data")),
             ("email.from", Some("smtp")),
             ("contnet", None),

@@ -361,7 +361,8 @@ impl RuleSet {
         let rule = &self.rules[id as usize];
         for protocol in 0..self.registry.protocols().len() {
             let protocol_id = ProtocolId(protocol as u8);
-            if matches!(rule.protocol, RuleProtocol::App(of) if of != protocol_id && rule.carrier != Some(protocol_id)) {
+            if matches!(rule.protocol, RuleProtocol::App(of) if of != protocol_id && rule.carrier != Some(protocol_id))
+            {
                 continue;
             }
             for dir in Direction::BOTH {

@@ -111,13 +111,20 @@ impl Call {
     }
 
     /// A fragment of the request; of its stub not more than `room` bytes are kept.
-    pub fn add_request(&mut self, header: &Header, request: &pdu::Request<'_>, interfaces: &Interfaces, room: usize) {
+    pub fn add_request(
+        &mut self,
+        header: &Header,
+        request: &pdu::Request<'_>,
+        interfaces: &Interfaces,
+        room: usize,
+    ) {
         self.context = request.context;
         self.opnum = request.opnum;
         self.little[0] = header.little;
         if self.fragments[0] == 0 {
             self.interfaces = interfaces.clone();
-            let taken = |i: &&Interface| i.context.id == request.context && i.answer.is_none_or(|(r, _)| r == 0);
+            let taken =
+                |i: &&Interface| i.context.id == request.context && i.answer.is_none_or(|(r, _)| r == 0);
             self.matching = interfaces.list().iter().filter(taken).map(Interface::packed).collect();
         }
         self.add(0, request.stub, room);
@@ -161,8 +168,12 @@ impl Call {
     /// See [`slots`].
     pub fn bytes(&self, slot: Slot, nth: usize) -> Option<&[u8]> {
         match slot {
-            slots::STUB_REQUEST if nth == 0 => Some(&self.stubs[0]).filter(|s| !s.is_empty()).map(Vec::as_slice),
-            slots::STUB_RESPONSE if nth == 0 => Some(&self.stubs[1]).filter(|s| !s.is_empty()).map(Vec::as_slice),
+            slots::STUB_REQUEST if nth == 0 => {
+                Some(&self.stubs[0]).filter(|s| !s.is_empty()).map(Vec::as_slice)
+            }
+            slots::STUB_RESPONSE if nth == 0 => {
+                Some(&self.stubs[1]).filter(|s| !s.is_empty()).map(Vec::as_slice)
+            }
             slots::INTERFACE if self.request == Some(pdu::REQUEST) => self.matching.get(nth).map(|i| &i[..]),
             _ => None,
         }
@@ -206,7 +217,11 @@ impl fmt::Display for Uuid<'_> {
 }
 
 /// `interfaces`, each with what `more` adds.
-pub fn log_interfaces(interfaces: &Interfaces, more: impl Fn(&Interface, &mut JsonWriter), out: &mut JsonWriter) {
+pub fn log_interfaces(
+    interfaces: &Interfaces,
+    more: impl Fn(&Interface, &mut JsonWriter),
+    out: &mut JsonWriter,
+) {
     out.open_array("interfaces");
     for interface in interfaces.list() {
         out.open();

@@ -37,9 +37,10 @@ fn carriers(rule: &RuleBuilder<'_>) -> Vec<ProtocolId> {
 fn allowed(option: &OptionAst<'_>, rule: &RuleBuilder<'_>) -> Result<Vec<ProtocolId>, RuleError> {
     let carriers = carriers(rule);
     match rule.protocol {
-        RuleProtocol::App(id) if !carriers.contains(&id) => {
-            Err(option.name.error("the rule's protocol carries no DCERPC calls").hint("alert dcerpc, alert smb, alert tcp"))
-        }
+        RuleProtocol::App(id) if !carriers.contains(&id) => Err(option
+            .name
+            .error("the rule's protocol carries no DCERPC calls")
+            .hint("alert dcerpc, alert smb, alert tcp")),
         _ => Ok(carriers),
     }
 }
@@ -69,14 +70,17 @@ impl Keyword for Iface {
     fn compile(&self, option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
         let carriers = allowed(option, rule)?;
         let parts = split_commas(required(option, IFACE_HINT)?)?;
-        let Some((first, rest)) = parts.split_first() else { return Err(option.name.error("a value is missing")) };
+        let Some((first, rest)) = parts.split_first() else {
+            return Err(option.name.error("a value is missing"));
+        };
         let uuid = uuid(first.node).ok_or_else(|| first.error("not a UUID").hint(IFACE_HINT))?;
         let (mut version, mut any_fragment) = (None, false);
         for part in rest {
             match part.node.as_bytes() {
                 b"any_frag" => any_fragment = true,
                 [sign @ (b'<' | b'>' | b'=' | b'!'), digits @ ..] => {
-                    let number = std::str::from_utf8(digits).ok().and_then(|text| text.trim().parse::<u16>().ok());
+                    let number =
+                        std::str::from_utf8(digits).ok().and_then(|text| text.trim().parse::<u16>().ok());
                     let number = number.ok_or_else(|| part.error("not a version").hint(IFACE_HINT))?;
                     version = Some((*sign, number));
                 }

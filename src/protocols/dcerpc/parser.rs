@@ -20,6 +20,9 @@ pub(super) struct DcerpcParser {
     interfaces: Interfaces,
     /// How many of them the bind asked for that was seen last.
     asked: usize,
+    /// A third message of authentication was seen: the raw stream is inspected by its length alone from there on, as the reference
+    /// engine does.
+    authenticated: bool,
     /// Bytes were lost: where units begin has to be found again.
     lost: [bool; 2],
 }
@@ -31,6 +34,7 @@ impl DcerpcParser {
             transactions: TxList::default(),
             interfaces: Interfaces::default(),
             asked: 0,
+            authenticated: false,
             lost: [false; 2],
         }
     }
@@ -41,7 +45,8 @@ impl DcerpcParser {
         {
             oldest.call.done = [true; 2];
         }
-        self.transactions.push_with(|id| DcerpcTx::new(id, call, version))
+        let wants_stream = !self.authenticated;
+        self.transactions.push_with(|id| DcerpcTx::new(id, call, version, wants_stream))
     }
 
     /// How much of a stub is kept: all of a small one, of a large one as long as all of the flow's have room.
@@ -102,6 +107,7 @@ impl DcerpcParser {
                 let room = self.room(stub.len());
                 self.answered(header, |call| call.add_response(header, stub, room));
             }
+            pdu::AUTH3 => self.authenticated = true,
             _ => {}
         }
     }

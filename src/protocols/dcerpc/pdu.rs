@@ -26,7 +26,6 @@ pub const AUTH3: u8 = 16;
 
 const FLAG_FIRST: u8 = 0x01;
 const FLAG_LAST: u8 = 0x02;
-const FLAG_OBJECT: u8 = 0x80;
 
 /// Contexts of one bind that are read; the count is one byte.
 const CONTEXTS_MAX: usize = 255;
@@ -202,9 +201,7 @@ pub fn request<'a>(header: &Header, body: &'a [u8]) -> Option<Request<'a>> {
     let mut reader = Reader { rest: body, little: header.little };
     reader.take(4)?;
     let (context, opnum) = (reader.u16()?, reader.u16()?);
-    if header.flags & FLAG_OBJECT != 0 {
-        reader.take(16)?;
-    }
+    // the object that a request may name stays with its stub, as in the reference engine
     Some(Request { context, opnum, stub: reader.rest })
 }
 

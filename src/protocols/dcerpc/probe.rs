@@ -14,7 +14,8 @@ pub(super) fn probe(transport: Proto, dir: Direction, bytes: &[u8]) -> Probe {
         [5, 0, ..] => {}
         _ => return Probe::No,
     }
-    match Header::read(bytes).filter(|header| plausible(header, bytes)).and_then(|header| sender(header.kind)) {
+    match Header::read(bytes).filter(|header| plausible(header, bytes)).and_then(|header| sender(header.kind))
+    {
         Some(from) if from != dir => Probe::Reversed,
         _ => Probe::Yes,
     }

@@ -15,11 +15,12 @@ pub(super) struct DcerpcTx {
     pub(super) version: Option<(u8, u8)>,
     /// What a datagram belongs to: activity and sequence.
     pub(super) activity: ([u8; 16], u32),
+    wants_stream: bool,
 }
 
 impl DcerpcTx {
-    pub(super) fn new(id: u64, call: Call, version: Option<(u8, u8)>) -> Self {
-        DcerpcTx { id, call, version, activity: ([0; 16], 0) }
+    pub(super) fn new(id: u64, call: Call, version: Option<(u8, u8)>, wants_stream: bool) -> Self {
+        DcerpcTx { id, call, version, activity: ([0; 16], 0), wants_stream }
     }
 }
 
@@ -42,6 +43,10 @@ impl Transaction for DcerpcTx {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn wants_stream(&self) -> bool {
+        self.wants_stream
     }
 
     fn is_little_endian(&self, dir: Direction) -> bool {

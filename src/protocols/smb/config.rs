@@ -48,7 +48,10 @@ impl Config {
             read_max: size("max-read-size"),
             write_max: size("max-write-size"),
             read_queue: (limit("max-read-queue-size", QUEUE_SIZE), limit("max-read-queue-cnt", QUEUE_COUNT)),
-            write_queue: (limit("max-write-queue-size", QUEUE_SIZE), limit("max-write-queue-cnt", QUEUE_COUNT)),
+            write_queue: (
+                limit("max-write-queue-size", QUEUE_SIZE),
+                limit("max-write-queue-cnt", QUEUE_COUNT),
+            ),
             tx_max: usize::try_from(size("max-tx")).ok().filter(|max| *max > 0).unwrap_or(1024).min(65_536),
             stream_depth: size("stream-depth"),
             digests: Digests { md5: flag("hash-md5"), sha1: flag("hash-sha1"), sha256: flag("hash-sha256") },

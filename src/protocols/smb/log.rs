@@ -167,7 +167,8 @@ fn native(key: &str, native: Option<&Native>, out: &mut JsonWriter) {
 
 fn created(create: &Create, out: &mut JsonWriter) {
     let name = if create.name.is_empty() { b"<share_root>" } else { &create.name[..] };
-    out.bytes(if create.directory { "directory" } else { "filename" }, name);
+    let directory = create.directory && !create.name.is_empty();
+    out.bytes(if directory { "directory" } else { "filename" }, name);
     out.text("disposition", names::disposition(create.disposition));
     out.text("access", if create.delete_on_close { "delete on close" } else { "normal" });
     for (key, time) in ["created", "accessed", "modified", "changed"].into_iter().zip(create.times) {

@@ -242,8 +242,14 @@ pub(super) fn dos_error(class: u8, code: u16) -> Option<&'static str> {
 
 /// How a file is opened, MS-SMB2 section 2.2.13.
 pub(super) fn disposition(disposition: u32) -> &'static str {
-    const NAMES: &[&str] =
-        &["FILE_SUPERSEDE", "FILE_OPEN", "FILE_CREATE", "FILE_OPEN_IF", "FILE_OVERWRITE", "FILE_OVERWRITE_IF"];
+    const NAMES: &[&str] = &[
+        "FILE_SUPERSEDE",
+        "FILE_OPEN",
+        "FILE_CREATE",
+        "FILE_OPEN_IF",
+        "FILE_OVERWRITE",
+        "FILE_OVERWRITE_IF",
+    ];
     NAMES.get(disposition as usize).copied().unwrap_or("UNKNOWN")
 }
 

@@ -120,7 +120,8 @@ fn ticket(blob: &[u8]) -> Option<Kerberos> {
     loop {
         let found = memchr::memmem::find(blob.get(from..)?, KRB5)?;
         from += found + KRB5.len();
-        if let Some(kerberos) = blob.get(from..).and_then(|rest| rest.strip_prefix(&[1, 0])).and_then(request) {
+        if let Some(kerberos) = blob.get(from..).and_then(|rest| rest.strip_prefix(&[1, 0])).and_then(request)
+        {
             return Some(kerberos);
         }
     }
@@ -186,7 +187,10 @@ mod tests {
         let token = [KRB5, &[1, 0], &wrap(0x6e, &wrap(0x30, &ticket))].concat();
         let blob = [KRB5, &b"\xa2"[..], &token].concat();
         let kerberos = Identity::read(&blob).kerberos.unwrap();
-        assert_eq!(kerberos, Kerberos { realm: b"REALM".to_vec(), names: vec![b"cifs".to_vec(), b"dc".to_vec()] });
+        assert_eq!(
+            kerberos,
+            Kerberos { realm: b"REALM".to_vec(), names: vec![b"cifs".to_vec(), b"dc".to_vec()] }
+        );
         for end in 0..blob.len() {
             assert_eq!(Identity::read(&blob[..end]).kerberos, None);
         }

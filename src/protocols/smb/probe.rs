@@ -26,7 +26,9 @@ pub(super) fn probe(dir: Direction, port: u16, bytes: &[u8]) -> Probe {
                     None => Probe::Yes,
                 },
                 [0xfd, b'S', b'M', b'B', ..] => Probe::Yes,
-                _ if rest.len() < 4 && [0xfd, 0xfe, 0xff].iter().any(|mark| starts(rest, *mark)) => Probe::More,
+                _ if rest.len() < 4 && [0xfd, 0xfe, 0xff].iter().any(|mark| starts(rest, *mark)) => {
+                    Probe::More
+                }
                 _ => Probe::No,
             }
         }

@@ -148,7 +148,7 @@ pub(super) fn partial(state: &mut State, dir: Direction, bytes: &[u8]) -> Option
 fn request(state: &mut State, header: &Header, bytes: &[u8]) {
     let place = header.place();
     let understood = Body::read(header, bytes).and_then(|body| match header.command {
-        NEGOTIATE => negotiate(state, place, body),
+        NEGOTIATE => negotiate(state, Place { session: 0, tree: 0, ..place }, body),
         SESSION_SETUP_ANDX => session_setup(state, place, body),
         TREE_CONNECT_ANDX => tree_connect(state, place, body),
         NT_CREATE_ANDX => create(state, place, body),
@@ -317,13 +317,11 @@ fn written(
         return None;
     }
     let tree = state.trees.get(&(1, header.tree.into())).cloned();
-    if state.is_pipe((1, header.tree.into()), fid) {
+    if state.carries_calls((1, header.tree.into()), fid, data) {
         if partial {
             return None;
         }
-        if !state.call(place, fid, data) {
-            state.begin_request(place, Data::Generic);
-        }
+        state.call(place, fid, data);
         return Some((start, None));
     }
     let share = tree.map_or(Vec::new(), |tree| tree.name);
@@ -353,24 +351,28 @@ fn write(state: &mut State, header: &Header, body: Body<'_>) -> Option<()> {
 }
 
 fn transaction(state: &mut State, place: Place, body: Body<'_>) -> Option<()> {
-    let mut words = body.words;
-    if body.count < 16 {
-        return None;
+    if state.trees.get(&(1, place.tree)).is_some_and(|tree| !tree.is_pipe) {
+        return Some(());
     }
+    let mut words = body.words;
     words.take(22)?;
     let (length, start) = (usize::from(words.u16()?), usize::from(words.u16()?));
-    let _setups = words.u16()?;
+    let setups = words.u8()?;
+    words.take(1)?;
+    let data = match length {
+        0 => &[],
+        length => body.message.get(start..)?.get(..length)?,
+    };
+    if setups < 2 || data.is_empty() {
+        return Some(());
+    }
     let (function, fid) = (words.u16()?, Fid::Short(words.u16()?));
-    let data = body.message.get(start..)?;
-    let data = data.get(..length)?;
-    if !state.is_pipe((1, place.tree), fid) || data.is_empty() {
-        return Some(());
-    }
-    if function == TRANSACT_PIPE && state.call(place, fid, data) {
+    if function == TRANSACT_PIPE
+        && state.carries_calls((1, place.tree), fid, data)
+        && state.call(place, fid, data)
+    {
         state.pending.insert(place.key, Pending::Pipe { fid });
-        return Some(());
     }
-    state.begin_request(place, Data::Generic);
     Some(())
 }
 
@@ -405,6 +407,15 @@ fn response(state: &mut State, header: &Header, bytes: &[u8]) {
         let success = header.status == SUCCESS;
         match (&mut tx.data, body) {
             (Data::Call(_), _) => {
+                // a write has a transaction of its own beside its call
+                let status = tx.status;
+                let own = |tx: &&mut super::transaction::SmbTx| {
+                    tx.key == place.key && !tx.done[1] && matches!(tx.data, Data::Generic)
+                };
+                if let Some(tx) = state.transactions.iter_mut().find(own) {
+                    tx.status = status;
+                    tx.done[1] = true;
+                }
                 state.offered = offered;
                 return;
             }
@@ -487,7 +498,8 @@ fn created(create: &mut Create, body: Body<'_>) -> Option<()> {
     for time in &mut create.times {
         *time = wire::seconds(words.u64()?);
     }
-    words.take(4 + 8)?;
+    words.take(4)?;
+    // as the reference engine has it: what is allocated, not what is used
     create.size = words.u64()?;
     create.fid = Some(Fid::Short(fid));
     Some(())
@@ -514,7 +526,7 @@ fn read_andx(state: &mut State, header: &Header, body: Body<'_>, partial: bool) 
         return None;
     }
     let tree = state.trees.get(&(1, header.tree.into())).cloned();
-    if state.is_pipe((1, header.tree.into()), fid) {
+    if state.carries_calls((1, header.tree.into()), fid, &[]) {
         if !partial {
             state.answer(place, header.status(), fid, data, header.status == BUFFER_OVERFLOW);
         }

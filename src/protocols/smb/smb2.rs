@@ -1,7 +1,7 @@
 //! SMB2 and SMB3 (MS-SMB2).
 
-use super::ntlmssp::Identity;
 use super::names;
+use super::ntlmssp::Identity;
 use super::state::{Chunk, Pending, Place, State, Tree};
 use super::transaction::{Create, Data, Dialect, Fid, Key, Negotiate, SessionSetup, Status, TreeConnect};
 use super::wire::{self, Reader};
@@ -129,7 +129,7 @@ fn request(state: &mut State, header: &Header, bytes: &[u8]) {
     let place = header.place();
     let body = Reader(bytes.get(HEADER_LEN..).unwrap_or_default());
     let understood = match header.command {
-        NEGOTIATE => negotiate(state, place, body),
+        NEGOTIATE => negotiate(state, Place { session: 0, tree: 0, ..place }, body),
         SESSION_SETUP => session_setup(state, place, bytes, body),
         TREE_CONNECT => tree_connect(state, place, bytes, body),
         CREATE => create(state, place, bytes, body),
@@ -236,13 +236,11 @@ fn write(state: &mut State, header: &Header, bytes: &[u8], partial: bool) -> Opt
     if start < HEADER_LEN || (missing > 0 && !partial) {
         return None;
     }
-    if state.is_pipe((2, header.tree), fid) {
+    if state.carries_calls((2, header.tree), fid, data) {
         if partial {
             return None;
         }
-        if !state.call(place, fid, data) {
-            state.begin_request(place, Data::Generic);
-        }
+        state.call(place, fid, data);
         return Some((start, None));
     }
     let too_large = state.config.write_max > 0 && u64::from(length) > state.config.write_max;
@@ -260,7 +258,10 @@ fn ioctl(state: &mut State, place: Place, bytes: &[u8], mut body: Reader<'_>) ->
     let (offset, length) = (body.u32()?, body.u32()?);
     body.take(4 * 4)?;
     let data = part(bytes, usize::try_from(offset).ok()?, usize::try_from(length).ok()?);
-    if function == PIPE_TRANSCEIVE && state.call(place, fid, data) {
+    if function == PIPE_TRANSCEIVE
+        && state.carries_calls((2, place.tree), fid, data)
+        && state.call(place, fid, data)
+    {
         state.pending.insert(place.key, Pending::Pipe { fid });
         return Some(());
     }
@@ -286,7 +287,7 @@ fn set_info(state: &mut State, place: Place, bytes: &[u8], mut body: Reader<'_>)
             let length = usize::try_from(reader.u32()?).ok()?;
             Data::Rename { from: name(), to: wire::name(reader.take(length)?, true), fid }
         }
-        _ => Data::Generic,
+        _ => return Some(()),
     };
     state.begin_request(place, data);
     Some(())
@@ -301,10 +302,14 @@ fn close(state: &mut State, header: &Header, mut body: Reader<'_>) -> Option<()>
 }
 
 fn response(state: &mut State, header: &Header, bytes: &[u8]) {
+    let place = header.place();
     if header.status == PENDING {
+        // the answer is yet to come
+        if let Some(tx) = state.open(place.key).filter(|tx| matches!(tx.data, Data::Generic)) {
+            tx.status = Some(Status::Nt(header.status));
+        }
         return;
     }
-    let place = header.place();
     let body = Reader(bytes.get(HEADER_LEN..).unwrap_or_default());
     let understood = match header.command {
         NEGOTIATE => return negotiated(state, header, body),
@@ -374,7 +379,8 @@ fn negotiated(state: &mut State, header: &Header, mut body: Reader<'_>) {
         state.set_dialect(Dialect::Number(dialect));
     }
     // SMB1's request for it may have been the question
-    let negotiates = |tx: &&mut super::transaction::SmbTx| matches!(tx.data, Data::Negotiate(_)) && !tx.done[1];
+    let negotiates =
+        |tx: &&mut super::transaction::SmbTx| matches!(tx.data, Data::Negotiate(_)) && !tx.done[1];
     let config = state.config;
     let Some(tx) = state.transactions.iter_mut().find(negotiates) else {
         if answer.is_none() {
@@ -383,7 +389,6 @@ fn negotiated(state: &mut State, header: &Header, mut body: Reader<'_>) {
         return;
     };
     tx.status = Some(Status::Nt(header.status));
-    (tx.session, tx.tree) = (header.session, header.tree);
     tx.done[1] = true;
     let Some((_, guid, read_max, write_max)) = answer else {
         if header.status == SUCCESS {
@@ -431,7 +436,7 @@ fn read(state: &mut State, header: &Header, bytes: &[u8], partial: bool) -> Opti
         return None;
     }
     let tree = state.trees.get(&(2, header.tree)).cloned();
-    if state.is_pipe((2, header.tree), fid) {
+    if state.carries_calls((2, header.tree), fid, &[]) {
         if !partial {
             state.answer(place, status, fid, data, header.status == BUFFER_OVERFLOW);
         }

@@ -60,6 +60,8 @@ pub(super) struct State {
     asked: usize,
     /// The beginning of a unit whose rest is read later.
     parts: Bounded<Fid, Vec<u8>>,
+    /// Pipes that a call was written to.
+    callers: Bounded<Fid, ()>,
 }
 
 impl State {
@@ -78,19 +80,28 @@ impl State {
             interfaces: Interfaces::default(),
             asked: 0,
             parts: Bounded::new(16),
+            callers: Bounded::new(REMEMBERED_MAX),
         }
     }
 
-    /// Whether a file is a pipe: its tree says so, or, when that is not known, its name.
-    pub(super) fn is_pipe(&self, tree: (u8, u32), fid: Fid) -> bool {
-        /// Pipes of Windows that carry calls.
+    /// Whether a file is a pipe that carries calls: its tree is one of pipes (or not known), and its name is that of a service of
+    /// Windows, or what is written to it is a call.
+    pub(super) fn carries_calls(&self, tree: (u8, u32), fid: Fid, data: &[u8]) -> bool {
         const KNOWN: &[&[u8]] =
-            &[b"atsvc", b"lsarpc", b"samr", b"spoolss", b"srvsvc", b"svcctl", b"winreg", b"wkssvc", b"netlogon"];
+            &[b"atsvc", b"lsarpc", b"samr", b"spoolss", b"srvsvc", b"svcctl", b"winreg", b"netlogon"];
+        let known = || {
+            self.names.get(&fid).is_some_and(|name| {
+                let name = name.strip_prefix(b"\\").unwrap_or(name);
+                KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known))
+            })
+        };
         match self.trees.get(&tree) {
-            Some(tree) => tree.is_pipe,
-            None => self.names.get(&fid).is_some_and(|name| {
-                KNOWN.iter().any(|known| name.trim_ascii_start().strip_prefix(b"\\").unwrap_or(name).eq_ignore_ascii_case(known))
-            }),
+            // in SMB1 every pipe
+            Some(pipe) if pipe.is_pipe => {
+                tree.0 == 1 || known() || self.callers.get(&fid).is_some() || looks_like_call(data)
+            }
+            Some(_) => false,
+            None => known(),
         }
     }
 
@@ -205,6 +216,7 @@ impl State {
             }
         }
         self.parts.remove(&fid);
+        self.callers.remove(&fid);
     }
 
     /// A side has ended: its files will not be whole.
@@ -245,6 +257,7 @@ impl State {
     pub(super) fn call(&mut self, place: Place, fid: Fid, bytes: &[u8]) -> bool {
         let Some(header) = Header::read(bytes) else { return false };
         let body = unit_body(&header, bytes);
+        self.callers.insert(fid, ());
         match header.kind {
             pdu::BIND | pdu::ALTER_CONTEXT => {
                 let Some(contexts) = pdu::contexts(body, header.little) else {
@@ -342,18 +355,16 @@ impl State {
         let Data::Call(call) = &mut tx.data else { return };
         let mut malformed = false;
         match header.kind {
-            pdu::BINDACK | pdu::ALTER_CONTEXT_RESP => {
-                match pdu::results(body, header.little) {
-                    Some(results) => {
-                        call.response = Some(header.kind);
-                        call.done[1] = true;
-                        self.interfaces.answer(asked, &results);
-                        let own = call.interfaces.list().len();
-                        call.interfaces.answer(own, &results);
-                    }
-                    None => malformed = true,
+            pdu::BINDACK | pdu::ALTER_CONTEXT_RESP => match pdu::results(body, header.little) {
+                Some(results) => {
+                    call.response = Some(header.kind);
+                    call.done[1] = true;
+                    self.interfaces.answer(asked, &results);
+                    let own = call.interfaces.list().len();
+                    call.interfaces.answer(own, &results);
                 }
-            }
+                None => malformed = true,
+            },
             pdu::RESPONSE => match pdu::response(body) {
                 Some(stub) => call.add_response(&header, stub, room),
                 None => malformed = true,
@@ -384,6 +395,13 @@ impl State {
         };
         STUBS_TOTAL_MAX.saturating_sub(self.transactions.iter().map(stubs).sum())
     }
+}
+
+/// The whole of a unit, by its header.
+fn looks_like_call(data: &[u8]) -> bool {
+    Header::read(data).is_some_and(|header| {
+        header.version.0 == 5 && header.version.1 <= 1 && usize::from(header.length) == data.len()
+    })
 }
 
 /// What stands behind the header of a unit, as far as it is there.

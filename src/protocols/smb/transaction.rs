@@ -109,8 +109,16 @@ pub(super) enum Data {
     Call(Box<Call>),
     Ioctl(u32),
     /// A file that is marked to be deleted when it is closed, or not any more.
-    Delete { name: Vec<u8>, fid: Fid, delete: bool },
-    Rename { from: Vec<u8>, to: Vec<u8>, fid: Fid },
+    Delete {
+        name: Vec<u8>,
+        fid: Fid,
+        delete: bool,
+    },
+    Rename {
+        from: Vec<u8>,
+        to: Vec<u8>,
+        fid: Fid,
+    },
 }
 
 /// One transaction.
@@ -131,7 +139,18 @@ pub(super) struct SmbTx {
 
 impl SmbTx {
     pub(super) fn new(id: u64, key: Key, session: u64, tree: u32, dialect: Dialect, data: Data) -> Self {
-        SmbTx { id, key, session, tree, status: None, dialect, done: [false; 2], data, fid: None, events: Vec::new() }
+        SmbTx {
+            id,
+            key,
+            session,
+            tree,
+            status: None,
+            dialect,
+            done: [false; 2],
+            data,
+            fid: None,
+            events: Vec::new(),
+        }
     }
 
     pub(super) fn event(&mut self, dir: Direction, name: &'static str) {
