@@ -31,8 +31,7 @@ const UUID: [u8; 16] =
 fn bind(little: bool) -> Vec<u8> {
     let mut body = vec![0; 8];
     body.extend([1, 0, 0, 0]);
-    body.extend(if little { [0, 0] } else { [0, 0] });
-    body.extend([1, 0]);
+    body.extend([0, 0, 1, 0]);
     let mut uuid = UUID;
     if little {
         uuid[..4].reverse();

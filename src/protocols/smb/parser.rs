@@ -138,19 +138,22 @@ impl Parser for SmbParser {
                 at += 1;
                 continue;
             }
+            if !is_message {
+                self.sides[dir.index()].skip = (length - message.len()) as u64;
+                at += FRAME_LEN + message.len();
+                continue;
+            }
             if whole {
-                if is_message {
-                    self.whole(dir, message);
-                }
+                self.whole(dir, message);
                 at += FRAME_LEN + length;
                 continue;
             }
             let enough = message.len() >= PART_MIN || length > MESSAGE_MAX && message.len() > 64;
-            if is_message && enough && self.part(dir, message, length) {
+            if enough && self.part(dir, message, length) {
                 at += FRAME_LEN + message.len();
                 continue;
             }
-            let needs = if is_message && message.len() < PART_MIN { length.min(PART_MIN) } else { length };
+            let needs = if message.len() < PART_MIN { length.min(PART_MIN) } else { length };
             break Parsed { consumed: at, needs: FRAME_LEN + needs, ..Parsed::default() };
         };
         if input.eof && !std::mem::replace(&mut self.sides[dir.index()].ended, true) {
