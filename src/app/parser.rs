@@ -57,6 +57,11 @@ pub trait Protocol: Sync {
         false
     }
 
+    /// The protocol that may carry it: rules on it look at that one's flows too.
+    fn carried_in(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The names of its `app-layer-event`s and anomalies, without the protocol's name in front.
     fn events(&self) -> &'static [&'static str] {
         &[]
@@ -80,6 +85,11 @@ pub trait ParserFactory: Send + Sync {
     fn speaks(&self, transport: Proto) -> bool {
         let _ = transport;
         true
+    }
+
+    /// How much of each side's stream is put together for this protocol, bytes, 0 without a limit; `None`: as for all.
+    fn stream_depth(&self) -> Option<u64> {
+        None
     }
 }
 

@@ -83,6 +83,18 @@ pub trait Transaction {
         true
     }
 
+    /// Whether what one side says is looked at by rules of both sides at once: what a request asks for stands on its response
+    /// too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The byte order of that side's numbers, for options that leave it to the message (`dce`).
+    fn is_little_endian(&self, dir: Direction) -> bool {
+        let _ = dir;
+        true
+    }
+
     /// Whether the raw stream up to the end of that side of it is inspected at once with it, rather than when there is enough
     /// of it: where a transaction is a message of its own, and not a part of a long talk.
     fn ends_stream_chunk(&self, dir: Direction) -> bool {

@@ -274,7 +274,7 @@ fn finish(
         let Origin::App(sources) = &registry.buffer(part.buffer).origin else { continue };
         match protocol {
             RuleProtocol::App(_) | RuleProtocol::Either(..)
-                if !sources.iter().any(|s| protocol.is_app(s.protocol)) =>
+                if !sources.iter().any(|s| registry.is_about(protocol, s.protocol)) =>
             {
                 errors.push(RuleError::new(
                     ast.protocol.span.clone(),
@@ -341,6 +341,10 @@ fn finish(
         meta: builder.meta,
         action: ast.action.node,
         protocol,
+        carrier: match protocol {
+            RuleProtocol::App(id) => registry.carrier(id),
+            _ => None,
+        },
         header: header?,
         flow: builder.flow,
         packet_payload: builder.packet_payload,

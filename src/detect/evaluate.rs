@@ -104,6 +104,8 @@ struct Scratch {
     packet: u32,
     vars: Vec<u64>,
     decoded: Vec<u8>,
+    /// The byte order of the transaction's numbers.
+    little: bool,
     transformed: [Vec<u8>; 2],
 }
 
@@ -117,6 +119,7 @@ impl Scratch {
             packet: 0,
             vars: Vec::new(),
             decoded: Vec::new(),
+            little: true,
             transformed: Default::default(),
         }
     }
@@ -164,6 +167,14 @@ struct Window<'a> {
     /// Bytes at the front that were inspected before.
     fresh: usize,
     to_end: bool,
+}
+
+impl Window<'_> {
+    /// The new bytes alone, as if the stream began with them.
+    fn chunk(self) -> Self {
+        let bytes = self.bytes.get(self.fresh..).unwrap_or_default();
+        Window { bytes, offset: 0, fresh: 0, to_end: self.to_end }
+    }
 }
 
 /// What inspection changes of a flow.
@@ -345,6 +356,7 @@ impl State {
         // a payload that became part of no stream is all that stream rules will see of it
         if matches!(packet.transport, Transport::Tcp(_)) && !inspection.in_stream && !payload.is_empty() {
             self.collect(&set.streams[inspection.dir.index()], ports, payload, 0);
+            self.collect(&set.chunks[inspection.dir.index()], ports, payload, 0);
         }
         let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true };
         self.try_candidates(set, inspection, flow, memory, Some((window, false)));
@@ -428,7 +440,10 @@ impl State {
             let fresh = if self.config.inline { 0 } else { usize::try_from(from - start).unwrap_or(0) };
             let window = Window { bytes, offset: start, fresh, to_end: true };
             self.scratch.begin();
-            self.collect(&set.streams[side], inspection.packet.ports(), bytes, start);
+            let ports = inspection.packet.ports();
+            self.collect(&set.streams[side], ports, bytes, start);
+            let chunk = if self.config.inline { window } else { window.chunk() };
+            self.collect(&set.chunks[side], ports, chunk.bytes, chunk.offset);
             self.try_candidates(set, inspection, Some(flow), memory, Some((window, true)));
         }
     }
@@ -455,10 +470,13 @@ impl State {
                 continue;
             }
             let rule = &set.rules[id as usize];
+            let class = set.classes[id as usize];
+            // places from the start count from the start of what is new, as in the reference engine
+            let chunk = stream && class == Class::PacketStream && !self.config.inline;
+            let window = if chunk { window.map(Window::chunk) } else { window };
             if self.head_holds(set, id, inspection, flow)
                 && self.holds(set, rule, inspection, flow, &memory.vars, window)
             {
-                let class = set.classes[id as usize];
                 self.matched(rule, Match { rule: id, tx: None, class, stream }, memory);
             }
         }
@@ -500,6 +518,7 @@ impl State {
             return false;
         }
         self.clear_vars(rule);
+        self.scratch.little = true;
         for part in &rule.parts {
             let held = match &set.registry.buffer(part.buffer).origin {
                 Origin::Payload => match payload {
@@ -531,7 +550,7 @@ impl State {
         if part.absent == Some(Absent::Only) {
             return false;
         }
-        let Scratch { vars, decoded, transformed, .. } = &mut self.scratch;
+        let Scratch { vars, decoded, transformed, little, .. } = &mut self.scratch;
         let [one, two] = transformed;
         let bytes = apply(&part.transforms, window.bytes, one, two);
         let mut view = View {
@@ -540,6 +559,7 @@ impl State {
             offset: if part.transforms.is_empty() { window.offset } else { 0 },
             from_start: window.offset == 0,
             to_end: window.to_end,
+            little: *little,
             vars,
             decoded,
         };
@@ -592,6 +612,7 @@ impl State {
             return;
         }
         let begun = inspected.progress > 0;
+        self.scratch.little = tx.is_little_endian(dir);
         self.scratch.begin();
         inspected.matched.iter().for_each(|rule| {
             // matched rules are marked as seen and never tried again

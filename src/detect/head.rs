@@ -110,7 +110,7 @@ impl Head {
     #[inline]
     pub(super) fn holds(&self, rule: &Rule, facts: &Facts, packet: &Packet<'_>, flow: Option<&Flow>) -> bool {
         self.may_hold(facts)
-            && (!self.protocol || protocol_holds(rule.protocol, packet, flow))
+            && (!self.protocol || protocol_holds(rule, packet, flow))
             && (!self.ends || ends_hold(&rule.header, facts))
     }
 
@@ -142,12 +142,12 @@ fn flow_bits(test: FlowTest) -> u32 {
 }
 
 /// Protocols that no bit tells.
-fn protocol_holds(protocol: RuleProtocol, packet: &Packet<'_>, flow: Option<&Flow>) -> bool {
-    match protocol {
+fn protocol_holds(rule: &Rule, packet: &Packet<'_>, flow: Option<&Flow>) -> bool {
+    match rule.protocol {
         RuleProtocol::Other(proto) => packet.proto() == Some(proto),
         RuleProtocol::App(_) | RuleProtocol::Either(..) => flow.is_some_and(|flow| {
             let spoken = [flow.app.protocol(), flow.app.original()];
-            spoken.into_iter().flatten().any(|id| protocol.is_app(id))
+            spoken.into_iter().flatten().any(|id| rule.protocol.is_app(id) || rule.carrier == Some(id))
         }),
         _ => true,
     }

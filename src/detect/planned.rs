@@ -5,7 +5,6 @@
 pub const WITHOUT_PARSER: &[&str] = &[
     "bittorrent-dht",
     "cip",
-    "dcerpc",
     "dnp3",
     "doh2",
     "enip",
@@ -23,7 +22,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "ntp",
     "pop3",
     "rdp",
-    "smb",
     "ssh",
     "tftp",
     "websocket",
@@ -34,16 +32,10 @@ pub fn protocol_without_parser(name: &str) -> Option<&'static str> {
     WITHOUT_PARSER.iter().find(|known| name.eq_ignore_ascii_case(known)).copied()
 }
 
-/// The protocol without a parser that a keyword belongs to: `smb.share`, `ssh_proto`, `dce_iface`.
+/// The protocol without a parser that a keyword belongs to: `dnp3_func`, `ssh_proto`.
 pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
     /// Keywords whose names do not begin with that of their protocol.
-    const OTHERS: &[(&str, &str)] = &[
-        ("dce_iface", "dcerpc"),
-        ("dce_opnum", "dcerpc"),
-        ("dce_stub_data", "dcerpc"),
-        ("ftpbounce", "ftp"),
-        ("ftpdata", "ftp-data"),
-    ];
+    const OTHERS: &[(&str, &str)] = &[("ftpbounce", "ftp"), ("ftpdata", "ftp-data")];
     let stem = name.split(['.', '_']).next().unwrap_or(name);
     let other = OTHERS.iter().find(|(keyword, _)| *keyword == name || *keyword == stem);
     other.map(|(_, protocol)| *protocol).or_else(|| protocol_without_parser(stem))
@@ -56,8 +48,8 @@ mod tests {
     #[test]
     fn words_are_assigned() {
         for (name, expected) in [
-            ("smb", Some("smb")),
-            ("SNMP", Some("snmp")),
+            ("dnp3", Some("dnp3")),
+            ("NFS", Some("nfs")),
             ("ftp-data", Some("ftp-data")),
             ("htpp", None),
             ("smbx", None),
@@ -65,9 +57,8 @@ mod tests {
             assert_eq!(protocol_without_parser(name), expected, "{name}");
         }
         for (name, expected) in [
-            ("smb.share", Some("smb")),
+            ("dnp3_func", Some("dnp3")),
             ("ike.init_spi", Some("ike")),
-            ("dce_stub_data", Some("dcerpc")),
             ("ftpdata_command", Some("ftp-data")),
             ("contnet", None),
         ] {

@@ -224,6 +224,19 @@ impl Registry {
             .map(|at| ProtocolId(at as u8))
     }
 
+    /// Whether rules of `protocol` are about flows of `spoken`: it is theirs, or may carry it.
+    pub fn is_about(&self, protocol: super::rule::RuleProtocol, spoken: ProtocolId) -> bool {
+        use super::rule::RuleProtocol;
+        protocol.is_app(spoken)
+            || matches!(protocol, RuleProtocol::App(id) if self.carrier(id) == Some(spoken))
+    }
+
+    /// The protocol that may carry that one.
+    pub fn carrier(&self, id: ProtocolId) -> Option<ProtocolId> {
+        let carried = self.protocols.get(usize::from(id.0))?;
+        self.protocol_named(carried.carried_in()?)
+    }
+
     /// Everything for `--list-keywords`, by name.
     pub fn listed(&self) -> &[Listed] {
         &self.listed

@@ -300,6 +300,8 @@ pub struct Rule {
     pub action: Action,
     /// What it is about.
     pub protocol: RuleProtocol,
+    /// Another application protocol that may carry that one: the rule is about its flows too.
+    pub carrier: Option<ProtocolId>,
     /// Its head.
     pub header: Header,
     /// `flow`

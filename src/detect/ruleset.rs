@@ -330,6 +330,8 @@ pub struct RuleSet {
     pub packets: [[Group; 2]; TRANSPORTS],
     /// Rules on streams.
     pub streams: [Group; 2],
+    /// Rules on packets and on what is new of streams.
+    pub chunks: [Group; 2],
     /// Rules on transactions: by protocol and direction.
     pub txs: Vec<[TxGroup; 2]>,
     /// Rules on packets that test flow variables, by direction, with the transports they cover.
@@ -403,6 +405,7 @@ impl RuleSet {
             detection: Vec::new(),
             packets: Default::default(),
             streams: Default::default(),
+            chunks: Default::default(),
             txs: (0..registry.protocols().len()).map(|_| Default::default()).collect(),
             readers: Default::default(),
             flowbit_names: names.flowbit_names(),
@@ -418,6 +421,7 @@ impl RuleSet {
     fn group(&mut self, placed: &[Placed], build: Build) {
         let mut packets: [[Pending; 2]; TRANSPORTS] = Default::default();
         let mut streams: [Pending; 2] = Default::default();
+        let mut chunks: [Pending; 2] = Default::default();
         let mut address: [Vec<u32>; 2] = Default::default();
         let mut txs: HashMap<(usize, usize), TxPending> = HashMap::new();
         for (id, (rule, placed)) in self.rules.iter().zip(placed).enumerate() {
@@ -442,7 +446,9 @@ impl RuleSet {
                         }
                         let tcp = covers(rule.protocol, 0);
                         if placed.class != Class::Packet && tcp {
-                            streams[dir].add(rule, self.heads[id as usize], id, literal.clone());
+                            let groups =
+                                if placed.class == Class::Stream { &mut streams } else { &mut chunks };
+                            groups[dir].add(rule, self.heads[id as usize], id, literal.clone());
                         }
                         for (transport, groups) in packets.iter_mut().enumerate() {
                             let streamed = transport == 0 && placed.class == Class::Stream;
@@ -457,7 +463,9 @@ impl RuleSet {
         }
         for dir in 0..2 {
             self.streams[dir] = std::mem::take(&mut streams[dir]).build(build);
-            self.stream_overlap = self.stream_overlap.max(self.streams[dir].patterns.longest);
+            self.chunks[dir] = std::mem::take(&mut chunks[dir]).build(build);
+            let longest = self.streams[dir].patterns.longest.max(self.chunks[dir].patterns.longest);
+            self.stream_overlap = self.stream_overlap.max(longest);
             self.addresses[dir] = address_index(&self.rules, &address[dir]);
         }
         for (transport, groups) in packets.into_iter().enumerate() {
@@ -478,7 +486,7 @@ impl RuleSet {
         for protocol in 0..self.registry.protocols().len() {
             let protocol_id = ProtocolId(protocol as u8);
             let app = matches!(rule.protocol, RuleProtocol::App(_) | RuleProtocol::Either(..));
-            if app && !rule.protocol.is_app(protocol_id) {
+            if app && !rule.protocol.is_app(protocol_id) && rule.carrier != Some(protocol_id) {
                 continue;
             }
             for dir in Direction::BOTH {
@@ -523,7 +531,7 @@ impl RuleSet {
     pub fn prefilter_memory(&self) -> usize {
         let group = |group: &Group| group.patterns.memory();
         self.packets.iter().flatten().map(group).sum::<usize>()
-            + self.streams.iter().map(group).sum::<usize>()
+            + self.streams.iter().chain(&self.chunks).map(group).sum::<usize>()
             + self.txs.iter().flatten().flat_map(|tx| &tx.lists).map(|l| l.patterns.memory()).sum::<usize>()
     }
 }

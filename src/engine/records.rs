@@ -240,7 +240,7 @@ impl Recorder {
             },
         };
         let mut header = flow_header(packet, flow, event_type, flow.source(first), flow.destination(first));
-        header.tx_id = (event_type != "tls" && event_type != "dns" && tx.record_has_id()).then(|| tx.id());
+        header.tx_id = tx.record_has_id().then(|| tx.id());
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();

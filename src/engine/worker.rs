@@ -413,7 +413,12 @@ impl Lane {
             done.error = done.error.or(again.error);
             done.opaque |= again.opaque;
         }
-        if done.recognised && flow.app.protocol().is_some() {
+        if done.recognised
+            && let Some(id) = flow.app.protocol()
+        {
+            if let Some(depth) = self.protocols.stream_depth(id) {
+                session.set_depth(depth);
+            }
             // the other side may have been waiting for the answer
             let other = flow.app.stream(&self.protocols, &session, side.opposite(), ports, now, false);
             if other.moved {
@@ -494,7 +499,7 @@ impl Lane {
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
             // events are seen by rules on either side
-            flow.inspected.moved[side.opposite().index()] |= !tx.events().is_empty();
+            flow.inspected.moved[side.opposite().index()] |= !tx.events().is_empty() || tx.is_shared();
             if tx.progress(side.opposite()) == DONE && !flow.inspected.is_done(tx.id(), side.opposite()) {
                 flow.inspected.moved[side.opposite().index()] |= tx.concerns(side.opposite());
             }

@@ -83,6 +83,11 @@ impl Protocols {
         self.entry(id).is_some_and(|(_, protocol, _)| protocol.events_in_capitals())
     }
 
+    /// How much of its streams that protocol wants, if it says so.
+    pub fn stream_depth(&self, id: ProtocolId) -> Option<u64> {
+        self.entry(id).and_then(|(_, _, factory)| factory.stream_depth())
+    }
+
     fn entry(&self, id: ProtocolId) -> Option<&(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)> {
         self.list.iter().find(|(known, ..)| *known == id)
     }

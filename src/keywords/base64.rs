@@ -105,8 +105,16 @@ mod tests {
             let Op::Test(test) = &rule.parts[0].ops[0] else { panic!() };
             let mut out = b"old".to_vec();
             let (from_start, to_end) = (true, true);
-            let mut view =
-                View { bytes, at, offset: 0, from_start, to_end, vars: &mut [], decoded: &mut out };
+            let mut view = View {
+                bytes,
+                at,
+                offset: 0,
+                from_start,
+                to_end,
+                little: true,
+                vars: &mut [],
+                decoded: &mut out,
+            };
             test.test(&mut view).then_some(out)
         })
     }

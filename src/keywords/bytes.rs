@@ -32,6 +32,8 @@ const OFFSET_MAX: i64 = 65_535;
 enum Reading {
     Big,
     Little,
+    /// As the message says.
+    Message,
     /// Digits; base 0 finds out by the prefix (`0x`, `0`).
     Text(u32),
 }
@@ -57,11 +59,16 @@ impl Number {
         let value = match self.reading {
             Reading::Text(base) => text_number(bytes, base)?,
             _ if count > BINARY_MAX as usize => return None,
-            Reading::Big => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-            Reading::Little => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            Reading::Message if view.little => little_number(bytes),
+            Reading::Big | Reading::Message => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            Reading::Little => little_number(bytes),
         };
         Some((value, end))
     }
+}
+
+fn little_number(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 /// As C's `strtoul`: blanks, a sign, a prefix by base, digits up to the first other byte; a minus wraps around.
@@ -143,8 +150,7 @@ impl Options {
         Ok(match self.endian {
             _ if self.string => Reading::Text(self.base.unwrap_or(0)),
             Some(endian) => endian,
-            // the data representation of the PDU is not at hand; all that is in use is little-endian
-            None if self.dce => Reading::Little,
+            None if self.dce => Reading::Message,
             None => Reading::Big,
         })
     }
@@ -692,6 +698,7 @@ mod tests {
                 offset: 0,
                 from_start: true,
                 to_end: true,
+                little: true,
                 vars: &mut vars,
                 decoded: &mut decoded,
             };

@@ -315,7 +315,16 @@ pub(super) fn holds_in(options: &str, bytes: &[u8], at: usize, frame: Frame) -> 
         let mut vars = vec![0; usize::from(rule.var_count())];
         let mut decoded = Vec::new();
         let Frame { offset, from_start, to_end } = frame;
-        let mut view = View { bytes, at, offset, from_start, to_end, vars: &mut vars, decoded: &mut decoded };
+        let mut view = View {
+            bytes,
+            at,
+            offset,
+            from_start,
+            to_end,
+            little: true,
+            vars: &mut vars,
+            decoded: &mut decoded,
+        };
         let held = test.test(&mut view);
         (held, view.at)
     })

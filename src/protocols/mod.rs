@@ -4,6 +4,7 @@
 //! its buffers. To add one: a folder here, and one line in [`ALL`].
 
 mod ber;
+pub mod dcerpc;
 pub mod dhcp;
 pub mod dns;
 mod hello;
@@ -15,6 +16,7 @@ pub mod pgsql;
 pub mod quic;
 pub mod rfb;
 pub mod sip;
+pub mod smb;
 pub mod smtp;
 pub mod snmp;
 pub mod telnet;
@@ -31,6 +33,8 @@ pub static ALL: &[ProtocolEntry] = &[
     http2::ENTRY,
     tls::ENTRY,
     smtp::ENTRY,
+    smb::ENTRY,
+    dcerpc::ENTRY,
     dns::ENTRY,
     quic::ENTRY,
     sip::ENTRY,

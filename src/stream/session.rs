@@ -144,6 +144,8 @@ pub struct Session {
     reassembly_accounted: u64,
     inline: bool,
     over: bool,
+    /// What the protocol that is spoken says in place of the configuration, bytes, 0 without a limit.
+    depth: Option<u64>,
 }
 
 impl Session {
@@ -164,6 +166,7 @@ impl Session {
             reassembly_accounted: 0,
             inline: config.inline,
             over: false,
+            depth: None,
         }
     }
 
@@ -280,6 +283,11 @@ impl Session {
         self.sides[dir.index()].signed_offset(seq)
     }
 
+    /// How much is reassembled of a direction in place of what the configuration says, bytes, 0 without a limit.
+    pub fn set_depth(&mut self, depth: u64) {
+        self.depth = Some(depth);
+    }
+
     /// Whether as much was reassembled of a direction as the configuration allows.
     pub fn depth_reached(&self, dir: Direction) -> bool {
         self.sides[dir.index()].depth_reached
@@ -375,8 +383,9 @@ impl Session {
             return;
         }
         let mut bytes = payload;
-        if config.depth != 0 {
-            let room = (config.depth as i64).saturating_sub(offset).max(0);
+        let depth = self.depth.unwrap_or(config.depth);
+        if depth != 0 {
+            let room = (depth as i64).saturating_sub(offset).max(0);
             if room < bytes.len() as i64 {
                 if !side.depth_reached {
                     side.depth_reached = true;

@@ -105,6 +105,8 @@ pub struct View<'a> {
     pub from_start: bool,
     /// `bytes` ends where the buffer ends.
     pub to_end: bool,
+    /// Numbers whose order is left to the message are little-endian.
+    pub little: bool,
     /// The rule's variables.
     pub vars: &'a mut [u64],
     /// What `base64_decode` made.

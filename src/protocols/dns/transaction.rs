@@ -112,6 +112,10 @@ impl Transaction for DnsTx {
         }
     }
 
+    fn record_has_id(&self) -> bool {
+        false
+    }
+
     fn log(&self, out: &mut JsonWriter) {
         self.log_record(0, out);
     }

@@ -234,6 +234,10 @@ impl Transaction for TlsTx {
             || (self.wanted.session_resumption && self.may_resume())
     }
 
+    fn record_has_id(&self) -> bool {
+        false
+    }
+
     fn log(&self, out: &mut JsonWriter) {
         log::object(self, &self.wanted, self.wanted.ja4_logged, out);
     }

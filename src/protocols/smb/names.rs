@@ -1,0 +1,292 @@
+//! The words of EVE for commands, statuses, dialects, functions (MS-CIFS, MS-SMB2, MS-ERREF, MS-FSCC).
+
+/// Commands of SMB1, MS-CIFS section 2.2.2.1.
+pub(super) fn smb1_command(command: u8) -> Option<&'static str> {
+    Some(match command {
+        0x00 => "SMB1_COMMAND_CREATE_DIRECTORY",
+        0x01 => "SMB1_COMMAND_DELETE_DIRECTORY",
+        0x02 => "SMB1_COMMAND_OPEN",
+        0x03 => "SMB1_COMMAND_CREATE",
+        0x04 => "SMB1_COMMAND_CLOSE",
+        0x05 => "SMB1_COMMAND_FLUSH",
+        0x06 => "SMB1_COMMAND_DELETE",
+        0x07 => "SMB1_COMMAND_RENAME",
+        0x08 => "SMB1_COMMAND_QUERY_INFORMATION",
+        0x09 => "SMB1_COMMAND_SET_INFORMATION",
+        0x0a => "SMB1_COMMAND_READ",
+        0x0b => "SMB1_COMMAND_WRITE",
+        0x0c => "SMB1_COMMAND_LOCK_BYTE_RANGE",
+        0x0d => "SMB1_COMMAND_UNLOCK_BYTE_RANGE",
+        0x0e => "SMB1_COMMAND_CREATE_TEMPORARY",
+        0x0f => "SMB1_COMMAND_CREATE_NEW",
+        0x10 => "SMB1_COMMAND_CHECK_DIRECTORY",
+        0x11 => "SMB1_COMMAND_PROCESS_EXIT",
+        0x12 => "SMB1_COMMAND_SEEK",
+        0x13 => "SMB1_COMMAND_LOCK_AND_READ",
+        0x14 => "SMB1_COMMAND_WRITE_AND_UNLOCK",
+        0x24 => "SMB1_COMMAND_LOCKING_ANDX",
+        0x25 => "SMB1_COMMAND_TRANS",
+        0x2b => "SMB1_COMMAND_ECHO",
+        0x2c => "SMB1_COMMAND_WRITE_AND_CLOSE",
+        0x2d => "SMB1_COMMAND_OPEN_ANDX",
+        0x2e => "SMB1_COMMAND_READ_ANDX",
+        0x2f => "SMB1_COMMAND_WRITE_ANDX",
+        0x32 => "SMB1_COMMAND_TRANS2",
+        0x33 => "SMB1_COMMAND_TRANS2_SECONDARY",
+        0x34 => "SMB1_COMMAND_FIND_CLOSE2",
+        0x70 => "SMB1_COMMAND_TREE_CONNECT",
+        0x71 => "SMB1_COMMAND_TREE_DISCONNECT",
+        0x72 => "SMB1_COMMAND_NEGOTIATE_PROTOCOL",
+        0x73 => "SMB1_COMMAND_SESSION_SETUP_ANDX",
+        0x74 => "SMB1_COMMAND_LOGOFF_ANDX",
+        0x75 => "SMB1_COMMAND_TREE_CONNECT_ANDX",
+        0x80 => "SMB1_COMMAND_QUERY_INFO_DISK",
+        0xa0 => "SMB1_COMMAND_NT_TRANS",
+        0xa1 => "SMB1_COMMAND_NT_TRANS_SECONDARY",
+        0xa2 => "SMB1_COMMAND_NT_CREATE_ANDX",
+        0xa4 => "SMB1_COMMAND_NT_CANCEL",
+        _ => return None,
+    })
+}
+
+/// Commands of SMB2, MS-SMB2 section 2.2.1.
+pub(super) fn smb2_command(command: u16) -> Option<&'static str> {
+    const NAMES: &[&str] = &[
+        "SMB2_COMMAND_NEGOTIATE_PROTOCOL",
+        "SMB2_COMMAND_SESSION_SETUP",
+        "SMB2_COMMAND_SESSION_LOGOFF",
+        "SMB2_COMMAND_TREE_CONNECT",
+        "SMB2_COMMAND_TREE_DISCONNECT",
+        "SMB2_COMMAND_CREATE",
+        "SMB2_COMMAND_CLOSE",
+        "SMB2_COMMAND_FLUSH",
+        "SMB2_COMMAND_READ",
+        "SMB2_COMMAND_WRITE",
+        "SMB2_COMMAND_LOCK",
+        "SMB2_COMMAND_IOCTL",
+        "SMB2_COMMAND_CANCEL",
+        "SMB2_COMMAND_KEEPALIVE",
+        "SMB2_COMMAND_FIND",
+        "SMB2_COMMAND_CHANGE_NOTIFY",
+        "SMB2_COMMAND_GET_INFO",
+        "SMB2_COMMAND_SET_INFO",
+        "SMB2_COMMAND_OPLOCK_BREAK",
+    ];
+    NAMES.get(usize::from(command)).copied()
+}
+
+/// Dialects of SMB2.
+pub(super) fn dialect(dialect: u16) -> Option<&'static str> {
+    Some(match dialect {
+        0x0100 => "NT LM 0.12",
+        0x0202 => "2.02",
+        0x0210 => "2.10",
+        0x0222 => "2.22",
+        0x0224 => "2.24",
+        0x02ff => "2.??",
+        0x0300 => "3.00",
+        0x0302 => "3.02",
+        0x0310 => "3.10",
+        0x0311 => "3.11",
+        _ => return None,
+    })
+}
+
+/// Statuses, MS-ERREF section 2.3.
+pub(super) fn status(status: u32) -> Option<&'static str> {
+    STATUSES.binary_search_by_key(&status, |(number, _)| *number).ok().map(|at| STATUSES[at].1)
+}
+
+const STATUSES: &[(u32, &str)] = &[
+    (0x0000_0000, "STATUS_SUCCESS"),
+    (0x0000_0103, "STATUS_PENDING"),
+    (0x0000_010b, "STATUS_NOTIFY_CLEANUP"),
+    (0x0000_010c, "STATUS_NOTIFY_ENUM_DIR"),
+    (0x8000_0005, "STATUS_BUFFER_OVERFLOW"),
+    (0x8000_0006, "STATUS_NO_MORE_FILES"),
+    (0x8000_000d, "STATUS_PARTIAL_COPY"),
+    (0x8000_0011, "STATUS_DEVICE_BUSY"),
+    (0x8000_001a, "STATUS_NO_MORE_ENTRIES"),
+    (0x8000_002d, "STATUS_STOPPED_ON_SYMLINK"),
+    (0xc000_0001, "STATUS_UNSUCCESSFUL"),
+    (0xc000_0002, "STATUS_NOT_IMPLEMENTED"),
+    (0xc000_0003, "STATUS_INVALID_INFO_CLASS"),
+    (0xc000_0004, "STATUS_INFO_LENGTH_MISMATCH"),
+    (0xc000_0005, "STATUS_ACCESS_VIOLATION"),
+    (0xc000_0008, "STATUS_INVALID_HANDLE"),
+    (0xc000_000d, "STATUS_INVALID_PARAMETER"),
+    (0xc000_000e, "STATUS_NO_SUCH_DEVICE"),
+    (0xc000_000f, "STATUS_NO_SUCH_FILE"),
+    (0xc000_0010, "STATUS_INVALID_DEVICE_REQUEST"),
+    (0xc000_0011, "STATUS_END_OF_FILE"),
+    (0xc000_0013, "STATUS_NO_MEDIA_IN_DEVICE"),
+    (0xc000_0016, "STATUS_MORE_PROCESSING_REQUIRED"),
+    (0xc000_0017, "STATUS_NO_MEMORY"),
+    (0xc000_001e, "STATUS_INVALID_LOCK_SEQUENCE"),
+    (0xc000_0021, "STATUS_ALREADY_COMMITTED"),
+    (0xc000_0022, "STATUS_ACCESS_DENIED"),
+    (0xc000_0023, "STATUS_BUFFER_TOO_SMALL"),
+    (0xc000_0024, "STATUS_OBJECT_TYPE_MISMATCH"),
+    (0xc000_002a, "STATUS_NOT_LOCKED"),
+    (0xc000_0033, "STATUS_OBJECT_NAME_INVALID"),
+    (0xc000_0034, "STATUS_OBJECT_NAME_NOT_FOUND"),
+    (0xc000_0035, "STATUS_OBJECT_NAME_COLLISION"),
+    (0xc000_0037, "STATUS_PORT_DISCONNECTED"),
+    (0xc000_0039, "STATUS_OBJECT_PATH_INVALID"),
+    (0xc000_003a, "STATUS_OBJECT_PATH_NOT_FOUND"),
+    (0xc000_003b, "STATUS_OBJECT_PATH_SYNTAX_BAD"),
+    (0xc000_003e, "STATUS_DATA_ERROR"),
+    (0xc000_003f, "STATUS_CRC_ERROR"),
+    (0xc000_0040, "STATUS_SECTION_TOO_BIG"),
+    (0xc000_0041, "STATUS_PORT_CONNECTION_REFUSED"),
+    (0xc000_0042, "STATUS_INVALID_PORT_HANDLE"),
+    (0xc000_0043, "STATUS_SHARING_VIOLATION"),
+    (0xc000_004b, "STATUS_THREAD_IS_TERMINATING"),
+    (0xc000_004f, "STATUS_EAS_NOT_SUPPORTED"),
+    (0xc000_0050, "STATUS_EA_TOO_LARGE"),
+    (0xc000_0054, "STATUS_FILE_LOCK_CONFLICT"),
+    (0xc000_0055, "STATUS_LOCK_NOT_GRANTED"),
+    (0xc000_0056, "STATUS_DELETE_PENDING"),
+    (0xc000_0061, "STATUS_PRIVILEGE_NOT_HELD"),
+    (0xc000_0064, "STATUS_NO_SUCH_USER"),
+    (0xc000_006a, "STATUS_WRONG_PASSWORD"),
+    (0xc000_006d, "STATUS_LOGON_FAILURE"),
+    (0xc000_006e, "STATUS_ACCOUNT_RESTRICTION"),
+    (0xc000_006f, "STATUS_INVALID_LOGON_HOURS"),
+    (0xc000_0070, "STATUS_INVALID_WORKSTATION"),
+    (0xc000_0071, "STATUS_PASSWORD_EXPIRED"),
+    (0xc000_0072, "STATUS_ACCOUNT_DISABLED"),
+    (0xc000_0073, "STATUS_NONE_MAPPED"),
+    (0xc000_007a, "STATUS_PROCEDURE_NOT_FOUND"),
+    (0xc000_007e, "STATUS_RANGE_NOT_LOCKED"),
+    (0xc000_007f, "STATUS_DISK_FULL"),
+    (0xc000_0098, "STATUS_FILE_INVALID"),
+    (0xc000_009a, "STATUS_INSUFFICIENT_RESOURCES"),
+    (0xc000_009c, "STATUS_DEVICE_DATA_ERROR"),
+    (0xc000_00a2, "STATUS_MEDIA_WRITE_PROTECTED"),
+    (0xc000_00a3, "STATUS_DEVICE_NOT_READY"),
+    (0xc000_00a5, "STATUS_BAD_IMPERSONATION_LEVEL"),
+    (0xc000_00ab, "STATUS_INSTANCE_NOT_AVAILABLE"),
+    (0xc000_00ac, "STATUS_PIPE_NOT_AVAILABLE"),
+    (0xc000_00ad, "STATUS_INVALID_PIPE_STATE"),
+    (0xc000_00ae, "STATUS_PIPE_BUSY"),
+    (0xc000_00af, "STATUS_ILLEGAL_FUNCTION"),
+    (0xc000_00b0, "STATUS_PIPE_DISCONNECTED"),
+    (0xc000_00b1, "STATUS_PIPE_CLOSING"),
+    (0xc000_00b2, "STATUS_PIPE_CONNECTED"),
+    (0xc000_00b3, "STATUS_PIPE_LISTENING"),
+    (0xc000_00b5, "STATUS_IO_TIMEOUT"),
+    (0xc000_00ba, "STATUS_FILE_IS_A_DIRECTORY"),
+    (0xc000_00bb, "STATUS_NOT_SUPPORTED"),
+    (0xc000_00c4, "STATUS_UNEXPECTED_NETWORK_ERROR"),
+    (0xc000_00c9, "STATUS_NETWORK_NAME_DELETED"),
+    (0xc000_00ca, "STATUS_NETWORK_ACCESS_DENIED"),
+    (0xc000_00cb, "STATUS_BAD_DEVICE_TYPE"),
+    (0xc000_00cc, "STATUS_BAD_NETWORK_NAME"),
+    (0xc000_00ce, "STATUS_TOO_MANY_SESSIONS"),
+    (0xc000_00d0, "STATUS_REQUEST_NOT_ACCEPTED"),
+    (0xc000_00d4, "STATUS_NOT_SAME_DEVICE"),
+    (0xc000_00d5, "STATUS_FILE_RENAMED"),
+    (0xc000_00d9, "STATUS_PIPE_EMPTY"),
+    (0xc000_00e5, "STATUS_INTERNAL_ERROR"),
+    (0xc000_0101, "STATUS_DIRECTORY_NOT_EMPTY"),
+    (0xc000_0103, "STATUS_NOT_A_DIRECTORY"),
+    (0xc000_0107, "STATUS_LOGIN_TIME_RESTRICTION"),
+    (0xc000_011f, "STATUS_TOO_MANY_OPENED_FILES"),
+    (0xc000_0120, "STATUS_CANCELLED"),
+    (0xc000_0121, "STATUS_CANNOT_DELETE"),
+    (0xc000_0123, "STATUS_FILE_DELETED"),
+    (0xc000_0128, "STATUS_FILE_CLOSED"),
+    (0xc000_012f, "STATUS_IO_DEVICE_ERROR"),
+    (0xc000_0148, "STATUS_INVALID_LEVEL"),
+    (0xc000_014b, "STATUS_PIPE_BROKEN"),
+    (0xc000_0154, "STATUS_TOO_MANY_LINKS"),
+    (0xc000_015b, "STATUS_LOGON_TYPE_NOT_GRANTED"),
+    (0xc000_018b, "STATUS_NO_TRUST_SAM_ACCOUNT"),
+    (0xc000_0190, "STATUS_TRUST_FAILURE"),
+    (0xc000_0192, "STATUS_NETLOGON_NOT_STARTED"),
+    (0xc000_0193, "STATUS_ACCOUNT_EXPIRED"),
+    (0xc000_0199, "STATUS_NOLOGON_WORKSTATION_TRUST_ACCOUNT"),
+    (0xc000_019a, "STATUS_NOLOGON_SERVER_TRUST_ACCOUNT"),
+    (0xc000_019c, "STATUS_FS_DRIVER_REQUIRED"),
+    (0xc000_0203, "STATUS_USER_SESSION_DELETED"),
+    (0xc000_0205, "STATUS_INSUFF_SERVER_RESOURCES"),
+    (0xc000_020c, "STATUS_CONNECTION_DISCONNECTED"),
+    (0xc000_020d, "STATUS_CONNECTION_RESET"),
+    (0xc000_0224, "STATUS_PASSWORD_MUST_CHANGE"),
+    (0xc000_0225, "STATUS_NOT_FOUND"),
+    (0xc000_0233, "STATUS_DOMAIN_CONTROLLER_NOT_FOUND"),
+    (0xc000_0234, "STATUS_ACCOUNT_LOCKED_OUT"),
+    (0xc000_0257, "STATUS_PATH_NOT_COVERED"),
+    (0xc000_0275, "STATUS_NOT_A_REPARSE_POINT"),
+    (0xc000_035c, "STATUS_NETWORK_SESSION_EXPIRED"),
+    (0xc000_0388, "STATUS_DOWNGRADE_DETECTED"),
+    (0xc000_05f0, "STATUS_SMB_TOO_MANY_UIDS"),
+    (0xc000_9998, "STATUS_SMB_BAD_TID"),
+];
+
+/// Errors of DOS by class and code, MS-CIFS section 2.2.2.4.
+pub(super) fn dos_error(class: u8, code: u16) -> Option<&'static str> {
+    Some(match (class, code) {
+        (1, 1) => "DOS_BADFUNC",
+        (1, 2) => "DOS_BADFILE",
+        (2, 1) => "SRV_ERROR",
+        (2, 2) => "SRV_BADPW",
+        (2, 3) => "SRV_BADTYPE",
+        (2, 4) => "SRV_ACCESS",
+        (2, 5) => "SRV_BADTID",
+        (2, 0x5b) => "SRV_BADUID",
+        _ => return None,
+    })
+}
+
+/// How a file is opened, MS-SMB2 section 2.2.13.
+pub(super) fn disposition(disposition: u32) -> &'static str {
+    const NAMES: &[&str] = &[
+        "FILE_SUPERSEDE",
+        "FILE_OPEN",
+        "FILE_CREATE",
+        "FILE_OPEN_IF",
+        "FILE_OVERWRITE",
+        "FILE_OVERWRITE_IF",
+    ];
+    NAMES.get(disposition as usize).copied().unwrap_or("UNKNOWN")
+}
+
+/// Functions of `IOCTL`, MS-SMB2 section 2.2.31.
+pub(super) fn function(function: u32) -> Option<&'static str> {
+    Some(match function {
+        0x0006_0194 => "FSCTL_DFS_GET_REFERRALS",
+        0x0006_01b0 => "FSCTL_DFS_GET_REFERRALS_EX",
+        0x0009_009c => "FSCTL_GET_OBJECT_ID",
+        0x0009_00a4 => "FSCTL_SET_REPARSE_POINT",
+        0x0009_00a8 => "FSCTL_GET_REPARSE_POINT",
+        0x0009_00c0 => "FSCTL_CREATE_OR_GET_OBJECT_ID",
+        0x0009_00c4 => "FSCTL_SET_SPARSE",
+        0x0009_8208 => "FSCTL_FILE_LEVEL_TRIM",
+        0x0011_0018 => "FSCTL_PIPE_WAIT",
+        0x0011_400c => "FSCTL_PIPE_PEEK",
+        0x0011_c017 => "FSCTL_PIPE_TRANSCEIVE",
+        0x0014_0078 => "FSCTL_SRV_REQUEST_RESUME_KEY",
+        0x0014_01bb => "FSCTL_SRV_READ_HASH",
+        0x0014_01d4 => "FSCTL_LMR_REQUEST_RESILIENCY",
+        0x0014_01fc => "FSCTL_QUERY_NETWORK_INTERFACE_INFO",
+        0x0014_0204 => "FSCTL_VALIDATE_NEGOTIATE_INFO",
+        0x0014_4064 => "FSCTL_SRV_ENUMERATE_SNAPSHOTS",
+        0x0014_40f2 => "FSCTL_SRV_COPYCHUNK",
+        0x0014_80f2 => "FSCTL_SRV_COPYCHUNK_WRITE",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_in_order() {
+        assert!(STATUSES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert_eq!(status(0xc000_0022), Some("STATUS_ACCESS_DENIED"));
+        assert_eq!(status(1), None);
+    }
+}
