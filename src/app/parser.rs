@@ -1,5 +1,6 @@
 //! What a protocol must offer: recognition from bytes, and a parser that turns two byte streams into transactions.
 
+use super::frame::Frames;
 use super::settings::Settings;
 use super::transaction::Transactions;
 use crate::types::{Direction, Proto, Timestamp};
@@ -32,6 +33,11 @@ pub trait Protocol: Sync {
 
     /// The names of its `app-layer-event`s and anomalies, without the protocol's name in front.
     fn events(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The names of its frames, which `frame:` looks into (see [`super::frame`]).
+    fn frames(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -117,6 +123,23 @@ pub trait Parser: Send {
 
     /// The same, to remove those that are done and inspected.
     fn transactions_mut(&mut self) -> &mut dyn Transactions;
+
+    /// Where it tells of its frames, when its protocol has some (see [`super::frame`]).
+    fn frames(&mut self) -> Option<&mut Frames> {
+        None
+    }
+
+    /// Whether what the flow carries is encrypted from here on: from the next packet on no rule looks into payload or raw streams.
+    /// Transactions and frames go on.
+    fn is_encrypted(&self) -> bool {
+        false
+    }
+
+    /// Whether the last call completed something (a message, a step of a handshake) that makes it worth looking into the raw stream
+    /// now. That is so anyway when a transaction is done.
+    fn flushes(&mut self) -> bool {
+        false
+    }
 
     /// Memory held for this flow, bytes, roughly.
     fn memory(&self) -> usize {

@@ -11,10 +11,10 @@ use super::inspect::inspect;
 use super::inspect::ops::View;
 use super::rule::{Absent, Header, PacketView, Part, Rule, RuleProtocol};
 use super::ruleset::{Class, ListId, RuleSet, Set, transport_of};
-use crate::app::{DONE, ProtocolId, Transaction};
+use crate::app::{DONE, Frame, Frames, ProtocolId, Transaction};
 use crate::decode::{Net, Packet, Transport};
 use crate::flow::{Flow, Inspected, TxInspected, Vars};
-use crate::stream::{Readable, StreamEvents};
+use crate::stream::{Readable, Session, StreamEvents};
 use crate::types::{Direction, Proto};
 
 /// Limits and sizes of inspection.
@@ -65,6 +65,8 @@ pub struct Match {
     pub rule: u32,
     /// Of which transaction.
     pub tx: Option<u64>,
+    /// Of which frame of the packet's direction.
+    pub frame: Option<u32>,
     /// On what.
     pub class: Class,
     /// In the stream, not in the packet.
@@ -140,6 +142,7 @@ struct Window<'a> {
 struct Memory {
     vars: Vars,
     inspected: Inspected,
+    frames: Frames,
 }
 
 /// A transaction under inspection.
@@ -179,17 +182,20 @@ impl Detector {
                 let mut memory = Memory {
                     vars: std::mem::take(&mut flow.vars),
                     inspected: std::mem::take(&mut flow.inspected),
+                    frames: std::mem::take(flow.app.frames_mut()),
                 };
                 self.inspect(&set, inspection, Some(flow), &mut memory);
                 flow.vars = memory.vars;
                 flow.inspected = memory.inspected;
+                *flow.app.frames_mut() = memory.frames;
             }
             None => self.inspect(&set, inspection, None, &mut Memory::default()),
         }
         self.matches.sort_unstable();
         // a rule on packet and stream tells once of a packet, wherever it matched
         self.matches.dedup_by(|later, kept| {
-            let same = (later.rule, later.tx, later.class) == (kept.rule, kept.tx, kept.class);
+            let same =
+                (later.rule, later.tx, later.frame, later.class) == (kept.rule, kept.tx, kept.frame, kept.class);
             kept.stream |= same && later.stream;
             same
         });
@@ -235,9 +241,12 @@ impl Detector {
         }
         // an ICMP error about a flow carries nothing of it
         let carries = flow.is_some_and(|flow| packet.proto() == Some(flow.proto));
-        if let (Some(flow), true) = (flow, payload_allowed && carries) {
+        if let (Some(flow), true) = (flow, carries) {
             let before = self.matches.len();
             self.stream(set, inspection, flow, memory);
+            if !memory.frames.open(inspection.dir).is_empty() {
+                self.frames(set, inspection, flow, memory);
+            }
             // what the stream changed in the flow's variables is there for rules on this very packet that ask for them
             let changed = |found: &Match| !set.rules[found.rule as usize].var_actions.is_empty();
             if !set.readers[inspection.dir.index()].is_empty()
@@ -306,8 +315,10 @@ impl Detector {
                 self.collect(rules, payload);
             }
         }
+        // rules on payload need some
         let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true };
-        self.try_candidates(set, inspection, flow, memory, Some((window, false)));
+        let window = Some((window, false)).filter(|_| !payload.is_empty());
+        self.try_candidates(set, inspection, flow, memory, window);
     }
 
     /// Rules on packets that test variables, once more.
@@ -363,6 +374,9 @@ impl Detector {
             }
             memory.inspected.flush[side] = false;
             memory.inspected.stream[side] = from + readable;
+            if flow.no_payload {
+                continue;
+            }
             // the window reaches back so that a literal over the border is seen, and a match must use a new byte; inline it
             // slides: as much as a chunk is looked at again with every packet, and what is in it matches again
             let back = match self.config.inline {
@@ -384,6 +398,52 @@ impl Detector {
                 self.collect(rules, bytes);
             }
             self.try_candidates(set, inspection, Some(flow), memory, Some((window, true)));
+        }
+    }
+
+    /// Frames of the packet's side: those that are there to their end, and the others when there is enough that is new.
+    fn frames(
+        &mut self,
+        set: &RuleSet,
+        inspection: &Inspection<'_>,
+        flow: &Flow,
+        memory: &mut Memory,
+    ) {
+        let (dir, side) = (inspection.dir, inspection.dir.index());
+        for nth in 0..memory.frames.open(dir).len() {
+            let Some(&frame) = memory.frames.open(dir).get(nth) else { return };
+            let Some(group) = set.frame_group(frame.protocol, frame.kind) else { continue };
+            let overlap = set.stream_overlap.saturating_sub(1) as u64;
+            let (upto, found) = match &flow.session {
+                Some(session) => {
+                    let least = match self.config.inline || inspection.ending {
+                        true => 1,
+                        false => self.config.chunk[side],
+                    };
+                    frame_in_stream(&frame, session, dir, overlap, least)
+                }
+                None => frame_in_datagram(&frame, inspection.packet.payload),
+            };
+            memory.frames.inspected(dir, nth, upto);
+            let Some(window) = found else { continue };
+            self.scratch.begin(set.rules.len());
+            self.collect(&group.sets[side], window.bytes);
+            let mut candidates = std::mem::take(&mut self.scratch.candidates);
+            candidates.sort_unstable();
+            for &id in &candidates {
+                let rule = &set.rules[id as usize];
+                if self.holds(set, rule, inspection, Some(flow), &memory.vars, Some(window)) {
+                    let found = Match {
+                        rule: id,
+                        tx: frame.tx,
+                        frame: Some(frame.id),
+                        class: Class::Frame,
+                        stream: flow.session.is_some(),
+                    };
+                    self.matched(rule, found, memory);
+                }
+            }
+            self.scratch.candidates = candidates;
         }
     }
 
@@ -412,7 +472,7 @@ impl Detector {
             let rule = &set.rules[id as usize];
             if self.holds(set, rule, inspection, flow, &memory.vars, window) {
                 let class = set.classes[id as usize];
-                self.matched(rule, Match { rule: id, tx: None, class, stream }, memory);
+                self.matched(rule, Match { rule: id, tx: None, frame: None, class, stream }, memory);
             }
         }
         self.scratch.candidates = candidates;
@@ -441,7 +501,7 @@ impl Detector {
         self.clear_vars(rule);
         for part in &rule.parts {
             let held = match &set.registry.buffer(part.buffer).origin {
-                Origin::Payload => match payload {
+                Origin::Payload | Origin::Frame(..) => match payload {
                     Some(window) => self.part_holds(part, window),
                     None => false,
                 },
@@ -600,7 +660,13 @@ impl Detector {
                         inspected.waiting.swap_remove(at);
                     }
                     inspected.matched.push(id);
-                    let found = Match { rule: id, tx: Some(tx.id()), class: Class::Tx, stream: false };
+                    let found = Match {
+                        rule: id,
+                        tx: Some(tx.id()),
+                        frame: None,
+                        class: Class::Tx,
+                        stream: false,
+                    };
                     self.matched(rule, found, memory);
                 }
                 (Outcome::No, Some(at)) => {
@@ -670,6 +736,7 @@ impl Detector {
             }
             let outcome = match &set.registry.buffer(part.buffer).origin {
                 Origin::App(_) => self.tx_part(set, part, inspection, view, ended),
+                Origin::Frame(..) => Outcome::No,
                 Origin::Payload => self.tx_payload(part, inspection, flow, ended),
                 Origin::Packet(bytes) => {
                     let held = match bytes(inspection.packet) {
@@ -788,6 +855,64 @@ impl Detector {
             Outcome::Later
         }
     }
+}
+
+/// What is to inspect of a frame now, and the position up to which it is inspected then.
+fn frame_in_stream<'s>(
+    frame: &Frame,
+    session: &'s Session,
+    dir: Direction,
+    overlap: u64,
+    least: u64,
+) -> (u64, Option<Window<'s>>) {
+    let end = frame.end();
+    let mut from = frame.inspected;
+    // every turn moves `from` forward, or ends
+    loop {
+        if end.is_some_and(|end| from >= end) {
+            return (from, None);
+        }
+        let fresh = match session.readable(dir, from) {
+            Readable::Nothing => return (from, None),
+            Readable::Gap(len) => {
+                from += len;
+                continue;
+            }
+            Readable::Bytes(bytes) => bytes,
+        };
+        let wanted = end.map_or(u64::MAX, |end| end - from);
+        let len = (fresh.len() as u64).min(wanted);
+        let complete = len == wanted;
+        if !complete && len < least && !session.is_ended(dir) && !session.depth_reached(dir) {
+            return (from, None);
+        }
+        // it reaches back so that a literal over the border is seen, and a match must use a new byte
+        let back = overlap.min(from - frame.offset);
+        let (start, bytes) = match session.readable(dir, from - back) {
+            Readable::Bytes(bytes) if bytes.len() as u64 >= back + len => (from - back, bytes),
+            _ => (from, fresh),
+        };
+        let keep = usize::try_from(from - start + len).unwrap_or(usize::MAX);
+        let window = Window {
+            bytes: bytes.get(..keep).unwrap_or(bytes),
+            offset: start - frame.offset,
+            fresh: usize::try_from(from - start).unwrap_or(0),
+            to_end: complete,
+        };
+        return (from + len, Some(window));
+    }
+}
+
+/// The same in a datagram, where a frame is there or not.
+fn frame_in_datagram<'p>(frame: &Frame, payload: &'p [u8]) -> (u64, Option<Window<'p>>) {
+    let end = frame.end().unwrap_or(u64::MAX);
+    if frame.inspected >= end {
+        return (end, None);
+    }
+    let start = usize::try_from(frame.offset).unwrap_or(usize::MAX);
+    let stop = usize::try_from(end).unwrap_or(usize::MAX);
+    let bytes = payload.get(start..stop.min(payload.len())).unwrap_or_default();
+    (end, Some(Window { bytes, offset: 0, fresh: 0, to_end: stop <= payload.len() }))
 }
 
 /// The bytes after all transforms, in one of two buffers that are used in turn; the bytes themselves when there is none.

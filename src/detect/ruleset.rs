@@ -4,7 +4,7 @@
 //! packet meets only rules whose ports are its own; rules without narrow ports are in a group that all packets meet. A
 //! group is the rules without a literal, and a prefilter over the literals of the others.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use super::keyword::Names;
 use super::literal;
 use super::prefilter::{Build, Prefilter};
 use super::registry::Registry;
-use super::rule::{Rule, RuleProtocol};
-use crate::app::ProtocolId;
+use super::rule::{Part, Rule, RuleProtocol};
+use crate::app::{FrameKind, ProtocolId, WantedFrames};
 use crate::rules::{Action, PortSet};
 use crate::types::{Direction, Proto};
 
@@ -36,6 +36,8 @@ pub enum Class {
     PacketStream,
     /// Transactions, once for each.
     Tx,
+    /// Frames, once for each.
+    Frame,
 }
 
 /// An application buffer with its transforms: what a transaction group scans.
@@ -169,6 +171,17 @@ pub struct TxGroup {
     pub lists: Vec<TxList>,
 }
 
+/// Rules on one type of frame, by direction.
+#[derive(Debug)]
+pub struct FrameGroup {
+    /// Whose.
+    pub protocol: ProtocolId,
+    /// What.
+    pub kind: FrameKind,
+    /// The rules.
+    pub sets: [Set; 2],
+}
+
 /// Rules on addresses alone, found by address.
 #[derive(Debug, Default)]
 pub struct AddressIndex {
@@ -229,6 +242,10 @@ pub struct RuleSet {
     pub streams: [Group; 2],
     /// Rules on transactions: by protocol and direction.
     pub txs: Vec<[TxGroup; 2]>,
+    /// Rules on frames, by protocol and type.
+    pub frames: Vec<FrameGroup>,
+    /// Types of frames that rules want; `None` without such rules.
+    pub wanted_frames: Option<Arc<WantedFrames>>,
     /// Rules on packets that test flow variables, by direction, with the transports they cover.
     pub readers: [Vec<(u32, [bool; TRANSPORTS])>; 2],
     /// Flowbit names by number.
@@ -284,6 +301,8 @@ impl RuleSet {
             packets: Default::default(),
             streams: Default::default(),
             txs: (0..registry.protocols().len()).map(|_| Default::default()).collect(),
+            frames: Vec::new(),
+            wanted_frames: None,
             readers: Default::default(),
             flowbit_names: names.flowbit_names(),
             flowint_names: names.flowint_names(),
@@ -300,6 +319,7 @@ impl RuleSet {
         let mut streams: [Pending; 2] = Default::default();
         let mut address: [Vec<u32>; 2] = Default::default();
         let mut txs: HashMap<(usize, usize), TxPending> = HashMap::new();
+        let mut frames: BTreeMap<(ProtocolId, FrameKind), [SetPending; 2]> = BTreeMap::new();
         for (id, (rule, placed)) in self.rules.iter().zip(placed).enumerate() {
             let id = id as u32;
             match placed.class {
@@ -333,6 +353,18 @@ impl RuleSet {
                     }
                 }
                 Class::Tx => self.place_tx(id, placed, &mut txs),
+                Class::Frame => {
+                    let of = |part: &Part| match self.registry.buffer(part.buffer).origin {
+                        Origin::Frame(protocol, kind) => Some((protocol, kind)),
+                        _ => None,
+                    };
+                    let Some(frame) = rule.parts.iter().find_map(of) else { continue };
+                    for (set, _) in
+                        frames.entry(frame).or_default().iter_mut().zip(placed.dirs).filter(|(_, there)| *there)
+                    {
+                        set.add(id, placed.literal.as_ref().map(|(_, text)| text.clone()));
+                    }
+                }
             }
         }
         for dir in 0..2 {
@@ -346,6 +378,16 @@ impl RuleSet {
                 .max(of(&group.destination))
                 .max(of(&group.source));
             self.addresses[dir] = address_index(&self.rules, &address[dir]);
+        }
+        for ((protocol, kind), sets) in frames {
+            self.wanted_frames.get_or_insert_default();
+            if let Some(wanted) = self.wanted_frames.as_mut().and_then(Arc::get_mut) {
+                wanted.add(protocol, kind);
+            }
+            let sets = sets.map(|set| set.build(build));
+            let longest = sets.iter().filter_map(|set| set.literals.as_ref()).map(|l| l.longest).max();
+            self.stream_overlap = self.stream_overlap.max(longest.unwrap_or(0));
+            self.frames.push(FrameGroup { protocol, kind, sets });
         }
         for (transport, groups) in packets.into_iter().enumerate() {
             for (dir, pending) in groups.into_iter().enumerate() {
@@ -402,6 +444,14 @@ impl RuleSet {
         }
     }
 
+    /// The rules on frames of that type.
+    pub fn frame_group(&self, protocol: ProtocolId, kind: FrameKind) -> Option<&FrameGroup> {
+        self.frames
+            .binary_search_by_key(&(protocol, kind), |group| (group.protocol, group.kind))
+            .ok()
+            .map(|at| &self.frames[at])
+    }
+
     /// Memory of all prefilters, bytes.
     pub fn prefilter_memory(&self) -> usize {
         let set = |set: &Set| set.literals.as_ref().map_or(0, Literals::memory);
@@ -409,6 +459,7 @@ impl RuleSet {
         let group = |group: &Group| set(&group.any) + index(&group.destination) + index(&group.source);
         self.packets.iter().flatten().map(group).sum::<usize>()
             + self.streams.iter().map(group).sum::<usize>()
+            + self.frames.iter().flat_map(|group| &group.sets).map(set).sum::<usize>()
             + self.txs.iter().flatten().flat_map(|tx| &tx.lists).map(|l| l.literals.memory()).sum::<usize>()
     }
 }
@@ -441,6 +492,8 @@ fn covers(protocol: RuleProtocol, transport: usize) -> bool {
 fn place(rule: &Rule, registry: &Registry) -> Placed {
     let is_app = |buffer: BufferId| matches!(registry.buffer(buffer).origin, Origin::App(_));
     let has_app = rule.parts.iter().any(|part| is_app(part.buffer)) || !rule.tx_tests.is_empty();
+    let has_frame =
+        rule.parts.iter().any(|part| matches!(registry.buffer(part.buffer).origin, Origin::Frame(..)));
     let payload = rule.parts.iter().find(|part| part.buffer == BufferId::PAYLOAD);
     let flow = rule.flow.unwrap_or_default();
     let needs_packet = rule.packet_payload
@@ -458,6 +511,8 @@ fn place(rule: &Rule, registry: &Registry) -> Placed {
     let anchored = anchored || !rule.packet_tests.is_empty();
     let class = if rule.packet_tests.iter().any(|test| test.is_event()) {
         Class::Event
+    } else if has_frame {
+        Class::Frame
     } else if has_app {
         Class::Tx
     } else if payload.is_some() {
@@ -496,7 +551,8 @@ fn best_literal(rule: &Rule, class: Class, registry: &Registry) -> Option<(usize
     for (at, part) in rule.parts.iter().enumerate() {
         let fits = match &registry.buffer(part.buffer).origin {
             Origin::App(_) => class == Class::Tx && part.absent.is_none(),
-            Origin::Payload => class != Class::Tx,
+            Origin::Payload => class != Class::Tx && class != Class::Frame,
+            Origin::Frame(..) => class == Class::Frame && part.transforms.is_empty(),
             Origin::Packet(_) | Origin::Derived => false,
         };
         if !fits {

@@ -7,7 +7,7 @@ use super::counters::Counters;
 use super::flow_end::EndHeaders;
 use super::records::{AlertEvent, Recorder, exception_verdict, icmp_of};
 use super::settings::EngineConfig;
-use crate::app::{DONE, Transaction};
+use crate::app::{DONE, Frames, Transaction};
 use crate::capture::Frame;
 use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
@@ -198,6 +198,7 @@ impl Lane {
     fn inspected(&mut self, packet: &Packet<'_>, flow: &mut Box<Flow>, dir: Direction) -> Verdict {
         let mut dir = dir;
         let mut findings = Findings::default();
+        flow.no_payload |= flow.app.is_encrypted();
         if let Transport::Tcp(_) = packet.transport {
             dir = self.stream(packet, flow, dir, &mut findings);
         } else {
@@ -318,7 +319,10 @@ impl Lane {
             first_number: packet.number,
             sides: [Side::default(); 2],
             session,
-            app: AppLayer::default(),
+            app: match &self.detector.rules().wanted_frames {
+                Some(wanted) => AppLayer::watching(Frames::watching(wanted.clone())),
+                None => AppLayer::default(),
+            },
             vars: Vars::default(),
             inspected: Inspected::default(),
             action: FlowAction::None,
@@ -411,6 +415,7 @@ impl Lane {
             done.moved |= again.moved;
             done.error = done.error.or(again.error);
             done.opaque |= again.opaque;
+            done.flush |= again.flush;
         }
         if done.recognised && flow.app.protocol().is_some() {
             // the other side may have been waiting for the answer
@@ -418,6 +423,7 @@ impl Lane {
             if other.moved {
                 self.moved(flow, side.opposite());
             }
+            flow.inspected.flush[side.opposite().index()] |= other.flush;
         }
         flow.session = Some(session);
         self.advanced(flow, side, done, findings);
@@ -435,6 +441,7 @@ impl Lane {
         if done.moved {
             self.moved(flow, side);
         }
+        flow.inspected.flush[side.index()] |= done.flush;
         if done.recognised {
             findings.recognised = true;
             let name = flow.app.protocol().map_or("failed", |id| self.protocols.name(id));
@@ -686,7 +693,7 @@ impl Lane {
             }
         });
         // bytes of a stream are most likely of the transaction that came last
-        let guessed = transactions.filter(|_| tx.is_none() && found.stream).and_then(|transactions| {
+        let guessed = transactions.filter(|_| tx.is_none() && found.stream && found.frame.is_none()).and_then(|transactions| {
             let all = (0..transactions.count()).rev().filter_map(|nth| transactions.at(nth));
             all.into_iter().find(|tx| tx.concerns(dir) && tx.progress(dir) > 0)
         });
@@ -698,6 +705,7 @@ impl Lane {
             flow,
             tx,
             tx_guessed,
+            frame: found.frame.and_then(|id| flow?.app.frames().by_id(dir, id)),
             stream,
             blocked: fate.blocked,
             otherwise: match (fate.passed, self.config.inline) {
@@ -809,7 +817,6 @@ impl Lane {
                 !tx.concerns(*dir)
                     || flow.app.gave_up(*dir)
                     || flow.inspected.is_done(tx.id(), *dir)
-                    || flow.no_payload
                     || flow.action != FlowAction::None
             });
             if finished == [true; 2] && recorded.logged && inspected {
@@ -878,14 +885,21 @@ impl Lane {
 
     /// Gives back what of the streams was parsed and inspected.
     fn release(&mut self, flow: &mut Box<Flow>) {
+        if flow.action != FlowAction::None || flow.bypassed {
+            flow.app.frames_mut().stop();
+        }
+        self.counters.frames_missed += flow.app.frames_mut().missed();
+        Direction::BOTH.into_iter().for_each(|dir| flow.app.frames_mut().retire(dir));
         let Some(session) = &mut flow.session else { return };
         let overlap = self.detector.rules().stream_overlap as u64;
         for dir in Direction::BOTH {
             let side = dir.index();
             let overlap =
                 if self.config.detect.inline { overlap.max(self.config.detect.chunk[side]) } else { overlap };
-            let mut upto = flow.inspected.stream[side].saturating_sub(overlap);
-            if flow.action != FlowAction::None || flow.no_payload || flow.bypassed {
+            let frames = flow.app.frames().open(dir).iter().map(|frame| frame.inspected).min();
+            let inspected = flow.inspected.stream[side].min(frames.unwrap_or(u64::MAX));
+            let mut upto = inspected.saturating_sub(overlap);
+            if flow.action != FlowAction::None || flow.bypassed {
                 upto = u64::MAX;
             }
             if flow.app.wants(dir) {
@@ -935,7 +949,7 @@ impl Lane {
 /// Whether what a rule does holds for the whole flow of the packet: when it matched on more than the packet.
 fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
     match found.class {
-        Class::Tx | Class::Address | Class::Detection => true,
+        Class::Tx | Class::Frame | Class::Address | Class::Detection => true,
         Class::Stream | Class::PacketStream => found.stream,
         // a rule that is nothing but its head
         Class::Packet => rule.flow.is_none() && rule.parts.is_empty() && rule.packet_tests.is_empty(),
