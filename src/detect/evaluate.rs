@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::buffer::{BufferId, Kind, Origin};
-use super::inspect::inspect;
+use super::inspect::{finds, inspect};
 use super::inspect::ops::View;
 use super::rule::{Absent, Header, PacketView, Part, Rule, RuleProtocol};
 use super::ruleset::{Class, ListId, RuleSet, Set, transport_of};
@@ -85,6 +85,10 @@ impl Ord for Class {
     }
 }
 
+/// Flags of TCP (RFC 9293 section 3.1).
+const FIN: u8 = 0x01;
+const RST: u8 = 0x04;
+
 /// What a rule says of a transaction that is not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -135,6 +139,8 @@ struct Window<'a> {
     /// Bytes at the front that were inspected before.
     fresh: usize,
     to_end: bool,
+    /// Of a raw stream.
+    is_stream: bool,
 }
 
 /// What inspection changes of a flow.
@@ -316,7 +322,7 @@ impl Detector {
             }
         }
         // rules on payload need some
-        let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true };
+        let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
         let window = Some((window, false)).filter(|_| !payload.is_empty());
         self.try_candidates(set, inspection, flow, memory, window);
     }
@@ -336,7 +342,7 @@ impl Detector {
                 self.scratch.add(rule);
             }
         }
-        let window = Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true };
+        let window = Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
         self.try_candidates(set, inspection, Some(flow), memory, Some((window, false)));
     }
 
@@ -363,7 +369,9 @@ impl Detector {
                 }
                 Readable::Bytes(bytes) => bytes.len() as u64,
             };
+            let ends = |packet: &Packet<'_>| packet.tcp().is_some_and(|tcp| tcp.flags() & (FIN | RST) != 0);
             let due = self.config.inline
+                || ends(inspection.packet)
                 || inspection.ending
                 || memory.inspected.flush[side]
                 || readable >= self.config.chunk[side]
@@ -392,7 +400,7 @@ impl Detector {
                 },
             };
             let fresh = if self.config.inline { 0 } else { usize::try_from(from - start).unwrap_or(0) };
-            let window = Window { bytes, offset: start, fresh, to_end: true };
+            let window = Window { bytes, offset: start, fresh, to_end: true, is_stream: true };
             self.scratch.begin(set.rules.len());
             for rules in set.streams[side].sets(inspection.packet.ports()) {
                 self.collect(rules, bytes);
@@ -506,7 +514,7 @@ impl Detector {
                     None => false,
                 },
                 Origin::Packet(bytes) => match bytes(inspection.packet) {
-                    Some(bytes) => self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true }),
+                    Some(bytes) => self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false }),
                     None => part.absent.is_some(),
                 },
                 Origin::Derived => self.derived_holds(part),
@@ -530,6 +538,19 @@ impl Detector {
         if part.absent == Some(Absent::Only) {
             return false;
         }
+        if window.is_stream && window.fresh > 0 {
+            // the new bytes on their own first: places are counted from where they begin, as the reference engine does, and as
+            // the packets' own payloads are
+            let bytes = window.bytes.get(window.fresh..).unwrap_or_default();
+            let (vars, decoded) = (self.scratch.vars.clone(), self.scratch.decoded.clone());
+            if self.part_holds(part, Window { bytes, offset: 0, fresh: 0, ..window }) {
+                return true;
+            }
+            if !finds(&part.ops) {
+                return false;
+            }
+            (self.scratch.vars, self.scratch.decoded) = (vars, decoded);
+        }
         let Scratch { vars, decoded, transformed, .. } = &mut self.scratch;
         let [one, two] = transformed;
         let bytes = apply(&part.transforms, window.bytes, one, two);
@@ -549,7 +570,7 @@ impl Detector {
     /// A part on what `base64_decode` made.
     fn derived_holds(&mut self, part: &Part) -> bool {
         let decoded = std::mem::take(&mut self.scratch.decoded);
-        let held = self.part_holds(part, Window { bytes: &decoded, offset: 0, fresh: 0, to_end: true });
+        let held = self.part_holds(part, Window { bytes: &decoded, offset: 0, fresh: 0, to_end: true, is_stream: false });
         self.scratch.decoded = decoded;
         held
     }
@@ -741,7 +762,7 @@ impl Detector {
                 Origin::Packet(bytes) => {
                     let held = match bytes(inspection.packet) {
                         Some(bytes) => {
-                            self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true })
+                            self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false })
                         }
                         None => part.absent.is_some(),
                     };
@@ -790,7 +811,7 @@ impl Detector {
         if progress < place.progress && !ended {
             return Outcome::Later;
         }
-        let whole = |bytes| Window { bytes, offset: 0, fresh: 0, to_end: true };
+        let whole = |bytes| Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false };
         match place.kind {
             Kind::Bytes => match tx.bytes(place.slot, 0) {
                 Some(bytes) if self.part_holds(part, whole(bytes)) => Outcome::Match,
@@ -818,7 +839,13 @@ impl Detector {
                         continue;
                     }
                     let window =
-                        Window { bytes: body.bytes, offset: body.offset, fresh: 0, to_end: body.end_seen };
+                        Window {
+                        bytes: body.bytes,
+                        offset: body.offset,
+                        fresh: 0,
+                        to_end: body.end_seen,
+                        is_stream: false,
+                    };
                     if self.part_holds(part, window) {
                         return Outcome::Match;
                     }
@@ -841,11 +868,11 @@ impl Detector {
             Some(session) if inspection.in_stream || session.is_established() => {
                 let start = session.released_to(inspection.dir);
                 match session.readable(inspection.dir, start) {
-                    Readable::Bytes(bytes) => Window { bytes, offset: start, fresh: 0, to_end: true },
-                    _ => Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true },
+                    Readable::Bytes(bytes) => Window { bytes, offset: start, fresh: 0, to_end: true, is_stream: false },
+                    _ => Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false },
                 }
             }
-            _ => Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true },
+            _ => Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false },
         };
         if self.part_holds(part, window) {
             Outcome::Match
@@ -898,6 +925,7 @@ fn frame_in_stream<'s>(
             offset: start - frame.offset,
             fresh: usize::try_from(from - start).unwrap_or(0),
             to_end: complete,
+            is_stream: false,
         };
         return (from + len, Some(window));
     }
@@ -912,7 +940,7 @@ fn frame_in_datagram<'p>(frame: &Frame, payload: &'p [u8]) -> (u64, Option<Windo
     let start = usize::try_from(frame.offset).unwrap_or(usize::MAX);
     let stop = usize::try_from(end).unwrap_or(usize::MAX);
     let bytes = payload.get(start..stop.min(payload.len())).unwrap_or_default();
-    (end, Some(Window { bytes, offset: 0, fresh: 0, to_end: stop <= payload.len() }))
+    (end, Some(Window { bytes, offset: 0, fresh: 0, to_end: stop <= payload.len(), is_stream: false }))
 }
 
 /// The bytes after all transforms, in one of two buffers that are used in turn; the bytes themselves when there is none.

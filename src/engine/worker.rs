@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::collector::{AlertFacts, Batch};
 use super::counters::Counters;
 use super::flow_end::EndHeaders;
-use super::records::{AlertEvent, Recorder, exception_verdict, icmp_of};
+use super::records::{AlertEvent, Recorder, exception_verdict, icmp_of, transcript};
 use super::settings::EngineConfig;
 use crate::app::{DONE, Frames, Transaction};
 use crate::capture::Frame;
@@ -18,7 +18,7 @@ use crate::flow::{
 };
 use crate::output::eve::{Anomaly, VerdictAction};
 use crate::rules::Action;
-use crate::stream::{Memory, Readable, Segment, Session, StreamEvents};
+use crate::stream::{Memory, Segment, Session, StreamEvents};
 use crate::types::{Direction, Proto, Timestamp};
 use crate::verdict::{ExceptionPolicy, Reason, Verdict};
 
@@ -686,11 +686,10 @@ impl Lane {
             let transactions = transactions?;
             (0..transactions.count()).filter_map(|nth| transactions.at(nth)).find(|tx| tx.id() == id)
         });
+        let wanted = self.recorder.config.alert.filter(|fields| fields.payload || fields.payload_printable);
         let stream = (found.stream).then(|| flow?.session.as_ref()).flatten().map(|session| {
-            match session.readable(dir, stream_before.max(session.released_to(dir))) {
-                Readable::Bytes(bytes) => bytes,
-                _ => &[],
-            }
+            let max = wanted.map_or(0, |fields| fields.payload_max);
+            transcript(session, dir, stream_before.max(session.released_to(dir)), u64::MAX, max)
         });
         // bytes of a stream are most likely of the transaction that came last
         let guessed = transactions.filter(|_| tx.is_none() && found.stream && found.frame.is_none()).and_then(|transactions| {
@@ -706,7 +705,7 @@ impl Lane {
             tx,
             tx_guessed,
             frame: found.frame.and_then(|id| flow?.app.frames().by_id(dir, id)),
-            stream,
+            stream: stream.as_deref(),
             blocked: fate.blocked,
             otherwise: match (fate.passed, self.config.inline) {
                 (true, _) => VerdictAction::Pass,

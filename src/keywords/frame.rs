@@ -44,11 +44,11 @@ mod tests {
     #[test]
     fn frames_are_of_protocols() {
         check_loads(&[
-            "frame:dns.pdu; content:\"a\";",
-            "frame:tls.pdu; content:\"a\"; bsize:>4;",
-            "frame:http1.request; content:\"a\";",
-            "frame:tls.stream; content:\"a\";",
-            "frame:tls.pdu; to_lowercase; content:\"a\";",
+            "frame:http.request; content:\"a\";",
+            "frame:http.request; content:\"a\"; bsize:>4;",
+            "frame:http.body.part; content:\"a\";",
+            "frame:http.stream; content:\"a\";",
+            "frame:http.request; content:\"a\"; nocase; pcre:\"/b/R\";",
         ]);
     }
 
@@ -56,10 +56,8 @@ mod tests {
     fn mistakes_are_told() {
         check_errors(&[
             ("frame; content:\"a\";", "needs a value"),
-            ("frame:tls.pud; content:\"a\";", "unknown frame 'tls.pud'"),
-            ("frame:pdu; content:\"a\";", "unknown frame 'pdu'"),
-            ("content:\"a\"; frame:tls.pdu; content:\"a\";", "does not go with other buffers"),
-            ("frame:tls.hdr; content:\"a\"; frame:tls.pdu; content:\"a\";", "does not go with other"),
+            ("frame:http.requets; content:\"a\";", "unknown frame 'http.requets'"),
+            ("frame:request; content:\"a\";", "unknown frame 'request'"),
         ]);
     }
 }

@@ -15,13 +15,8 @@ use ops::{Content, Op, Pcre, View};
 /// new). What asks for none is asked of the new bytes alone.
 /// `budget`: tries left; at 0 the answer is no.
 pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bool {
-    let finds = |op: &Op| match op {
-        Op::Content(content) => !content.negated,
-        Op::Pcre(pcre) => !pcre.negated,
-        Op::Test(_) => false,
-    };
     let mut fresh = fresh;
-    if fresh > 0 && !ops.iter().any(finds) {
+    if fresh > 0 && !finds(ops) {
         view.bytes = view.bytes.get(fresh..).unwrap_or_default();
         view.offset = view.offset.saturating_add(fresh as u64);
         view.from_start = false;
@@ -29,6 +24,15 @@ pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bo
     }
     let mut run = Run { ops, fresh, budget, stale: false };
     run.from(0, view, 0)
+}
+
+/// Whether some operation finds bytes; the others test them or say what must not be there.
+pub fn finds(ops: &[Op]) -> bool {
+    ops.iter().any(|op| match op {
+        Op::Content(content) => !content.negated,
+        Op::Pcre(pcre) => !pcre.negated,
+        Op::Test(_) => false,
+    })
 }
 
 struct Run<'r> {
