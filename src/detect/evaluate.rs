@@ -309,7 +309,7 @@ impl Detector {
     ) {
         let packet = inspection.packet;
         let ports = packet.ports();
-        let payload = if payload_allowed { packet.payload } else { &[] };
+        let payload = if payload_allowed && !packet.is_fragment() { packet.payload } else { &[] };
         let group = &set.packets[transport_of(packet.proto())][inspection.dir.index()];
         self.scratch.begin(set.rules.len());
         for rules in group.sets(ports) {

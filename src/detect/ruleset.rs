@@ -24,7 +24,7 @@ use crate::types::{Direction, Proto};
 pub enum Class {
     /// Decoder or stream events: packets that raised some.
     Event,
-    /// Addresses alone: once for each direction of a flow.
+    /// Addresses and ports alone: once for each direction of a flow.
     Address,
     /// The application protocol alone: once for each direction, when it is known.
     Detection,
@@ -571,12 +571,13 @@ fn best_literal(rule: &Rule, class: Class, registry: &Registry) -> Option<(usize
 }
 
 fn is_address_only(rule: &Rule) -> bool {
-    let ports = rule.header.source_ports.is_any() && rule.header.destination_ports.is_any();
+    // a negated address is looked at with every packet
+    let plain = !rule.header.source.is_negated() && !rule.header.destination.is_negated();
     let protocol = matches!(
         rule.protocol,
         RuleProtocol::Ip(_) | RuleProtocol::Tcp | RuleProtocol::Udp | RuleProtocol::Icmp(_)
     );
-    ports
+    plain
         && protocol
         && rule.flow.is_none()
         && rule.packet_tests.iter().all(|test| test.is_address())

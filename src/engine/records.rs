@@ -549,7 +549,8 @@ pub fn icmp_of(packet: &Packet<'_>) -> Option<(u8, u8)> {
 }
 
 fn number_of(packet: &Packet<'_>) -> Option<u64> {
-    (packet.number > 0).then_some(packet.number)
+    // what was made of packets has no number of its own
+    (packet.number > 0 && packet.origin == crate::decode::Origin::Wire).then_some(packet.number)
 }
 
 fn packet_header<'a>(packet: &'a Packet<'_>, event_type: &'a str) -> EventHeader<'a> {

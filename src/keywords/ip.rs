@@ -56,6 +56,10 @@ impl<T: crate::rules::number::Unsigned + Send + Sync> PacketTest for Field<T> {
     fn test(&self, view: &PacketView<'_>) -> bool {
         (self.take)(view.packet).is_some_and(|value| self.test.matches(value))
     }
+
+    fn is_address(&self) -> bool {
+        self.name == "ip_proto"
+    }
 }
 
 /// Adds a [`Field`] with the usual integer operators.

@@ -93,7 +93,8 @@ struct Dsize(IntTest<u16>);
 impl PacketTest for Dsize {
     fn test(&self, view: &PacketView<'_>) -> bool {
         let len = view.packet.payload.len();
-        if len > 0 && view.flow.is_some_and(|flow| flow.no_payload) {
+        let unread = view.packet.is_fragment() || view.flow.is_some_and(|flow| flow.no_payload);
+        if len > 0 && unread {
             return false;
         }
         // as the reference engine: a packet without payload is not "other than n bytes"
