@@ -30,7 +30,11 @@ impl FrameKind {
 
     /// Its name in that protocol's list.
     pub fn name(self, names: &'static [&'static str]) -> &'static str {
-        if self == Self::STREAM { "stream" } else { names.get(usize::from(self.0)).copied().unwrap_or("unknown") }
+        if self == Self::STREAM {
+            "stream"
+        } else {
+            names.get(usize::from(self.0)).copied().unwrap_or("unknown")
+        }
     }
 
     /// The type of that name.
@@ -222,8 +226,7 @@ impl Frames {
 
     /// The `nth` of [`Frames::open`] was inspected up to that position.
     pub fn inspected(&mut self, dir: Direction, nth: usize, position: u64) {
-        if let Some(frame) =
-            self.0.as_mut().and_then(|watched| watched.sides[dir.index()].open.get_mut(nth))
+        if let Some(frame) = self.0.as_mut().and_then(|watched| watched.sides[dir.index()].open.get_mut(nth))
         {
             frame.inspected = position;
         }
@@ -232,7 +235,9 @@ impl Frames {
     /// Forgets those that were inspected to their end.
     pub fn retire(&mut self, dir: Direction) {
         if let Some(watched) = &mut self.0 {
-            watched.sides[dir.index()].open.retain(|frame| frame.end().is_none_or(|end| frame.inspected < end));
+            watched.sides[dir.index()]
+                .open
+                .retain(|frame| frame.end().is_none_or(|end| frame.inspected < end));
         }
     }
 

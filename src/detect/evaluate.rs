@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use super::buffer::{BufferId, Kind, Origin};
-use super::inspect::{finds, inspect};
 use super::inspect::ops::View;
+use super::inspect::{finds, inspect};
 use super::rule::{Absent, Header, PacketView, Part, Rule, RuleProtocol};
 use super::ruleset::{Class, ListId, RuleSet, Set, transport_of};
 use crate::app::{DONE, Frame, Frames, ProtocolId, Transaction};
@@ -54,7 +54,8 @@ pub struct Inspection<'a> {
     pub ending: bool,
     /// The protocol became known, or was given up, since the last packet.
     pub recognised: bool,
-    /// A bare acknowledgement that completes the handshake: the session is established from the next packet on.
+    /// A bare acknowledgement that completes the handshake, or the packet with which a session was picked up in its middle: it is
+    /// established from the next packet on.
     pub opening: bool,
 }
 
@@ -200,8 +201,8 @@ impl Detector {
         self.matches.sort_unstable();
         // a rule on packet and stream tells once of a packet, wherever it matched
         self.matches.dedup_by(|later, kept| {
-            let same =
-                (later.rule, later.tx, later.frame, later.class) == (kept.rule, kept.tx, kept.frame, kept.class);
+            let same = (later.rule, later.tx, later.frame, later.class)
+                == (kept.rule, kept.tx, kept.frame, kept.class);
             kept.stream |= same && later.stream;
             same
         });
@@ -342,7 +343,8 @@ impl Detector {
                 self.scratch.add(rule);
             }
         }
-        let window = Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
+        let window =
+            Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
         self.try_candidates(set, inspection, Some(flow), memory, Some((window, false)));
     }
 
@@ -410,13 +412,7 @@ impl Detector {
     }
 
     /// Frames of the packet's side: those that are there to their end, and the others when there is enough that is new.
-    fn frames(
-        &mut self,
-        set: &RuleSet,
-        inspection: &Inspection<'_>,
-        flow: &Flow,
-        memory: &mut Memory,
-    ) {
+    fn frames(&mut self, set: &RuleSet, inspection: &Inspection<'_>, flow: &Flow, memory: &mut Memory) {
         let (dir, side) = (inspection.dir, inspection.dir.index());
         for nth in 0..memory.frames.open(dir).len() {
             let Some(&frame) = memory.frames.open(dir).get(nth) else { return };
@@ -514,7 +510,10 @@ impl Detector {
                     None => false,
                 },
                 Origin::Packet(bytes) => match bytes(inspection.packet) {
-                    Some(bytes) => self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false }),
+                    Some(bytes) => self.part_holds(
+                        part,
+                        Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false },
+                    ),
                     None => part.absent.is_some(),
                 },
                 Origin::Derived => self.derived_holds(part),
@@ -570,7 +569,10 @@ impl Detector {
     /// A part on what `base64_decode` made.
     fn derived_holds(&mut self, part: &Part) -> bool {
         let decoded = std::mem::take(&mut self.scratch.decoded);
-        let held = self.part_holds(part, Window { bytes: &decoded, offset: 0, fresh: 0, to_end: true, is_stream: false });
+        let held = self.part_holds(
+            part,
+            Window { bytes: &decoded, offset: 0, fresh: 0, to_end: true, is_stream: false },
+        );
         self.scratch.decoded = decoded;
         held
     }
@@ -681,13 +683,8 @@ impl Detector {
                         inspected.waiting.swap_remove(at);
                     }
                     inspected.matched.push(id);
-                    let found = Match {
-                        rule: id,
-                        tx: Some(tx.id()),
-                        frame: None,
-                        class: Class::Tx,
-                        stream: false,
-                    };
+                    let found =
+                        Match { rule: id, tx: Some(tx.id()), frame: None, class: Class::Tx, stream: false };
                     self.matched(rule, found, memory);
                 }
                 (Outcome::No, Some(at)) => {
@@ -761,9 +758,10 @@ impl Detector {
                 Origin::Payload => self.tx_payload(part, inspection, flow, ended),
                 Origin::Packet(bytes) => {
                     let held = match bytes(inspection.packet) {
-                        Some(bytes) => {
-                            self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false })
-                        }
+                        Some(bytes) => self.part_holds(
+                            part,
+                            Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false },
+                        ),
                         None => part.absent.is_some(),
                     };
                     if held { Outcome::Match } else { Outcome::No }
@@ -838,8 +836,7 @@ impl Detector {
                     if !complete && body.bytes.len() < body.inspect_min {
                         continue;
                     }
-                    let window =
-                        Window {
+                    let window = Window {
                         bytes: body.bytes,
                         offset: body.offset,
                         fresh: 0,
@@ -864,17 +861,29 @@ impl Detector {
 
     /// Payload of a transaction rule: what is there of the stream, or the packet's.
     fn tx_payload(&mut self, part: &Part, inspection: &Inspection<'_>, flow: &Flow, ended: bool) -> Outcome {
-        let window = match &flow.session {
+        let of_packet =
+            Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
+        let held = match &flow.session {
             Some(session) if inspection.in_stream || session.is_established() => {
-                let start = session.released_to(inspection.dir);
-                match session.readable(inspection.dir, start) {
-                    Readable::Bytes(bytes) => Window { bytes, offset: start, fresh: 0, to_end: true, is_stream: false },
-                    _ => Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false },
+                let mut at = session.released_to(inspection.dir);
+                let (mut held, mut any) = (false, false);
+                // every turn moves `at` forward, or ends
+                while !held {
+                    match session.readable(inspection.dir, at) {
+                        Readable::Bytes(bytes) => {
+                            any = true;
+                            held = self.part_holds(part, Window { bytes, offset: at, ..of_packet });
+                            at += bytes.len() as u64;
+                        }
+                        Readable::Gap(len) => at += len,
+                        Readable::Nothing => break,
+                    }
                 }
+                held || !any && self.part_holds(part, of_packet)
             }
-            _ => Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false },
+            _ => self.part_holds(part, of_packet),
         };
-        if self.part_holds(part, window) {
+        if held {
             Outcome::Match
         } else if ended {
             Outcome::No
@@ -1028,6 +1037,13 @@ fn ends_hold(header: &Header, packet: &Packet<'_>) -> bool {
     }
     let Some((source, destination)) = packet.ends() else { return false };
     let ports = packet.ports().is_some();
+    // a fragment tells no ports
+    if !ports
+        && !matches!(packet.transport, Transport::Icmp4(_) | Transport::Icmp6(_))
+        && !(header.source_ports.is_any() && header.destination_ports.is_any())
+    {
+        return false;
+    }
     let one_way = |from: crate::types::Endpoint, to: crate::types::Endpoint| {
         header.source.contains(from.ip)
             && header.destination.contains(to.ip)

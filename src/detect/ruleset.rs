@@ -359,8 +359,12 @@ impl RuleSet {
                         _ => None,
                     };
                     let Some(frame) = rule.parts.iter().find_map(of) else { continue };
-                    for (set, _) in
-                        frames.entry(frame).or_default().iter_mut().zip(placed.dirs).filter(|(_, there)| *there)
+                    for (set, _) in frames
+                        .entry(frame)
+                        .or_default()
+                        .iter_mut()
+                        .zip(placed.dirs)
+                        .filter(|(_, there)| *there)
                     {
                         set.add(id, placed.literal.as_ref().map(|(_, text)| text.clone()));
                     }

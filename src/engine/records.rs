@@ -7,9 +7,9 @@ use crate::detect::rule::{Rule, Target};
 use crate::flow::{Flow, FlowAction, Protocols};
 use crate::json::JsonWriter;
 use crate::output::eve::{
-    AlertRecord, Anomaly, DropRecord, FlowInAlert, FlowRecord, FrameRecord, Payload, TcpRecord, TcpSessionRecord,
-    VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo, write_files,
-    write_flow_event, write_flow_in_alert, write_frame, write_payload, write_verdict,
+    AlertRecord, Anomaly, DropRecord, FlowInAlert, FlowRecord, FrameRecord, Payload, TcpRecord,
+    TcpSessionRecord, VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo,
+    write_files, write_flow_event, write_flow_in_alert, write_frame, write_payload, write_verdict,
 };
 use crate::output::event::{write_app_proto, write_direction, write_tunnel};
 use crate::output::{AppProto, EventHeader, TunnelInfo, close_event, community_id, pkt_src, write_header};

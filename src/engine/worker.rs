@@ -353,7 +353,8 @@ impl Lane {
         let segment = Segment { tcp, payload: packet.payload, dir, timestamp: packet.timestamp };
         let established = session.is_established();
         let handled = session.segment(&segment, &self.config.stream, &mut self.memory);
-        findings.opening = !established && packet.payload.is_empty() && !session.midstream();
+        findings.opening =
+            !established && (handled.picked_up || packet.payload.is_empty() && !session.midstream());
         findings.stream_events = handled.events;
         findings.in_stream = handled.in_stream;
         if !handled.valid {
@@ -692,10 +693,12 @@ impl Lane {
             transcript(session, dir, stream_before.max(session.released_to(dir)), u64::MAX, max)
         });
         // bytes of a stream are most likely of the transaction that came last
-        let guessed = transactions.filter(|_| tx.is_none() && found.stream && found.frame.is_none()).and_then(|transactions| {
-            let all = (0..transactions.count()).rev().filter_map(|nth| transactions.at(nth));
-            all.into_iter().find(|tx| tx.concerns(dir) && tx.progress(dir) > 0)
-        });
+        let guessed = transactions
+            .filter(|_| tx.is_none() && found.stream && found.frame.is_none())
+            .and_then(|transactions| {
+                let all = (0..transactions.count()).rev().filter_map(|nth| transactions.at(nth));
+                all.into_iter().find(|tx| tx.concerns(dir) && tx.progress(dir) > 0)
+            });
         let (tx, tx_guessed) = (tx.or(guessed), guessed.is_some());
         let event = AlertEvent {
             rule,

@@ -1,7 +1,8 @@
 //! What a flow speaks: recognition of the protocol from the bytes of both directions, and the feeding of its parser.
 
 use crate::app::{
-    Change, Frames, Input, ParseError, Parser, ParserFactory, Probe, Protocol, ProtocolId, Settings, Transactions,
+    Change, Frames, Input, ParseError, Parser, ParserFactory, Probe, Protocol, ProtocolId, Settings,
+    Transactions,
 };
 use crate::stream::{Readable, Session};
 use crate::types::{Direction, Proto, Timestamp};
@@ -384,7 +385,8 @@ impl AppLayer {
         // the parser reports its frames into those of the flow
         if let (Some(frames), Some(id)) = (parser.frames(), self.protocol) {
             std::mem::swap(frames, &mut self.frames);
-            let has_frames = protocols.entry(id).is_some_and(|(_, protocol, _)| !protocol.frames().is_empty());
+            let has_frames =
+                protocols.entry(id).is_some_and(|(_, protocol, _)| !protocol.frames().is_empty());
             frames.begin(id, has_frames, input.dir, stream.then_some(self.at[side]));
         }
         let parsed = parser.parse(input);

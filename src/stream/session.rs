@@ -362,7 +362,12 @@ impl Session {
     fn limit(&self, dir: Direction) -> u64 {
         let side = &self.sides[dir.index()];
         let alone = self.one_way == Some(dir) && side.fin.is_some();
-        let all = self.inline || self.oneside || alone || self.over || self.state == State::Closed || self.is_reset();
+        let all = self.inline
+            || self.oneside
+            || alone
+            || self.over
+            || self.state == State::Closed
+            || self.is_reset();
         if all { u64::MAX } else { side.acked() }
     }
 

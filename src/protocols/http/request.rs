@@ -42,7 +42,8 @@ const CONNECT_WAITING_MAX: usize = 64 << 10;
 
 impl HttpParser {
     pub(super) fn run_request(&mut self, data: &[u8], eof: bool) -> Result<Ran, ParseError> {
-        let Self { config, store, request: lane, response, request_inflate: inflate, bombs, frames, .. } = self;
+        let Self { config, store, request: lane, response, request_inflate: inflate, bombs, frames, .. } =
+            self;
         let config: &Config = config;
         let mut at = 0;
         loop {

@@ -169,7 +169,8 @@ impl TlsParser {
         let side = &mut self.sides[dir.index()];
         if !side.begun {
             side.begun = true;
-            if let Some(tx) = self.tx() {
+            // of a flow picked up in its middle nobody said which version it is
+            if let (Some(tx), true) = (self.tx(), kind != APPLICATION_DATA) {
                 tx.versions[dir.index()] = version;
             }
         }
