@@ -156,7 +156,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
 /// Keywords that need something from outside the rule (a file, a script, a database): each is refused, and the message says
 /// why. They are here so that the refusal is on purpose.
 const REFUSED: &[(&str, &str)] = &[
-    ("frame", "frame:http1.pdu; content:\"abc\";"),
+    ("frame", "frame:http1.request; content:\"abc\";"),
     ("datarep", "content:\"abc\"; datarep:bad, >, 5, load bad.rep, type string;"),
     ("dataset", "http.uri; dataset:isset,bad,load bad.lst,type string;"),
     ("filemagic", "filemagic:\"executable\";"),

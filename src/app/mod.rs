@@ -4,11 +4,13 @@
 //! [`Transaction`]; detection asks transactions for bytes by [`Slot`].
 
 pub mod file;
+pub mod frame;
 pub mod parser;
 pub mod settings;
 pub mod transaction;
 
 pub use file::{File, FileState};
+pub use frame::{Frame, FrameKind, Frames, WantedFrames};
 pub use parser::{Change, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, ProtocolId};
 pub use settings::Settings;
 pub use transaction::{Body, DONE, RecordEnds, Slot, Transaction, Transactions, TxList};

@@ -1,5 +1,6 @@
 //! What a protocol must offer: recognition from bytes, and a parser that turns two byte streams into transactions.
 
+use super::frame::Frames;
 use super::settings::Settings;
 use super::transaction::Transactions;
 use crate::types::{Direction, Proto, Timestamp};
@@ -70,6 +71,11 @@ pub trait Protocol: Sync {
     /// Records name its events in capitals, as Suricata does for some protocols.
     fn events_in_capitals(&self) -> bool {
         false
+    }
+
+    /// The names of its frames, which `frame:` looks into (see [`super::frame`]).
+    fn frames(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Reads the settings once and answers with what makes parsers.
@@ -179,6 +185,23 @@ pub trait Parser: Send {
     /// Takes what the parser before has handed over.
     fn take_over(&mut self, from: Box<dyn std::any::Any + Send>) {
         let _ = from;
+    }
+
+    /// Where it tells of its frames, when its protocol has some (see [`super::frame`]).
+    fn frames(&mut self) -> Option<&mut Frames> {
+        None
+    }
+
+    /// Whether what the flow carries is encrypted from here on: from the next packet on no rule looks into payload or raw streams.
+    /// Transactions and frames go on.
+    fn is_encrypted(&self) -> bool {
+        false
+    }
+
+    /// Whether the last call completed something (a message, a step of a handshake) that makes it worth looking into the raw stream
+    /// now. That is so anyway when a transaction is done.
+    fn flushes(&mut self) -> bool {
+        false
     }
 
     /// Memory held for this flow, bytes, roughly.

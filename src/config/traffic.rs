@@ -386,7 +386,7 @@ impl DecoderSection {
         let erspan = section.section("erspan");
         let erspan_type1 = {
             let type1 = erspan.section("typeI");
-            let enabled = type1.flag("enabled", false);
+            let enabled = type1.flag("enabled", true);
             type1.finish();
             enabled
         };

@@ -1,6 +1,6 @@
 //! Buffers: named bytes that rules look into, and where each protocol has them.
 
-use crate::app::{ProtocolId, Slot};
+use crate::app::{FrameKind, ProtocolId, Slot};
 use crate::decode::Packet;
 use crate::types::Direction;
 
@@ -95,6 +95,8 @@ pub enum Origin {
     Derived,
     /// A part of the packet.
     Packet(PacketBytes),
+    /// Frames of that type, each on its own.
+    Frame(ProtocolId, FrameKind),
     /// Transactions.
     App(Vec<Source>),
 }

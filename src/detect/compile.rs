@@ -268,6 +268,20 @@ fn finish(
             }
         }
     }
+    // a frame is looked at alone
+    let frame = |buffer| matches!(registry.buffer(buffer).origin, Origin::Frame(..));
+    if let Some(first) = builder.parts.iter().map(|part| part.buffer).find(|buffer| frame(*buffer)) {
+        let alone = builder.parts.iter().all(|part| {
+            part.buffer == first
+                || matches!(registry.buffer(part.buffer).origin, Origin::Packet(_) | Origin::Derived)
+        });
+        if !alone || !builder.tx_tests.is_empty() {
+            errors.push(
+                RuleError::new(whole.clone(), "'frame' does not go with other buffers")
+                    .hint("a rule looks into frames of one type; tie several rules with flowbits"),
+            );
+        }
+    }
     // every application buffer must be of the rule's protocol
     let mut protocol = builder.protocol;
     for part in &builder.parts {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use super::buffer::{BufferId, Kind, Origin};
 use super::head::Facts;
-use super::inspect::inspect;
 use super::inspect::ops::View;
+use super::inspect::{finds, inspect};
 use super::rule::{Absent, PacketView, Part, Rule};
 use super::ruleset::{Class, Group, RuleSet, TxList, Unfiltered, transport_of};
-use crate::app::{DONE, ProtocolId, Transaction};
+use crate::app::{DONE, Frame, Frames, ProtocolId, Transaction};
 use crate::decode::{Packet, Transport};
 use crate::flow::{Flow, Inspected, TxInspected, Vars};
-use crate::stream::{Readable, StreamEvents};
+use crate::stream::{Readable, Session, StreamEvents};
 use crate::types::Direction;
 
 /// Limits and sizes of inspection.
@@ -55,7 +55,8 @@ pub struct Inspection<'a> {
     pub ending: bool,
     /// The protocol became known, or was given up, since the last packet.
     pub recognised: bool,
-    /// A bare acknowledgement that completes the handshake: the session is established from the next packet on.
+    /// A bare acknowledgement that completes the handshake, or the packet with which a session was picked up in its middle: it is
+    /// established from the next packet on.
     pub opening: bool,
 }
 
@@ -66,6 +67,8 @@ pub struct Match {
     pub rule: u32,
     /// Of which transaction.
     pub tx: Option<u64>,
+    /// Of which frame of the packet's direction.
+    pub frame: Option<u32>,
     /// On what.
     pub class: Class,
     /// In the stream, not in the packet.
@@ -83,6 +86,10 @@ impl Ord for Class {
         (*self as u8).cmp(&(*other as u8))
     }
 }
+
+/// Flags of TCP (RFC 9293 section 3.1).
+const FIN: u8 = 0x01;
+const RST: u8 = 0x04;
 
 /// What a rule says of a transaction that is not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,14 +174,8 @@ struct Window<'a> {
     /// Bytes at the front that were inspected before.
     fresh: usize,
     to_end: bool,
-}
-
-impl Window<'_> {
-    /// The new bytes alone, as if the stream began with them.
-    fn chunk(self) -> Self {
-        let bytes = self.bytes.get(self.fresh..).unwrap_or_default();
-        Window { bytes, offset: 0, fresh: 0, to_end: self.to_end }
-    }
+    /// Of a raw stream.
+    is_stream: bool,
 }
 
 /// What inspection changes of a flow.
@@ -182,6 +183,7 @@ impl Window<'_> {
 struct Memory {
     vars: Vars,
     inspected: Inspected,
+    frames: Frames,
 }
 
 /// A transaction under inspection.
@@ -231,10 +233,12 @@ impl Detector {
                 let mut memory = Memory {
                     vars: std::mem::take(&mut flow.vars),
                     inspected: std::mem::take(&mut flow.inspected),
+                    frames: std::mem::take(flow.app.frames_mut()),
                 };
                 state.inspect(set, inspection, Some(flow), &mut memory);
                 flow.vars = memory.vars;
                 flow.inspected = memory.inspected;
+                *flow.app.frames_mut() = memory.frames;
             }
             None => state.inspect(set, inspection, None, &mut Memory::default()),
         }
@@ -242,7 +246,8 @@ impl Detector {
         matches.sort_unstable();
         // a rule on packet and stream tells once of a packet, wherever it matched
         matches.dedup_by(|later, kept| {
-            let same = (later.rule, later.tx, later.class) == (kept.rule, kept.tx, kept.class);
+            let same = (later.rule, later.tx, later.frame, later.class)
+                == (kept.rule, kept.tx, kept.frame, kept.class);
             kept.stream |= same && later.stream;
             same
         });
@@ -290,9 +295,12 @@ impl State {
         }
         // an ICMP error about a flow carries nothing of it
         let carries = flow.is_some_and(|flow| packet.proto() == Some(flow.proto));
-        if let (Some(flow), true) = (flow, payload_allowed && carries) {
+        if let (Some(flow), true) = (flow, carries) {
             let before = self.matches.len();
             self.stream(set, inspection, flow, memory);
+            if !memory.frames.open(inspection.dir).is_empty() {
+                self.frames(set, inspection, flow, memory);
+            }
             // what the stream changed in the flow's variables is there for rules on this very packet that ask for them
             let changed = |found: &Match| !set.rules[found.rule as usize].var_actions.is_empty();
             if !set.readers[inspection.dir.index()].is_empty()
@@ -349,17 +357,18 @@ impl State {
     ) {
         let packet = inspection.packet;
         let ports = packet.ports();
-        let payload = if payload_allowed { packet.payload } else { &[] };
+        let payload = if payload_allowed && !packet.is_fragment() { packet.payload } else { &[] };
         let group = &set.packets[transport_of(packet.proto())][inspection.dir.index()];
+        // rules on payload need some
+        let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
         self.scratch.begin();
-        self.collect(group, ports, payload, 0);
+        self.collect(group, ports, window);
         // a payload that became part of no stream is all that stream rules will see of it
         if matches!(packet.transport, Transport::Tcp(_)) && !inspection.in_stream && !payload.is_empty() {
-            self.collect(&set.streams[inspection.dir.index()], ports, payload, 0);
-            self.collect(&set.chunks[inspection.dir.index()], ports, payload, 0);
+            self.collect(&set.streams[inspection.dir.index()], ports, window);
         }
-        let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true };
-        self.try_candidates(set, inspection, flow, memory, Some((window, false)));
+        let window = Some((window, false)).filter(|_| !payload.is_empty());
+        self.try_candidates(set, inspection, flow, memory, window);
     }
 
     /// Rules on packets that test variables, once more.
@@ -377,23 +386,26 @@ impl State {
                 self.scratch.add(rule);
             }
         }
-        let window = Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true };
+        let window =
+            Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
         self.try_candidates(set, inspection, Some(flow), memory, Some((window, false)));
     }
 
-    /// Rules of a group that may match bytes which begin at `offset` in their buffer.
-    fn collect(&mut self, group: &Group, ports: Option<(u16, u16)>, bytes: &[u8], offset: u64) {
+    /// Rules of a group that may match in that window.
+    fn collect(&mut self, group: &Group, ports: Option<(u16, u16)>, window: Window<'_>) {
         let (scratch, facts) = (&mut self.scratch, &self.facts);
         for set in group.sets(ports) {
-            let payload: &[Unfiltered] = if bytes.is_empty() { &[] } else { &set.payload };
+            let payload: &[Unfiltered] = if window.bytes.is_empty() { &[] } else { &set.payload };
             for unfiltered in set.always.iter().chain(payload) {
                 if unfiltered.head.may_hold(facts) {
                     scratch.add(unfiltered.rule);
                 }
             }
         }
-        if !bytes.is_empty() {
-            group.patterns.scan(bytes, Some(offset), &mut |rule| scratch.add(rule));
+        if !window.bytes.is_empty() {
+            group
+                .patterns
+                .scan_window(window.bytes, window.offset, window.fresh, &mut |rule| scratch.add(rule));
         }
     }
 
@@ -412,7 +424,9 @@ impl State {
                 }
                 Readable::Bytes(bytes) => bytes.len() as u64,
             };
+            let ends = |packet: &Packet<'_>| packet.tcp().is_some_and(|tcp| tcp.flags() & (FIN | RST) != 0);
             let due = self.config.inline
+                || ends(inspection.packet)
                 || inspection.ending
                 || memory.inspected.flush[side]
                 || readable >= self.config.chunk[side]
@@ -423,6 +437,9 @@ impl State {
             }
             memory.inspected.flush[side] = false;
             memory.inspected.stream[side] = from + readable;
+            if flow.no_payload {
+                continue;
+            }
             // the window reaches back so that a literal over the border is seen, and a match must use a new byte; inline it
             // slides: as much as a chunk is looked at again with every packet, and what is in it matches again
             let back = match self.config.inline {
@@ -438,13 +455,52 @@ impl State {
                 },
             };
             let fresh = if self.config.inline { 0 } else { usize::try_from(from - start).unwrap_or(0) };
-            let window = Window { bytes, offset: start, fresh, to_end: true };
+            let window = Window { bytes, offset: start, fresh, to_end: true, is_stream: true };
             self.scratch.begin();
-            let ports = inspection.packet.ports();
-            self.collect(&set.streams[side], ports, bytes, start);
-            let chunk = if self.config.inline { window } else { window.chunk() };
-            self.collect(&set.chunks[side], ports, chunk.bytes, chunk.offset);
+            self.collect(&set.streams[side], inspection.packet.ports(), window);
             self.try_candidates(set, inspection, Some(flow), memory, Some((window, true)));
+        }
+    }
+
+    /// Frames of the packet's side: those that are there to their end, and the others when there is enough that is new.
+    fn frames(&mut self, set: &RuleSet, inspection: &Inspection<'_>, flow: &Flow, memory: &mut Memory) {
+        let (dir, side) = (inspection.dir, inspection.dir.index());
+        for nth in 0..memory.frames.open(dir).len() {
+            let Some(&frame) = memory.frames.open(dir).get(nth) else { return };
+            let Some(group) = set.frame_group(frame.protocol, frame.kind) else { continue };
+            let overlap = set.stream_overlap.saturating_sub(1) as u64;
+            let (upto, found) = match &flow.session {
+                Some(session) => {
+                    let least = match self.config.inline || inspection.ending {
+                        true => 1,
+                        false => self.config.chunk[side],
+                    };
+                    frame_in_stream(&frame, session, dir, overlap, least)
+                }
+                None => frame_in_datagram(&frame, inspection.packet.payload),
+            };
+            memory.frames.inspected(dir, nth, upto);
+            let Some(window) = found else { continue };
+            self.scratch.begin();
+            self.collect(&group.groups[side], inspection.packet.ports(), window);
+            let mut candidates = std::mem::take(&mut self.scratch.candidates);
+            candidates.sort_unstable();
+            for &id in &candidates {
+                let rule = &set.rules[id as usize];
+                if self.head_holds(set, id, inspection, Some(flow))
+                    && self.holds(set, rule, inspection, Some(flow), &memory.vars, Some(window))
+                {
+                    let found = Match {
+                        rule: id,
+                        tx: frame.tx,
+                        frame: Some(frame.id),
+                        class: Class::Frame,
+                        stream: flow.session.is_some(),
+                    };
+                    self.matched(rule, found, memory);
+                }
+            }
+            self.scratch.candidates = candidates;
         }
     }
 
@@ -470,14 +526,11 @@ impl State {
                 continue;
             }
             let rule = &set.rules[id as usize];
-            let class = set.classes[id as usize];
-            // places from the start count from the start of what is new, as in the reference engine
-            let chunk = stream && class == Class::PacketStream && !self.config.inline;
-            let window = if chunk { window.map(Window::chunk) } else { window };
             if self.head_holds(set, id, inspection, flow)
                 && self.holds(set, rule, inspection, flow, &memory.vars, window)
             {
-                self.matched(rule, Match { rule: id, tx: None, class, stream }, memory);
+                let class = set.classes[id as usize];
+                self.matched(rule, Match { rule: id, tx: None, frame: None, class, stream }, memory);
             }
         }
         self.scratch.candidates = candidates;
@@ -521,12 +574,15 @@ impl State {
         self.scratch.little = true;
         for part in &rule.parts {
             let held = match &set.registry.buffer(part.buffer).origin {
-                Origin::Payload => match payload {
+                Origin::Payload | Origin::Frame(..) => match payload {
                     Some(window) => self.part_holds(part, window),
                     None => false,
                 },
                 Origin::Packet(bytes) => match bytes(inspection.packet) {
-                    Some(bytes) => self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true }),
+                    Some(bytes) => self.part_holds(
+                        part,
+                        Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false },
+                    ),
                     None => part.absent.is_some(),
                 },
                 Origin::Derived => self.derived_holds(part),
@@ -550,6 +606,19 @@ impl State {
         if part.absent == Some(Absent::Only) {
             return false;
         }
+        if window.is_stream && window.fresh > 0 {
+            // the new bytes on their own first: places are counted from where they begin, as the reference engine does, and as
+            // the packets' own payloads are
+            let bytes = window.bytes.get(window.fresh..).unwrap_or_default();
+            let (vars, decoded) = (self.scratch.vars.clone(), self.scratch.decoded.clone());
+            if self.part_holds(part, Window { bytes, offset: 0, fresh: 0, ..window }) {
+                return true;
+            }
+            if !finds(&part.ops) {
+                return false;
+            }
+            (self.scratch.vars, self.scratch.decoded) = (vars, decoded);
+        }
         let Scratch { vars, decoded, transformed, little, .. } = &mut self.scratch;
         let [one, two] = transformed;
         let bytes = apply(&part.transforms, window.bytes, one, two);
@@ -570,7 +639,10 @@ impl State {
     /// A part on what `base64_decode` made.
     fn derived_holds(&mut self, part: &Part) -> bool {
         let decoded = std::mem::take(&mut self.scratch.decoded);
-        let held = self.part_holds(part, Window { bytes: &decoded, offset: 0, fresh: 0, to_end: true });
+        let held = self.part_holds(
+            part,
+            Window { bytes: &decoded, offset: 0, fresh: 0, to_end: true, is_stream: false },
+        );
         self.scratch.decoded = decoded;
         held
     }
@@ -680,7 +752,8 @@ impl State {
             match self.tx_rule(set, id, inspection, view, &memory.vars, &mut held, ended) {
                 Outcome::Match => {
                     inspected.matched.push(id);
-                    let found = Match { rule: id, tx: Some(tx.id()), class: Class::Tx, stream: false };
+                    let found =
+                        Match { rule: id, tx: Some(tx.id()), frame: None, class: Class::Tx, stream: false };
                     self.matched(rule, found, memory);
                 }
                 Outcome::Later => inspected.waiting.push((id, held)),
@@ -748,12 +821,14 @@ impl State {
             }
             let outcome = match &set.registry.buffer(part.buffer).origin {
                 Origin::App(_) => self.tx_part(set, part, inspection, view, ended),
+                Origin::Frame(..) => Outcome::No,
                 Origin::Payload => self.tx_payload(part, inspection, flow, ended),
                 Origin::Packet(bytes) => {
                     let held = match bytes(inspection.packet) {
-                        Some(bytes) => {
-                            self.part_holds(part, Window { bytes, offset: 0, fresh: 0, to_end: true })
-                        }
+                        Some(bytes) => self.part_holds(
+                            part,
+                            Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false },
+                        ),
                         None => part.absent.is_some(),
                     };
                     if held { Outcome::Match } else { Outcome::No }
@@ -801,7 +876,7 @@ impl State {
         if progress < place.progress && !ended {
             return Outcome::Later;
         }
-        let whole = |bytes| Window { bytes, offset: 0, fresh: 0, to_end: true };
+        let whole = |bytes| Window { bytes, offset: 0, fresh: 0, to_end: true, is_stream: false };
         match place.kind {
             Kind::Bytes => match tx.bytes(place.slot, 0) {
                 Some(bytes) if self.part_holds(part, whole(bytes)) => Outcome::Match,
@@ -828,8 +903,13 @@ impl State {
                     if !complete && body.bytes.len() < body.inspect_min {
                         continue;
                     }
-                    let window =
-                        Window { bytes: body.bytes, offset: body.offset, fresh: 0, to_end: body.end_seen };
+                    let window = Window {
+                        bytes: body.bytes,
+                        offset: body.offset,
+                        fresh: 0,
+                        to_end: body.end_seen,
+                        is_stream: false,
+                    };
                     if self.part_holds(part, window) {
                         return Outcome::Match;
                     }
@@ -848,17 +928,29 @@ impl State {
 
     /// Payload of a transaction rule: what is there of the stream, or the packet's.
     fn tx_payload(&mut self, part: &Part, inspection: &Inspection<'_>, flow: &Flow, ended: bool) -> Outcome {
-        let window = match &flow.session {
+        let of_packet =
+            Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
+        let held = match &flow.session {
             Some(session) if inspection.in_stream || session.is_established() => {
-                let start = session.released_to(inspection.dir);
-                match session.readable(inspection.dir, start) {
-                    Readable::Bytes(bytes) => Window { bytes, offset: start, fresh: 0, to_end: true },
-                    _ => Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true },
+                let mut at = session.released_to(inspection.dir);
+                let (mut held, mut any) = (false, false);
+                // every turn moves `at` forward, or ends
+                while !held {
+                    match session.readable(inspection.dir, at) {
+                        Readable::Bytes(bytes) => {
+                            any = true;
+                            held = self.part_holds(part, Window { bytes, offset: at, ..of_packet });
+                            at += bytes.len() as u64;
+                        }
+                        Readable::Gap(len) => at += len,
+                        Readable::Nothing => break,
+                    }
                 }
+                held || !any && self.part_holds(part, of_packet)
             }
-            _ => Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true },
+            _ => self.part_holds(part, of_packet),
         };
-        if self.part_holds(part, window) {
+        if held {
             Outcome::Match
         } else if ended {
             Outcome::No
@@ -866,6 +958,65 @@ impl State {
             Outcome::Later
         }
     }
+}
+
+/// What is to inspect of a frame now, and the position up to which it is inspected then.
+fn frame_in_stream<'s>(
+    frame: &Frame,
+    session: &'s Session,
+    dir: Direction,
+    overlap: u64,
+    least: u64,
+) -> (u64, Option<Window<'s>>) {
+    let end = frame.end();
+    let mut from = frame.inspected;
+    // every turn moves `from` forward, or ends
+    loop {
+        if end.is_some_and(|end| from >= end) {
+            return (from, None);
+        }
+        let fresh = match session.readable(dir, from) {
+            Readable::Nothing => return (from, None),
+            Readable::Gap(len) => {
+                from += len;
+                continue;
+            }
+            Readable::Bytes(bytes) => bytes,
+        };
+        let wanted = end.map_or(u64::MAX, |end| end - from);
+        let len = (fresh.len() as u64).min(wanted);
+        let complete = len == wanted;
+        if !complete && len < least && !session.is_ended(dir) && !session.depth_reached(dir) {
+            return (from, None);
+        }
+        // it reaches back so that a literal over the border is seen, and a match must use a new byte
+        let back = overlap.min(from - frame.offset);
+        let (start, bytes) = match session.readable(dir, from - back) {
+            Readable::Bytes(bytes) if bytes.len() as u64 >= back + len => (from - back, bytes),
+            _ => (from, fresh),
+        };
+        let keep = usize::try_from(from - start + len).unwrap_or(usize::MAX);
+        let window = Window {
+            bytes: bytes.get(..keep).unwrap_or(bytes),
+            offset: start - frame.offset,
+            fresh: usize::try_from(from - start).unwrap_or(0),
+            to_end: complete,
+            is_stream: false,
+        };
+        return (from + len, Some(window));
+    }
+}
+
+/// The same in a datagram, where a frame is there or not.
+fn frame_in_datagram<'p>(frame: &Frame, payload: &'p [u8]) -> (u64, Option<Window<'p>>) {
+    let end = frame.end().unwrap_or(u64::MAX);
+    if frame.inspected >= end {
+        return (end, None);
+    }
+    let start = usize::try_from(frame.offset).unwrap_or(usize::MAX);
+    let stop = usize::try_from(end).unwrap_or(usize::MAX);
+    let bytes = payload.get(start..stop.min(payload.len())).unwrap_or_default();
+    (end, Some(Window { bytes, offset: 0, fresh: 0, to_end: stop <= payload.len(), is_stream: false }))
 }
 
 /// The bytes after all transforms, in one of two buffers that are used in turn; the bytes themselves when there is none.

@@ -155,6 +155,13 @@ fn protocol_holds(rule: &Rule, packet: &Packet<'_>, flow: Option<&Flow>) -> bool
 
 fn ends_hold(header: &Header, facts: &Facts) -> bool {
     let Some((source, destination)) = facts.ends else { return false };
+    // a fragment tells no ports
+    if !facts.ports
+        && facts.bits & (ICMP | ICMPV6) == 0
+        && !(header.source_ports.is_any() && header.destination_ports.is_any())
+    {
+        return false;
+    }
     let one_way = |from: Endpoint, to: Endpoint| {
         (!facts.ports
             || (header.source_ports.contains(from.port) && header.destination_ports.contains(to.port)))

@@ -59,9 +59,9 @@ struct Counter {
 }
 
 impl Counter {
-    /// Counts one more; the count begins anew when the time is over.
+    /// Counts one more; the count begins anew when more than the time is over.
     fn count_within(&mut self, seconds: u32, now: Timestamp) {
-        if now > self.since && now.seconds_since(self.since) >= u64::from(seconds) {
+        if now.since(self.since) > u64::from(seconds) * 1_000_000_000 {
             self.since = now;
             self.count = 0;
         }

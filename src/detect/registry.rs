@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::buffer::{Buffer, BufferId, BufferSpec, LiteralCheck, NumberSpec, Origin, PacketBytes, Source};
 use super::keyword::Keyword;
-use crate::app::{Protocol, ProtocolId};
+use crate::app::{FrameKind, Protocol, ProtocolId};
 
 /// A protocol with all that rules can ask of it: one line in the list of protocols.
 #[derive(Clone, Copy)]
@@ -73,6 +73,7 @@ pub struct Registry {
     buffers: Vec<Buffer>,
     numbers: Vec<Number>,
     protocols: Vec<&'static dyn Protocol>,
+    frames: Vec<(ProtocolId, &'static str, BufferId)>,
     listed: Vec<Listed>,
     duplicates: Vec<&'static str>,
 }
@@ -93,6 +94,7 @@ impl Registry {
             ],
             numbers: Vec::new(),
             protocols: protocols.iter().map(|e| e.protocol).collect(),
+            frames: Vec::new(),
             listed: Vec::new(),
             duplicates: Vec::new(),
         };
@@ -114,6 +116,13 @@ impl Registry {
             }
             for keyword in entry.keywords {
                 this.add_keyword(*keyword, of);
+            }
+            let frames = entry.protocol.frames();
+            let stream = frames.iter().take(1).map(|_| ("stream", FrameKind::STREAM));
+            let named = frames.iter().enumerate().map(|(at, name)| (*name, FrameKind(at as u8)));
+            for (name, kind) in named.chain(stream) {
+                let id = this.add_buffer(name, Origin::Frame(protocol, kind), None);
+                this.frames.push((protocol, name, id));
             }
         }
         this.listed.sort();
@@ -235,6 +244,19 @@ impl Registry {
     pub fn carrier(&self, id: ProtocolId) -> Option<ProtocolId> {
         let carried = self.protocols.get(usize::from(id.0))?;
         self.protocol_named(carried.carried_in()?)
+    }
+
+    /// The buffer of that type of frame.
+    pub fn frame(&self, protocol: ProtocolId, name: &str) -> Option<BufferId> {
+        self.frames.iter().find(|(of, known, _)| *of == protocol && *known == name).map(|(.., id)| *id)
+    }
+
+    /// All types of frames: `tls.pdu`.
+    pub fn frame_names(&self) -> impl Iterator<Item = String> {
+        self.frames.iter().map(|(of, name, _)| match self.protocols.get(usize::from(of.0)) {
+            Some(protocol) => format!("{}.{name}", protocol.name()),
+            None => (*name).to_owned(),
+        })
     }
 
     /// Everything for `--list-keywords`, by name.

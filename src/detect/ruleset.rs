@@ -4,7 +4,7 @@
 //! packet meets only rules whose ports are its own; rules without narrow ports are in a group that all packets meet. A
 //! group is the rules without a literal, and a prefilter over the literals of the others.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use super::keyword::Names;
 use super::literal;
 use super::prefilter::{ANYWHERE, Build, Prefilter, Region};
 use super::registry::Registry;
-use super::rule::{Rule, RuleProtocol};
-use crate::app::ProtocolId;
+use super::rule::{Part, Rule, RuleProtocol};
+use crate::app::{FrameKind, ProtocolId, WantedFrames};
 use crate::rules::{Action, PortSet};
 use crate::types::{Direction, Proto};
 
@@ -25,7 +25,7 @@ use crate::types::{Direction, Proto};
 pub enum Class {
     /// Decoder or stream events: packets that raised some.
     Event,
-    /// Addresses alone: once for each direction of a flow.
+    /// Addresses and ports alone: once for each direction of a flow.
     Address,
     /// The application protocol alone: once for each direction, when it is known.
     Detection,
@@ -37,6 +37,8 @@ pub enum Class {
     PacketStream,
     /// Transactions, once for each.
     Tx,
+    /// Frames, once for each.
+    Frame,
 }
 
 /// An application buffer with its transforms: what a transaction group scans.
@@ -137,6 +139,20 @@ impl Patterns {
         }
         if let Some(literals) = &self.whole {
             literals.scan(bytes, offset, hit);
+        }
+    }
+
+    /// The same for a window into a stream whose bytes before `fresh` were seen before: places count from the start of the
+    /// stream, and also from where the new bytes begin.
+    #[inline]
+    pub fn scan_window(&self, bytes: &[u8], offset: u64, fresh: usize, hit: &mut dyn FnMut(u32)) {
+        self.scan(bytes, Some(offset), hit);
+        let Some(new) = bytes.get(fresh..).filter(|_| fresh > 0) else { return };
+        if let Some(literals) = &self.places {
+            literals.scan(new, Some(0), hit);
+        }
+        if let Some((literals, reach)) = &self.head {
+            literals.scan(new.get(..*reach as usize).unwrap_or(new), Some(0), hit);
         }
     }
 
@@ -270,6 +286,17 @@ pub struct TxGroup {
     pub lists: Vec<TxList>,
 }
 
+/// Rules on one type of frame, by direction.
+#[derive(Debug)]
+pub struct FrameGroup {
+    /// Whose.
+    pub protocol: ProtocolId,
+    /// What.
+    pub kind: FrameKind,
+    /// The rules.
+    pub groups: [Group; 2],
+}
+
 /// Rules on addresses alone, found by address.
 #[derive(Debug, Default)]
 pub struct AddressIndex {
@@ -330,10 +357,12 @@ pub struct RuleSet {
     pub packets: [[Group; 2]; TRANSPORTS],
     /// Rules on streams.
     pub streams: [Group; 2],
-    /// Rules on packets and on what is new of streams.
-    pub chunks: [Group; 2],
     /// Rules on transactions: by protocol and direction.
     pub txs: Vec<[TxGroup; 2]>,
+    /// Rules on frames, by protocol and type.
+    pub frames: Vec<FrameGroup>,
+    /// Types of frames that rules want; `None` without such rules.
+    pub wanted_frames: Option<Arc<WantedFrames>>,
     /// Rules on packets that test flow variables, by direction, with the transports they cover.
     pub readers: [Vec<(u32, [bool; TRANSPORTS])>; 2],
     /// Flowbit names by number.
@@ -405,8 +434,9 @@ impl RuleSet {
             detection: Vec::new(),
             packets: Default::default(),
             streams: Default::default(),
-            chunks: Default::default(),
             txs: (0..registry.protocols().len()).map(|_| Default::default()).collect(),
+            frames: Vec::new(),
+            wanted_frames: None,
             readers: Default::default(),
             flowbit_names: names.flowbit_names(),
             flowint_names: names.flowint_names(),
@@ -421,9 +451,9 @@ impl RuleSet {
     fn group(&mut self, placed: &[Placed], build: Build) {
         let mut packets: [[Pending; 2]; TRANSPORTS] = Default::default();
         let mut streams: [Pending; 2] = Default::default();
-        let mut chunks: [Pending; 2] = Default::default();
         let mut address: [Vec<u32>; 2] = Default::default();
         let mut txs: HashMap<(usize, usize), TxPending> = HashMap::new();
+        let mut frames: BTreeMap<(ProtocolId, FrameKind), [Pending; 2]> = BTreeMap::new();
         for (id, (rule, placed)) in self.rules.iter().zip(placed).enumerate() {
             let id = id as u32;
             match placed.class {
@@ -446,9 +476,7 @@ impl RuleSet {
                         }
                         let tcp = covers(rule.protocol, 0);
                         if placed.class != Class::Packet && tcp {
-                            let groups =
-                                if placed.class == Class::Stream { &mut streams } else { &mut chunks };
-                            groups[dir].add(rule, self.heads[id as usize], id, literal.clone());
+                            streams[dir].add(rule, self.heads[id as usize], id, literal.clone());
                         }
                         for (transport, groups) in packets.iter_mut().enumerate() {
                             let streamed = transport == 0 && placed.class == Class::Stream;
@@ -459,14 +487,39 @@ impl RuleSet {
                     }
                 }
                 Class::Tx => self.place_tx(id, placed, &mut txs),
+                Class::Frame => {
+                    let of = |part: &Part| match self.registry.buffer(part.buffer).origin {
+                        Origin::Frame(protocol, kind) => Some((protocol, kind)),
+                        _ => None,
+                    };
+                    let Some(frame) = rule.parts.iter().find_map(of) else { continue };
+                    for (set, _) in frames
+                        .entry(frame)
+                        .or_default()
+                        .iter_mut()
+                        .zip(placed.dirs)
+                        .filter(|(_, there)| *there)
+                    {
+                        let literal = placed.literal.as_ref().map(|fast| fast.wanted_by(id));
+                        set.add(rule, self.heads[id as usize], id, literal);
+                    }
+                }
             }
         }
         for dir in 0..2 {
             self.streams[dir] = std::mem::take(&mut streams[dir]).build(build);
-            self.chunks[dir] = std::mem::take(&mut chunks[dir]).build(build);
-            let longest = self.streams[dir].patterns.longest.max(self.chunks[dir].patterns.longest);
-            self.stream_overlap = self.stream_overlap.max(longest);
+            self.stream_overlap = self.stream_overlap.max(self.streams[dir].patterns.longest);
             self.addresses[dir] = address_index(&self.rules, &address[dir]);
+        }
+        for ((protocol, kind), sets) in frames {
+            self.wanted_frames.get_or_insert_default();
+            if let Some(wanted) = self.wanted_frames.as_mut().and_then(Arc::get_mut) {
+                wanted.add(protocol, kind);
+            }
+            let groups = sets.map(|pending| pending.build(build));
+            let longest = groups.iter().map(|group| group.patterns.longest).max();
+            self.stream_overlap = self.stream_overlap.max(longest.unwrap_or(0));
+            self.frames.push(FrameGroup { protocol, kind, groups });
         }
         for (transport, groups) in packets.into_iter().enumerate() {
             for (dir, pending) in groups.into_iter().enumerate() {
@@ -527,11 +580,20 @@ impl RuleSet {
         }
     }
 
+    /// The rules on frames of that type.
+    pub fn frame_group(&self, protocol: ProtocolId, kind: FrameKind) -> Option<&FrameGroup> {
+        self.frames
+            .binary_search_by_key(&(protocol, kind), |group| (group.protocol, group.kind))
+            .ok()
+            .map(|at| &self.frames[at])
+    }
+
     /// Memory of all prefilters, bytes.
     pub fn prefilter_memory(&self) -> usize {
         let group = |group: &Group| group.patterns.memory();
         self.packets.iter().flatten().map(group).sum::<usize>()
-            + self.streams.iter().chain(&self.chunks).map(group).sum::<usize>()
+            + self.streams.iter().map(group).sum::<usize>()
+            + self.frames.iter().flat_map(|frames| &frames.groups).map(group).sum::<usize>()
             + self.txs.iter().flatten().flat_map(|tx| &tx.lists).map(|l| l.patterns.memory()).sum::<usize>()
     }
 }
@@ -564,6 +626,8 @@ fn covers(protocol: RuleProtocol, transport: usize) -> bool {
 fn place(rule: &Rule, registry: &Registry) -> Placed {
     let is_app = |buffer: BufferId| matches!(registry.buffer(buffer).origin, Origin::App(_));
     let has_app = rule.parts.iter().any(|part| is_app(part.buffer)) || !rule.tx_tests.is_empty();
+    let has_frame =
+        rule.parts.iter().any(|part| matches!(registry.buffer(part.buffer).origin, Origin::Frame(..)));
     let payload = rule.parts.iter().find(|part| part.buffer == BufferId::PAYLOAD);
     let flow = rule.flow.unwrap_or_default();
     let needs_packet = rule.packet_payload
@@ -581,6 +645,8 @@ fn place(rule: &Rule, registry: &Registry) -> Placed {
     let anchored = anchored || !rule.packet_tests.is_empty();
     let class = if rule.packet_tests.iter().any(|test| test.is_event()) {
         Class::Event
+    } else if has_frame {
+        Class::Frame
     } else if has_app {
         Class::Tx
     } else if payload.is_some() {
@@ -619,7 +685,8 @@ fn best_literal(rule: &Rule, class: Class, registry: &Registry) -> Option<Fast> 
     for (at, part) in rule.parts.iter().enumerate() {
         let fits = match &registry.buffer(part.buffer).origin {
             Origin::App(_) => class == Class::Tx && part.absent.is_none(),
-            Origin::Payload => class != Class::Tx,
+            Origin::Payload => class != Class::Tx && class != Class::Frame,
+            Origin::Frame(..) => class == Class::Frame && part.transforms.is_empty(),
             Origin::Packet(_) | Origin::Derived => false,
         };
         if !fits {
@@ -639,12 +706,13 @@ fn best_literal(rule: &Rule, class: Class, registry: &Registry) -> Option<Fast> 
 }
 
 fn is_address_only(rule: &Rule) -> bool {
-    let ports = rule.header.source_ports.is_any() && rule.header.destination_ports.is_any();
+    // a negated address is looked at with every packet
+    let plain = !rule.header.source.is_negated() && !rule.header.destination.is_negated();
     let protocol = matches!(
         rule.protocol,
         RuleProtocol::Ip(_) | RuleProtocol::Tcp | RuleProtocol::Udp | RuleProtocol::Icmp(_)
     );
-    ports
+    plain
         && protocol
         && rule.flow.is_none()
         && rule.packet_tests.iter().all(|test| test.is_address())

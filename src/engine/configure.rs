@@ -131,6 +131,7 @@ fn records(config: &Config) -> RecordConfig {
         alert: types.alert.as_ref().map(|alert| AlertFields {
             payload: alert.payload,
             payload_printable: alert.payload_printable,
+            payload_max: usize::try_from(alert.payload_buffer_size).unwrap_or(usize::MAX),
             packet: alert.packet,
             app_layer: alert.metadata.app_layer,
             flow: alert.metadata.flow,

@@ -18,6 +18,8 @@ pub struct Counters {
     pub alerts: u64,
     /// Matches beyond `packet-alert-max`.
     pub alerts_overflow: u64,
+    /// Frames that there was no room for.
+    pub frames_missed: u64,
     /// Packets dropped.
     pub dropped: u64,
     /// Flows begun.
@@ -59,6 +61,7 @@ impl Counters {
         };
         self.alerts += other.alerts;
         self.alerts_overflow += other.alerts_overflow;
+        self.frames_missed += other.frames_missed;
         self.dropped += other.dropped;
         self.flows += other.flows;
         for (sum, more) in self.flows_by_transport.iter_mut().zip(other.flows_by_transport) {
@@ -104,6 +107,7 @@ impl Counters {
             ("tcp.reassembly_memuse_max", self.stream_memory_max),
             ("detect.alert", self.alerts),
             ("detect.alert_queue_overflow", self.alerts_overflow),
+            ("app_layer.frames_missed", self.frames_missed),
             ("ips.blocked", self.dropped),
         ];
         all.extend(fixed.map(|(name, value)| (name.to_owned(), value)));

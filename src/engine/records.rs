@@ -1,18 +1,19 @@
 //! What happened, as EVE records: the facts are taken from packet, flow, rule and transaction; the shapes are `output`'s.
 
 use super::settings::RecordConfig;
-use crate::app::{RecordEnds, Transaction};
+use crate::app::{Frame, RecordEnds, Transaction};
 use crate::decode::{Net, Packet, Transport};
 use crate::detect::rule::{Rule, Target};
 use crate::flow::{Flow, FlowAction, Protocols};
 use crate::json::JsonWriter;
 use crate::output::eve::{
-    AlertRecord, Anomaly, DropRecord, FlowInAlert, FlowRecord, Payload, TcpRecord, TcpSessionRecord,
-    VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo, write_files,
-    write_flow_event, write_flow_in_alert, write_payload, write_verdict,
+    AlertRecord, Anomaly, DropRecord, FlowInAlert, FlowRecord, FrameRecord, Payload, TcpRecord,
+    TcpSessionRecord, VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo,
+    write_files, write_flow_event, write_flow_in_alert, write_frame, write_payload, write_verdict,
 };
 use crate::output::event::{write_app_proto, write_direction, write_tunnel};
 use crate::output::{AppProto, EventHeader, TunnelInfo, close_event, community_id, pkt_src, write_header};
+use crate::stream::{Readable, Session};
 use crate::types::{Direction, Endpoint, Proto, Timestamp};
 use crate::verdict::{ExceptionPolicy, Reason, Verdict};
 
@@ -40,6 +41,8 @@ pub struct AlertEvent<'a> {
     pub tx: Option<&'a dyn Transaction>,
     /// It matched in the stream, and the transaction is the one that these bytes most likely are of.
     pub tx_guessed: bool,
+    /// The frame.
+    pub frame: Option<&'a Frame>,
     /// It matched in the stream: these bytes of it.
     pub stream: Option<&'a [u8]>,
     /// The rule blocks.
@@ -135,6 +138,9 @@ impl Recorder {
                 );
             }
         }
+        if let (Some(frame), Some(flow)) = (event.frame, flow) {
+            self.frame(frame, packet, flow, event.dir, protocols);
+        }
         let bytes = event.stream.unwrap_or(packet.payload);
         write_payload(
             &Payload {
@@ -149,6 +155,42 @@ impl Recorder {
             write_verdict(event.verdict, event.otherwise, packet.tcp().is_some(), &mut self.out);
         }
         Some(self.finish())
+    }
+
+    fn frame(
+        &mut self,
+        frame: &Frame,
+        packet: &Packet<'_>,
+        flow: &Flow,
+        dir: Direction,
+        protocols: &Protocols,
+    ) {
+        let end = frame.end();
+        let (payload, there) = match &flow.session {
+            Some(session) => {
+                let there = session.known_to(dir);
+                (transcript(session, dir, frame.offset, end.unwrap_or(u64::MAX), FRAME_BYTES_MAX), there)
+            }
+            None => {
+                let start = usize::try_from(frame.offset).unwrap_or(usize::MAX);
+                let bytes = packet.payload.get(start..).unwrap_or_default();
+                let len = frame.len.map_or(usize::MAX, |len| usize::try_from(len).unwrap_or(usize::MAX));
+                let len = len.min(FRAME_BYTES_MAX).min(bytes.len());
+                (bytes.get(..len).unwrap_or_default().to_vec(), packet.payload.len() as u64)
+            }
+        };
+        let ended = flow.session.as_ref().is_none_or(|session| session.is_ended(dir));
+        let record = FrameRecord {
+            kind: frame.kind.name(protocols.frames(frame.protocol)),
+            id: frame.id,
+            dir,
+            stream_offset: flow.session.is_some().then_some(frame.offset),
+            length: frame.len.unwrap_or_else(|| there.saturating_sub(frame.offset)),
+            complete: end.map_or(ended, |end| there >= end),
+            tx: frame.tx,
+            payload: &payload,
+        };
+        write_frame(&record, &mut self.out);
     }
 
     /// A packet that a rule's `tag` asked for.
@@ -420,6 +462,40 @@ impl Recorder {
     }
 }
 
+/// Bytes of a frame in a record.
+const FRAME_BYTES_MAX: usize = 4095;
+
+/// The readable bytes of a stream from one position to another, for people: what is lost or gone is told by its length.
+pub fn transcript(session: &Session, dir: Direction, from: u64, to: u64, max: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let missing = |len: u64, out: &mut Vec<u8>| {
+        out.extend_from_slice(format!("[{len} bytes missing]").as_bytes());
+    };
+    let mut at = from.max(session.released_to(dir)).min(to);
+    if at > from {
+        missing(at - from, &mut out);
+    }
+    // every turn moves `at` forward, or ends
+    while at < to && out.len() < max {
+        match session.readable(dir, at) {
+            Readable::Bytes(bytes) => {
+                let wanted = usize::try_from(to - at).unwrap_or(usize::MAX).min(max - out.len());
+                let bytes = bytes.get(..wanted).unwrap_or(bytes);
+                out.extend_from_slice(bytes);
+                at += bytes.len() as u64;
+            }
+            Readable::Gap(len) => {
+                let len = len.min(to - at);
+                missing(len, &mut out);
+                at += len;
+            }
+            Readable::Nothing => break,
+        }
+    }
+    out.truncate(max);
+    out
+}
+
 /// What rules remembered of a flow, as records show it.
 #[derive(Default)]
 struct VarObjects {
@@ -481,7 +557,8 @@ pub fn icmp_of(packet: &Packet<'_>) -> Option<(u8, u8)> {
 }
 
 fn number_of(packet: &Packet<'_>) -> Option<u64> {
-    (packet.number > 0).then_some(packet.number)
+    // what was made of packets has no number of its own
+    (packet.number > 0 && packet.origin == crate::decode::Origin::Wire).then_some(packet.number)
 }
 
 fn packet_header<'a>(packet: &'a Packet<'_>, event_type: &'a str) -> EventHeader<'a> {

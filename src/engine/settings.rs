@@ -85,6 +85,8 @@ pub struct AlertFields {
     pub payload: bool,
     /// `payload_printable`
     pub payload_printable: bool,
+    /// Bytes of either.
+    pub payload_max: usize,
     /// `packet`, base64.
     pub packet: bool,
     /// The transaction.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::collector::{AlertFacts, Batch};
 use super::counters::Counters;
 use super::flow_end::EndHeaders;
-use super::records::{AlertEvent, Recorder, exception_verdict, icmp_of};
+use super::records::{AlertEvent, Recorder, exception_verdict, icmp_of, transcript};
 use super::settings::EngineConfig;
-use crate::app::{DONE, Transaction};
+use crate::app::{DONE, Frames, Transaction};
 use crate::capture::Frame;
 use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
@@ -18,7 +18,7 @@ use crate::flow::{
 };
 use crate::output::eve::{Anomaly, VerdictAction};
 use crate::rules::Action;
-use crate::stream::{Memory, Readable, Segment, Session, StreamEvents};
+use crate::stream::{Memory, Segment, Session, StreamEvents};
 use crate::types::{Direction, Proto, Timestamp};
 use crate::verdict::{ExceptionPolicy, Reason, Verdict};
 
@@ -198,6 +198,7 @@ impl Lane {
     fn inspected(&mut self, packet: &Packet<'_>, flow: &mut Box<Flow>, dir: Direction) -> Verdict {
         let mut dir = dir;
         let mut findings = Findings::default();
+        flow.no_payload |= flow.app.is_encrypted();
         if let Transport::Tcp(_) = packet.transport {
             dir = self.stream(packet, flow, dir, &mut findings);
         } else {
@@ -318,7 +319,10 @@ impl Lane {
             first_number: packet.number,
             sides: [Side::default(); 2],
             session,
-            app: AppLayer::default(),
+            app: match &self.detector.rules().wanted_frames {
+                Some(wanted) => AppLayer::watching(Frames::watching(wanted.clone())),
+                None => AppLayer::default(),
+            },
             vars: Vars::default(),
             inspected: Inspected::default(),
             action: FlowAction::None,
@@ -349,7 +353,8 @@ impl Lane {
         let segment = Segment { tcp, payload: packet.payload, dir, timestamp: packet.timestamp };
         let established = session.is_established();
         let handled = session.segment(&segment, &self.config.stream, &mut self.memory);
-        findings.opening = !established && packet.payload.is_empty() && !session.midstream();
+        findings.opening =
+            !established && (handled.picked_up || packet.payload.is_empty() && !session.midstream());
         findings.stream_events = handled.events;
         findings.in_stream = handled.in_stream;
         if !handled.valid {
@@ -412,6 +417,7 @@ impl Lane {
             done.moved |= again.moved;
             done.error = done.error.or(again.error);
             done.opaque |= again.opaque;
+            done.flush |= again.flush;
         }
         if done.recognised
             && let Some(id) = flow.app.protocol()
@@ -432,6 +438,7 @@ impl Lane {
                 done.error = other.error.or(again.error);
                 done.opaque |= again.opaque;
             }
+            flow.inspected.flush[side.opposite().index()] |= other.flush;
         }
         flow.session = Some(session);
         self.advanced(flow, side, done, findings);
@@ -470,6 +477,7 @@ impl Lane {
         if done.moved {
             self.moved(flow, side);
         }
+        flow.inspected.flush[side.index()] |= done.flush;
         if done.recognised {
             findings.recognised = true;
             let name = flow.app.protocol().map_or("failed", |id| self.protocols.name(id));
@@ -717,17 +725,18 @@ impl Lane {
             let transactions = transactions?;
             (0..transactions.count()).filter_map(|nth| transactions.at(nth)).find(|tx| tx.id() == id)
         });
+        let wanted = self.recorder.config.alert.filter(|fields| fields.payload || fields.payload_printable);
         let stream = (found.stream).then(|| flow?.session.as_ref()).flatten().map(|session| {
-            match session.readable(dir, stream_before.max(session.released_to(dir))) {
-                Readable::Bytes(bytes) => bytes,
-                _ => &[],
-            }
+            let max = wanted.map_or(0, |fields| fields.payload_max);
+            transcript(session, dir, stream_before.max(session.released_to(dir)), u64::MAX, max)
         });
         // bytes of a stream are most likely of the transaction that came last
-        let guessed = transactions.filter(|_| tx.is_none() && found.stream).and_then(|transactions| {
-            let all = (0..transactions.count()).rev().filter_map(|nth| transactions.at(nth));
-            all.into_iter().find(|tx| tx.concerns(dir) && tx.progress(dir) > 0)
-        });
+        let guessed = transactions
+            .filter(|_| tx.is_none() && found.stream && found.frame.is_none())
+            .and_then(|transactions| {
+                let all = (0..transactions.count()).rev().filter_map(|nth| transactions.at(nth));
+                all.into_iter().find(|tx| tx.concerns(dir) && tx.progress(dir) > 0)
+            });
         let (tx, tx_guessed) = (tx.or(guessed), guessed.is_some());
         let event = AlertEvent {
             rule,
@@ -736,7 +745,8 @@ impl Lane {
             flow,
             tx,
             tx_guessed,
-            stream,
+            frame: found.frame.and_then(|id| flow?.app.frames().by_id(dir, id)),
+            stream: stream.as_deref(),
             blocked: fate.blocked,
             otherwise: match (fate.passed, self.config.inline) {
                 (true, _) => VerdictAction::Pass,
@@ -861,7 +871,6 @@ impl Lane {
                         && tx.progress(*dir) != DONE
                         && !flow.inspected.moved[dir.index()])
                     || flow.inspected.is_done(tx.id(), *dir)
-                    || flow.no_payload
                     || flow.action != FlowAction::None
             });
             if finished == [true; 2] && recorded.logged && inspected {
@@ -934,14 +943,21 @@ impl Lane {
 
     /// Gives back what of the streams was parsed and inspected.
     fn release(&mut self, flow: &mut Box<Flow>) {
+        if flow.action != FlowAction::None || flow.bypassed {
+            flow.app.frames_mut().stop();
+        }
+        self.counters.frames_missed += flow.app.frames_mut().missed();
+        Direction::BOTH.into_iter().for_each(|dir| flow.app.frames_mut().retire(dir));
         let Some(session) = &mut flow.session else { return };
         let overlap = self.detector.rules().stream_overlap as u64;
         for dir in Direction::BOTH {
             let side = dir.index();
             let overlap =
                 if self.config.detect.inline { overlap.max(self.config.detect.chunk[side]) } else { overlap };
-            let mut upto = flow.inspected.stream[side].saturating_sub(overlap);
-            if flow.action != FlowAction::None || flow.no_payload || flow.bypassed {
+            let frames = flow.app.frames().open(dir).iter().map(|frame| frame.inspected).min();
+            let inspected = flow.inspected.stream[side].min(frames.unwrap_or(u64::MAX));
+            let mut upto = inspected.saturating_sub(overlap);
+            if flow.action != FlowAction::None || flow.bypassed {
                 upto = u64::MAX;
             }
             if flow.app.wants(dir) {
@@ -991,7 +1007,7 @@ impl Lane {
 /// Whether what a rule does holds for the whole flow of the packet: when it matched on more than the packet.
 fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
     match found.class {
-        Class::Tx | Class::Address | Class::Detection => true,
+        Class::Tx | Class::Frame | Class::Address | Class::Detection => true,
         Class::Stream | Class::PacketStream => found.stream,
         // a rule that is nothing but its head
         Class::Packet => rule.flow.is_none() && rule.parts.is_empty() && rule.packet_tests.is_empty(),

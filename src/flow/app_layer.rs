@@ -1,7 +1,8 @@
 //! What a flow speaks: recognition of the protocol from the bytes of both directions, and the feeding of its parser.
 
 use crate::app::{
-    Change, Input, ParseError, Parser, ParserFactory, Probe, Protocol, ProtocolId, Settings, Transactions,
+    Change, Frames, Input, ParseError, Parser, ParserFactory, Probe, Protocol, ProtocolId, Settings,
+    Transactions,
 };
 use crate::stream::{Readable, Session};
 use crate::types::{Direction, Proto, Timestamp};
@@ -88,6 +89,11 @@ impl Protocols {
         self.entry(id).and_then(|(_, _, factory)| factory.stream_depth())
     }
 
+    /// The names of a protocol's frames.
+    pub fn frames(&self, id: ProtocolId) -> &'static [&'static str] {
+        self.entry(id).map_or(&[], |(_, protocol, _)| protocol.frames())
+    }
+
     fn entry(&self, id: ProtocolId) -> Option<&(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)> {
         self.list.iter().find(|(known, ..)| *known == id)
     }
@@ -135,6 +141,8 @@ pub struct Advance {
     pub error: Option<ParseError>,
     /// Nothing more is worth inspecting in this flow.
     pub opaque: bool,
+    /// The raw stream of this side is worth inspecting now.
+    pub flush: bool,
     /// The first bytes came from the server: client and server must be swapped.
     pub reversed: bool,
     /// Recognised, and not fed yet: what the other side said before comes first.
@@ -177,9 +185,25 @@ pub struct AppLayer {
     /// Position where probing starts (behind a change of protocol).
     probe_from: [u64; 2],
     events: Vec<(Direction, &'static str)>,
+    frames: Frames,
 }
 
 impl AppLayer {
+    /// Of a flow whose frames some rule may want.
+    pub fn watching(frames: Frames) -> Self {
+        AppLayer { frames, ..AppLayer::default() }
+    }
+
+    /// Frames that are not inspected to their end.
+    pub fn frames(&self) -> &Frames {
+        &self.frames
+    }
+
+    /// The same, to take note of what was inspected.
+    pub fn frames_mut(&mut self) -> &mut Frames {
+        &mut self.frames
+    }
+
     /// The protocol, once known.
     pub fn protocol(&self) -> Option<ProtocolId> {
         self.protocol
@@ -301,7 +325,7 @@ impl AppLayer {
                         return done;
                     }
                     let input = Input { dir, bytes, eof: ended, timestamp };
-                    let took = self.feed(protocols, input, &mut done);
+                    let took = self.feed(protocols, input, true, &mut done);
                     if took == 0 && !ended {
                         return done;
                     }
@@ -389,7 +413,7 @@ impl AppLayer {
         self.by_side[dir.index()] = self.protocol;
         self.side_done[dir.index()] = true;
         let input = Input { dir, bytes, eof: false, timestamp };
-        self.feed(protocols, input, &mut done);
+        self.feed(protocols, input, false, &mut done);
         if done.error.is_some() {
             // the next datagram stands for itself
             self.given_up[dir.index()] = false;
@@ -404,18 +428,30 @@ impl AppLayer {
             return;
         }
         if self.parser.is_some() {
-            self.feed(protocols, Input { dir, bytes: &[], eof: true, timestamp }, done);
+            self.feed(protocols, Input { dir, bytes: &[], eof: true, timestamp }, true, done);
             done.moved = true;
         }
     }
 
     /// One call of the parser; returns the bytes taken.
-    fn feed(&mut self, protocols: &Protocols, input: Input<'_>, done: &mut Advance) -> usize {
+    fn feed(&mut self, protocols: &Protocols, input: Input<'_>, stream: bool, done: &mut Advance) -> usize {
         let side = input.dir.index();
         let Some(parser) = &mut self.parser else { return 0 };
         done.moved = true;
-        match parser.parse(input) {
+        // the parser reports its frames into those of the flow
+        if let (Some(frames), Some(id)) = (parser.frames(), self.protocol) {
+            std::mem::swap(frames, &mut self.frames);
+            let has_frames =
+                protocols.entry(id).is_some_and(|(_, protocol, _)| !protocol.frames().is_empty());
+            frames.begin(id, has_frames, input.dir, stream.then_some(self.at[side]));
+        }
+        let parsed = parser.parse(input);
+        if let (Some(frames), Some(_)) = (parser.frames(), self.protocol) {
+            std::mem::swap(frames, &mut self.frames);
+        }
+        match parsed {
             Ok(parsed) => {
+                done.flush |= parser.flushes();
                 let took = parsed.consumed.min(input.bytes.len());
                 self.at[side] += took as u64;
                 let rest = input.bytes.len() - took;
@@ -673,9 +709,15 @@ impl AppLayer {
         }
     }
 
+    /// Whether what it carries is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.parser.as_ref().is_some_and(|parser| parser.is_encrypted())
+    }
+
     /// Client and server change places.
     pub fn swap(&mut self) {
         self.by_side.swap(0, 1);
+        self.frames.swap();
         self.side_done.swap(0, 1);
         self.first = self.first.map(Direction::opposite);
         self.at.swap(0, 1);

@@ -123,7 +123,7 @@ pub struct Flow {
     pub action: FlowAction,
     /// Bypassed: not inspected, the kernel may forward it.
     pub bypassed: bool,
-    /// The payload of its packets is not inspected (exception policy, encrypted).
+    /// The payload of its packets and its raw streams are not inspected: they are encrypted. Its transactions and frames are.
     pub no_payload: bool,
     /// Some rule alerted on it.
     pub alerted: bool,

@@ -43,8 +43,6 @@ pub(super) static DATASET: Row = row("dataset", "The buffer is looked up in a se
 pub(super) static DATAREP: Row = row("datarep", "The buffer's reputation is looked up.", datarep);
 pub(super) static CONFIG: Row =
     row("config", "Switches the record of the transaction off (logging disable, type tx, scope tx).", config);
-pub(super) static FRAME: Row =
-    row("frame", "A sticky buffer over the frames of a protocol (dns.pdu, tls.hdr).", frame);
 pub(super) static LUA: Row = row("lua", "A script decides.", lua).also(&["luajit"]);
 
 /// The largest `distance` and `within`, bytes, either way.
@@ -381,10 +379,6 @@ fn config(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rule
     }
 }
 
-fn frame(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    Err(unsupported(option, "write the rule with the protocol's own buffers, or on the payload"))
-}
-
 fn lua(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     Err(unsupported(option, "scripts come with a later version"))
 }
@@ -493,7 +487,6 @@ mod tests {
             ("prefilter; content:\"a\";", "prefilter stands behind no test"),
             ("dataset:isset,x;", "dataset is not supported yet"),
             ("lua:x.lua;", "lua is not supported yet"),
-            ("frame:dns.pdu;", "frame is not supported yet"),
             ("config:logging disable, type tx, scope flow;", "config is not supported yet"),
             ("config:logging enable;", "not a setting"),
         ]);

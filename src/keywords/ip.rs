@@ -56,6 +56,10 @@ impl<T: crate::rules::number::Unsigned + Send + Sync> PacketTest for Field<T> {
     fn test(&self, view: &PacketView<'_>) -> bool {
         (self.take)(view.packet).is_some_and(|value| self.test.matches(value))
     }
+
+    fn is_address(&self) -> bool {
+        self.name == "ip_proto"
+    }
 }
 
 /// Adds a [`Field`] with the usual integer operators.
@@ -341,9 +345,15 @@ fn fragbits(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Ru
             'M' => bits |= 1,
             'D' => bits |= 2,
             'R' => bits |= 4,
-            '+' if how == Bits::Exactly => how = Bits::AndMore,
-            '*' if how == Bits::Exactly => how = Bits::Any,
-            '!' if how == Bits::Exactly => how = Bits::NotAll,
+            '+' if at == 0 => how = Bits::AndMore,
+            '*' if at == 0 => how = Bits::Any,
+            '!' if at == 0 => how = Bits::NotAll,
+            // as in the reference engine the flags end here
+            _ if bits != 0 => {
+                let hint = "one of + * ! stands before the flags, and these stand together: MD";
+                rule.warnings.push(value.error_at(at, "what follows the flags has no meaning").hint(hint));
+                break;
+            }
             _ => {
                 let hint = "M (more), D (don't fragment), R (reserved), with one of + * ! before them";
                 return Err(value.error_at(at, "not a flag of IPv4").hint(hint));

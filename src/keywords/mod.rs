@@ -15,6 +15,7 @@ mod events;
 mod file;
 mod flow;
 mod flowbits;
+mod frame;
 mod icmp;
 mod ip;
 mod meta;
@@ -66,7 +67,7 @@ pub static ALL: &[&dyn Keyword] = &[
     &content::DATAREP,
     &content::LUA,
     &content::CONFIG,
-    &content::FRAME,
+    &frame::FRAME,
     &size::ISDATAAT,
     &size::BSIZE,
     &size::DSIZE,

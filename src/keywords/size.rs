@@ -93,6 +93,10 @@ struct Dsize(IntTest<u16>);
 impl PacketTest for Dsize {
     fn test(&self, view: &PacketView<'_>) -> bool {
         let len = view.packet.payload.len();
+        let unread = view.packet.is_fragment() || view.flow.is_some_and(|flow| flow.no_payload);
+        if len > 0 && unread {
+            return false;
+        }
         // as the reference engine: a packet without payload is not "other than n bytes"
         (len > 0 || !matches!(self.0, IntTest::Ne(_))) && self.0.matches(len as u64)
     }

@@ -73,6 +73,10 @@ impl Protocol for Http {
         &["odd", "even"]
     }
 
+    fn frames(&self) -> &'static [&'static str] {
+        &["request", "response", "body.part"]
+    }
+
     fn factory(&self, _: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Http)
     }

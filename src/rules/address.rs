@@ -4,27 +4,29 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::ranges::Ranges;
 
-/// A set of IPv4 and IPv6 addresses. Two sets of the same addresses are equal, however they were written.
+/// A set of IPv4 and IPv6 addresses. Two sets of the same addresses, both with negations or both without, are equal, however
+/// else they were written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AddressSet {
     v4: Ranges<u32>,
     v6: Ranges<u128>,
+    negated: bool,
 }
 
 impl AddressSet {
     /// Every address.
     pub fn any() -> Self {
-        AddressSet { v4: Ranges::full(), v6: Ranges::full() }
+        AddressSet { v4: Ranges::full(), v6: Ranges::full(), negated: false }
     }
 
     /// No address.
     pub fn none() -> Self {
-        AddressSet { v4: Ranges::empty(), v6: Ranges::empty() }
+        AddressSet { v4: Ranges::empty(), v6: Ranges::empty(), negated: false }
     }
 
     /// From inclusive ranges in any order, as numbers in host byte order.
     pub fn from_ranges(v4: Vec<(u32, u32)>, v6: Vec<(u128, u128)>) -> Self {
-        AddressSet { v4: Ranges::new(v4), v6: Ranges::new(v6) }
+        AddressSet { v4: Ranges::new(v4), v6: Ranges::new(v6), negated: false }
     }
 
     /// Is the address in it?
@@ -39,6 +41,11 @@ impl AddressSet {
     /// Does it hold every address of both families?
     pub fn is_any(&self) -> bool {
         self.v4.is_full() && self.v6.is_full()
+    }
+
+    /// Was something taken out of it by a negation?
+    pub fn is_negated(&self) -> bool {
+        self.negated
     }
 
     /// Does it hold none?
@@ -59,13 +66,17 @@ impl AddressSet {
     /// What is not in it.
     #[must_use]
     pub fn complement(&self) -> Self {
-        AddressSet { v4: self.v4.complement(), v6: self.v6.complement() }
+        AddressSet { v4: self.v4.complement(), v6: self.v6.complement(), negated: !self.negated }
     }
 
     /// What is in this one and not in the other.
     #[must_use]
     pub fn without(&self, other: &AddressSet) -> Self {
-        AddressSet { v4: self.v4.without(&other.v4), v6: self.v6.without(&other.v6) }
+        AddressSet {
+            v4: self.v4.without(&other.v4),
+            v6: self.v6.without(&other.v6),
+            negated: self.negated || !other.is_empty(),
+        }
     }
 }
 

@@ -129,6 +129,7 @@ impl Session {
     /// A session that we see from some segment in its middle on.
     fn pick_up(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &Memory, handled: &mut Handled) {
         self.midstream = true;
+        self.one_way = config.async_oneside.then_some(s.dir);
         handled.picked_up = true;
         let [sender, receiver] = self.pair(s.dir);
         // What an end shifts its windows by was said in the handshake: assume the most.

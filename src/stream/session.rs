@@ -130,6 +130,8 @@ pub struct Session {
     pub(super) policies: [OsPolicy; 2],
     pub(super) midstream: bool,
     pub(super) oneside: bool,
+    /// Picked up in the middle with one side to be seen so far, and that may be all there is: with its end its bytes are readable.
+    pub(super) one_way: Option<Direction>,
     /// Both ends were heard after the handshake.
     pub(super) confirmed: bool,
     /// Both ends use timestamps.
@@ -157,6 +159,7 @@ impl Session {
             policies: [config.host_policies.of(server), config.host_policies.of(client)],
             midstream: false,
             oneside: false,
+            one_way: None,
             confirmed: false,
             stamps: false,
             four_way: false,
@@ -176,6 +179,9 @@ impl Session {
         if config.checksum_validation && !s.tcp.checksum_ok {
             handled.valid = false;
             return handled;
+        }
+        if self.one_way == Some(s.dir.opposite()) {
+            self.one_way = None;
         }
         self.step(s, config, memory, &mut handled);
         self.settle_account(memory);
@@ -357,12 +363,19 @@ impl Session {
     pub fn swap(&mut self) {
         self.sides.swap(0, 1);
         self.policies.swap(0, 1);
+        self.one_way = self.one_way.map(Direction::opposite);
     }
 
     /// Stream offset up to which bytes of a direction may be looked at.
     fn limit(&self, dir: Direction) -> u64 {
         let side = &self.sides[dir.index()];
-        let all = self.inline || self.oneside || self.over || self.state == State::Closed || self.is_reset();
+        let alone = self.one_way == Some(dir) && side.fin.is_some();
+        let all = self.inline
+            || self.oneside
+            || alone
+            || self.over
+            || self.state == State::Closed
+            || self.is_reset();
         if all { u64::MAX } else { side.acked() }
     }
 

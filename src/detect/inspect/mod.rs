@@ -11,23 +11,46 @@ use ops::{Content, Op, Pcre, View};
 
 /// Whether all operations hold on the buffer of `view`.
 ///
-/// `fresh`: bytes before this index were inspected before; some operation must reach beyond it (0: all bytes are new).
+/// `fresh`: bytes before this index were inspected before; some literal or expression must reach beyond it (0: all bytes are
+/// new). What asks for none is asked of the new bytes alone.
 /// `budget`: tries left; at 0 the answer is no.
 pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bool {
-    let mut run = Run { ops, fresh, budget };
+    let mut fresh = fresh;
+    if fresh > 0 && !finds(ops) {
+        view.bytes = view.bytes.get(fresh..).unwrap_or_default();
+        view.offset = view.offset.saturating_add(fresh as u64);
+        view.from_start = false;
+        fresh = 0;
+    }
+    let mut run = Run { ops, fresh, budget, stale: false };
     run.from(0, view, 0)
+}
+
+/// Whether some operation finds bytes; the others test them or say what must not be there.
+pub fn finds(ops: &[Op]) -> bool {
+    ops.iter().any(|op| match op {
+        Op::Content(content) => !content.negated,
+        Op::Pcre(pcre) => !pcre.negated,
+        Op::Test(_) => false,
+    })
 }
 
 struct Run<'r> {
     ops: &'r [Op],
     fresh: usize,
     budget: u32,
+    /// All held at some places, and none of these reached a new byte.
+    stale: bool,
 }
 
 impl Run<'_> {
     /// Tries the operations from `at` on; `reach` is the furthest byte that any operation before needed.
     fn from(&mut self, at: usize, view: &mut View<'_>, reach: usize) -> bool {
-        let Some(op) = self.ops.get(at) else { return self.fresh == 0 || reach > self.fresh };
+        let Some(op) = self.ops.get(at) else {
+            let new = self.fresh == 0 || reach > self.fresh;
+            self.stale |= !new;
+            return new;
+        };
         if self.budget == 0 {
             return false;
         }
@@ -53,11 +76,6 @@ impl Run<'_> {
         self.ops.get(at + 1).is_some_and(Op::is_relative)
     }
 
-    /// The next place matters too when freshness is wanted and nothing fresh was reached yet.
-    fn tries_again(&self, at: usize) -> bool {
-        self.next_is_relative(at) || (self.fresh > 0 && at + 1 == self.ops.len())
-    }
-
     fn content(&mut self, content: &Content, at: usize, view: &mut View<'_>, reach: usize) -> bool {
         let Some((low, high)) = window(content, view) else {
             return content.negated && self.from(at + 1, view, reach);
@@ -74,11 +92,18 @@ impl Run<'_> {
                 return true;
             }
             view.at = before;
-            if !self.tries_again(at) || self.budget == 0 {
+            if self.budget == 0 {
                 return false;
             }
             self.budget -= 1;
             low = start + 1;
+            if !self.next_is_relative(at) {
+                if !self.stale || reach > self.fresh {
+                    return false;
+                }
+                // all held with old bytes: only a place that reaches a new one changes the answer
+                low = low.max((self.fresh + 1).saturating_sub(content.pattern.len()));
+            }
         }
         false
     }
@@ -100,11 +125,17 @@ impl Run<'_> {
                 return true;
             }
             view.at = before;
-            if !self.tries_again(at) || self.budget == 0 || start >= bytes.len() {
+            if self.budget == 0 || start >= bytes.len() {
                 return false;
             }
             self.budget -= 1;
             from = start + 1;
+            if !self.next_is_relative(at) {
+                if !self.stale || reach > self.fresh {
+                    return false;
+                }
+                from = from.max(end);
+            }
         }
         false
     }
@@ -273,6 +304,34 @@ mod tests {
             ("", vec![with(content("a"), |c| c.negated = true)], true),
         ] {
             assert_eq!(check(bytes.as_bytes(), contents.clone()), expected, "{bytes} {contents:?}");
+        }
+    }
+
+    #[test]
+    fn one_place_must_reach_a_new_byte() {
+        let negated = |text| with(content(text), |c| c.negated = true);
+        for (contents, expected) in [
+            (vec![content("ab")], true),
+            (vec![content("cd")], false),
+            (vec![content("ab"), content("cd")], true),
+            (vec![content("cd"), content("ab")], true),
+            (vec![content("ab"), negated("zz")], true),
+            (vec![content("cd"), negated("zz")], false),
+            (vec![negated("zz")], true),
+            (vec![content("yab"), content("xy")], true),
+        ] {
+            let ops: Vec<Op> = contents.iter().cloned().map(Op::Content).collect();
+            let (mut vars, mut decoded) = ([0; 4], Vec::new());
+            let mut view = View {
+                bytes: b"ab cd xyab",
+                at: 0,
+                offset: 0,
+                from_start: true,
+                to_end: true,
+                vars: &mut vars,
+                decoded: &mut decoded,
+            };
+            assert_eq!(inspect(&ops, &mut view, 8, 3000), expected, "{contents:?}");
         }
     }
 

@@ -5,6 +5,7 @@
 mod alert;
 mod fileinfo;
 mod flow;
+mod frame;
 mod packet;
 
 pub use alert::{
@@ -13,4 +14,5 @@ pub use alert::{
 };
 pub use fileinfo::{write_fileinfo, write_files};
 pub use flow::{FlowRecord, TcpRecord, TcpSessionRecord, write_flow_event};
+pub use frame::{FrameRecord, write_frame};
 pub use packet::{Anomaly, DropRecord, IpFields, TransportFields, write_anomaly, write_drop};

@@ -67,6 +67,10 @@ impl Protocol for Dns {
         ]
     }
 
+    fn frames(&self) -> &'static [&'static str] {
+        &["pdu"]
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Factory(log::Wanted::new(settings)))
     }

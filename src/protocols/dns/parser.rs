@@ -5,7 +5,7 @@ use super::message::{Header, Message};
 use super::name::Broken;
 use super::probe;
 use super::transaction::DnsTx;
-use crate::app::{Input, ParseError, Parsed, Parser, Transactions, TxList};
+use crate::app::{FrameKind, Frames, Input, ParseError, Parsed, Parser, Transactions, TxList};
 use crate::types::{Direction, Proto};
 
 /// Messages of a stream that could not be read, one after the other, before it is given up.
@@ -17,7 +17,11 @@ pub(super) struct DnsParser {
     wanted: Wanted,
     transactions: TxList<DnsTx>,
     sides: [Side; 2],
+    frames: Frames,
 }
+
+/// One message, without the length in front of it.
+const PDU: FrameKind = FrameKind(0);
 
 /// What is remembered of one direction of a stream.
 #[derive(Clone, Copy, Default)]
@@ -35,6 +39,7 @@ impl DnsParser {
             wanted,
             transactions: TxList::default(),
             sides: [Side::default(); 2],
+            frames: Frames::default(),
         }
     }
 
@@ -76,6 +81,7 @@ impl DnsParser {
                 return Ok(Parsed { consumed: at, needs, ..Parsed::default() });
             };
             let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+            self.frames.report(input.dir, PDU, at + 2, Some(length), None);
             let Some(message) = body.get(..length) else {
                 return Ok(Parsed { consumed: at, needs: 2 + length, ..Parsed::default() });
             };
@@ -98,6 +104,7 @@ impl Parser for DnsParser {
         if self.stream {
             return self.stream(input);
         }
+        self.frames.report(input.dir, PDU, 0, Some(input.bytes.len()), None);
         // A datagram that is no message is passed over; the next one stands for itself.
         let _ = self.message(input.dir, input.bytes);
         Ok(Parsed::all(&input))
@@ -114,6 +121,10 @@ impl Parser for DnsParser {
 
     fn transactions_mut(&mut self) -> &mut dyn Transactions {
         &mut self.transactions
+    }
+
+    fn frames(&mut self) -> Option<&mut Frames> {
+        Some(&mut self.frames)
     }
 
     fn memory(&self) -> usize {

@@ -112,6 +112,10 @@ impl Protocol for Http {
         true
     }
 
+    fn frames(&self) -> &'static [&'static str] {
+        parser::FRAMES
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Factory { config: Arc::new(Config::new(settings)) })
     }

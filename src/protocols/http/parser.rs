@@ -10,7 +10,7 @@ use super::inflate::Inflate;
 use super::slots::BODY;
 use super::transaction::Tx;
 use super::{HEADER_BYTES_MAX, request, response};
-use crate::app::{Change, Input, ParseError, Parsed, Parser, Transaction, Transactions};
+use crate::app::{Change, FrameKind, Frames, Input, ParseError, Parsed, Parser, Transaction, Transactions};
 use crate::types::Direction;
 
 /// One direction of the connection; `S` says where in a message it is.
@@ -61,7 +61,13 @@ pub(super) struct HttpParser {
     pub(super) bombs: u8,
     /// What HTTP/2, which the connection changes to, must know.
     pub(super) upgrade: Option<super::Upgrade>,
+    pub(super) frames: Frames,
 }
+
+/// Types of frames, in this order: a request and a response with their bodies.
+pub(super) const FRAMES: &[&str] = &["request", "response"];
+pub(super) const REQUEST: FrameKind = FrameKind(0);
+pub(super) const RESPONSE: FrameKind = FrameKind(1);
 
 impl HttpParser {
     pub(super) fn new(config: Arc<Config>) -> Self {
@@ -74,6 +80,7 @@ impl HttpParser {
             inflate: None,
             bombs: 0,
             upgrade: None,
+            frames: Frames::default(),
         }
     }
 
@@ -130,6 +137,7 @@ impl Parser for HttpParser {
             (ran, if suspended { used } else { input.bytes.len() })
         } else {
             held.extend_from_slice(input.bytes);
+            self.frames.behind(dir, before);
             let ran = self.run(dir, &held, input.eof);
             let used = ran.as_ref().map_or(0, |ran| ran.used);
             let suspended = ran.as_ref().is_ok_and(|ran| ran.suspended);
@@ -181,6 +189,10 @@ impl Parser for HttpParser {
 
     fn transactions_mut(&mut self) -> &mut dyn Transactions {
         &mut self.store
+    }
+
+    fn frames(&mut self) -> Option<&mut Frames> {
+        Some(&mut self.frames)
     }
 
     fn memory(&self) -> usize {

@@ -5,7 +5,7 @@ use super::events;
 use super::inflate::Inflate;
 use super::line::{self, Chunk, Version};
 use super::multipart::{Multipart, Piece, boundary};
-use super::parser::{BOMBS_MAX, Block, HttpParser, LOST_BEHIND_MAX, Lane, Ran, read_headers};
+use super::parser::{BOMBS_MAX, Block, HttpParser, LOST_BEHIND_MAX, Lane, REQUEST, Ran, read_headers};
 use super::slots::{BODY, HEADERS, LINE, TRAILER};
 use super::transaction::Tx;
 use super::uri::{normalise, normalise_path, split};
@@ -42,7 +42,8 @@ const CONNECT_WAITING_MAX: usize = 64 << 10;
 
 impl HttpParser {
     pub(super) fn run_request(&mut self, data: &[u8], eof: bool) -> Result<Ran, ParseError> {
-        let Self { config, store, request: lane, response, request_inflate: inflate, bombs, .. } = self;
+        let Self { config, store, request: lane, response, request_inflate: inflate, bombs, frames, .. } =
+            self;
         let config: &Config = config;
         let mut at = 0;
         loop {
@@ -63,6 +64,7 @@ impl HttpParser {
                 }
                 lane.tx = tx.id();
                 *inflate = None;
+                frames.report(ToServer, REQUEST, at, None, Some(lane.tx));
                 lane.state = State::Line;
                 continue;
             }
@@ -142,6 +144,7 @@ impl HttpParser {
                 State::Connect => {
                     if eof || rest.len() > CONNECT_WAITING_MAX {
                         tx.request.finish(true);
+                        frames.finish(ToServer, REQUEST, at);
                         lane.state = State::Ignore;
                         continue;
                     }
@@ -211,6 +214,9 @@ impl HttpParser {
                 }
                 State::Finish => {
                     at += finish(config, lane, tx, rest);
+                    if lane.state == State::Idle {
+                        frames.finish(ToServer, REQUEST, at);
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::events;
 use super::inflate::Inflate;
 use super::line::{self, Chunk, Version};
-use super::parser::{BOMBS_MAX, Block, HttpParser, LOST_BEHIND_MAX, Ran, read_headers};
+use super::parser::{BOMBS_MAX, Block, HttpParser, LOST_BEHIND_MAX, RESPONSE, Ran, read_headers};
 use super::slots::{BODY, HEADERS, LINE, TRAILER};
 use super::transaction::Tx;
 use crate::app::{Change, ParseError, Transaction};
@@ -45,6 +45,7 @@ impl HttpParser {
                         break;
                     }
                     self.begin_response(rest)?;
+                    self.frames.report(ToClient, RESPONSE, at, None, Some(self.response.tx));
                     continue;
                 }
                 State::Lost => {
@@ -61,7 +62,7 @@ impl HttpParser {
                 }
                 _ => {}
             }
-            let Self { config, store, response: lane, inflate, bombs, .. } = self;
+            let Self { config, store, response: lane, inflate, bombs, frames, .. } = self;
             let config: &Config = config;
             let Some(tx) = store.by_id(lane.tx) else {
                 match lane.state {
@@ -214,6 +215,7 @@ impl HttpParser {
                     at += end;
                     if over {
                         tx.response.finish(true);
+                        frames.finish(ToClient, RESPONSE, at);
                         *inflate = None;
                         lane.tx += 1;
                         lane.state = State::Idle;

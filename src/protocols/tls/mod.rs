@@ -62,10 +62,15 @@ impl Protocol for Tls {
         true
     }
 
+    fn frames(&self) -> &'static [&'static str] {
+        parser::FRAMES
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Options {
             wanted: log::Wanted::new(settings),
             opaque: settings.text("encryption-handling") != Some("full"),
+            bypass: settings.text("encryption-handling") == Some("bypass"),
         })
     }
 }
@@ -76,6 +81,8 @@ struct Options {
     wanted: log::Wanted,
     /// The parser lets go of the flow when both sides are encrypted.
     opaque: bool,
+    /// Even when rules want frames of what is encrypted.
+    bypass: bool,
 }
 
 impl ParserFactory for Options {

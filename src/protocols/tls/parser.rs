@@ -5,7 +5,7 @@ use super::Options;
 use super::heartbeat::Heartbeats;
 use super::slots;
 use super::transaction::TlsTx;
-use crate::app::{Input, ParseError, Parsed, Parser, Transactions, TxList};
+use crate::app::{FrameKind, Frames, Input, ParseError, Parsed, Parser, Transactions, TxList};
 use crate::protocols::hello::messages::{ClientHello, Cursor, Malformed, ServerHello};
 use crate::protocols::hello::version::Version;
 use crate::types::Direction;
@@ -17,6 +17,9 @@ const MESSAGE_MAX: usize = 64 << 10;
 const RECORD_END: usize = (1 << 14) + 2048;
 
 const HEADER_LEN: usize = 5;
+
+/// The length field of an SSLv2 record, and the type of its message.
+const SSL2_HEADER_LEN: usize = 3;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
@@ -33,7 +36,19 @@ pub(super) struct TlsParser {
     /// The server asked for another client hello.
     retried: bool,
     done: bool,
+    /// A record was taken in the last call.
+    progressed: bool,
+    frames: Frames,
 }
+
+/// Types of frames, in the order of [`FRAMES`]: a record, its header, what is behind that, and the content of an alert.
+pub(super) const FRAMES: &[&str] = &["pdu", "hdr", "data", "alert", "ssl2.hdr", "ssl2.pdu"];
+const FRAME_PDU: FrameKind = FrameKind(0);
+const FRAME_HDR: FrameKind = FrameKind(1);
+const FRAME_DATA: FrameKind = FrameKind(2);
+const FRAME_ALERT: FrameKind = FrameKind(3);
+const FRAME_SSL2_HDR: FrameKind = FrameKind(4);
+const FRAME_SSL2_PDU: FrameKind = FrameKind(5);
 
 /// What is remembered of one direction.
 #[derive(Default)]
@@ -71,6 +86,8 @@ impl TlsParser {
             heartbeats: Heartbeats::default(),
             retried: false,
             done: false,
+            progressed: false,
+            frames: Frames::default(),
         }
     }
 
@@ -152,7 +169,8 @@ impl TlsParser {
         let side = &mut self.sides[dir.index()];
         if !side.begun {
             side.begun = true;
-            if let Some(tx) = self.tx() {
+            // of a flow picked up in its middle nobody said which version it is
+            if let (Some(tx), true) = (self.tx(), kind != APPLICATION_DATA) {
                 tx.versions[dir.index()] = version;
             }
         }
@@ -186,6 +204,27 @@ impl TlsParser {
             _ => {}
         }
         Ok(Step::Taken(HEADER_LEN + len))
+    }
+
+    /// The frames of the record at `at` of the input, whole or not.
+    fn report(&mut self, dir: Direction, at: usize, rest: &[u8], begun: bool, step: &Step) {
+        if self.sides[dir.index()].lost && matches!(step, Step::Taken(0)) {
+            return;
+        }
+        let frames = &mut self.frames;
+        if let (false, Some(0x80..), Step::Taken(len)) = (begun, rest.first(), step) {
+            frames.report(dir, FRAME_SSL2_HDR, at, Some(SSL2_HEADER_LEN), None);
+            frames.report(dir, FRAME_SSL2_PDU, at, Some(*len), None);
+            return;
+        }
+        let Some(&[kind, _, _, high, low]) = rest.first_chunk::<HEADER_LEN>() else { return };
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        frames.report(dir, FRAME_HDR, at, Some(HEADER_LEN), None);
+        frames.report(dir, FRAME_PDU, at, Some(HEADER_LEN + len), None);
+        frames.report(dir, FRAME_DATA, at + HEADER_LEN, Some(len), None);
+        if kind == ALERT {
+            frames.report(dir, FRAME_ALERT, at + HEADER_LEN, Some(len), None);
+        }
     }
 
     /// After a retry request the client's second hello is in the clear, behind a change of cipher that changes nothing.
@@ -375,8 +414,16 @@ impl Parser for TlsParser {
                 at += skipped;
                 continue;
             }
-            match self.record(dir, rest)? {
-                Step::Taken(len) => at += len,
+            let begun = side.begun;
+            let step = self.record(dir, rest)?;
+            if self.frames.are_wanted() {
+                self.report(dir, at, rest, begun, &step);
+            }
+            match step {
+                Step::Taken(len) => {
+                    at += len;
+                    self.progressed = true;
+                }
                 Step::Needs(len) => {
                     needs = len;
                     break;
@@ -389,7 +436,9 @@ impl Parser for TlsParser {
                 self.finish();
             }
         }
-        Ok(Parsed { consumed: at, needs, opaque: self.done && self.options.opaque, ..Parsed::default() })
+        let wanted = !self.options.bypass && self.frames.are_wanted();
+        let opaque = self.done && self.is_encrypted() && !wanted;
+        Ok(Parsed { consumed: at, needs, opaque, ..Parsed::default() })
     }
 
     fn gap(&mut self, dir: Direction, len: u64) -> Result<(), ParseError> {
@@ -415,6 +464,18 @@ impl Parser for TlsParser {
 
     fn transactions_mut(&mut self) -> &mut dyn Transactions {
         &mut self.transactions
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.options.opaque && self.sides.iter().any(|side| side.data)
+    }
+
+    fn flushes(&mut self) -> bool {
+        std::mem::take(&mut self.progressed)
+    }
+
+    fn frames(&mut self) -> Option<&mut Frames> {
+        Some(&mut self.frames)
     }
 
     fn memory(&self) -> usize {
