@@ -8,6 +8,7 @@ mod module_order;
 mod mutations;
 mod properties;
 mod registry;
+mod sets;
 mod signatures;
 mod support;
 mod workers;

@@ -315,6 +315,12 @@ fn finish(
     }
     // literals of buffers that are evaluated together: a variable must be made before it is used, so parts keep their order
     builder.parts.sort_by_key(|part| part.buffer == BufferId::BASE64);
+    if builder.changes_sets && vars == 0 {
+        // what changes a set does so when its buffer's turn comes: buffers that are known earlier are asked first
+        builder.parts.sort_by_key(|part| {
+            (part.buffer == BufferId::BASE64, earliest(&registry.buffer(part.buffer).origin, protocol))
+        });
+    }
     if builder.meta.priority == 0 {
         builder.meta.priority = 3;
     }
@@ -338,8 +344,19 @@ fn finish(
         noalert: builder.noalert,
         bypass: builder.bypass,
         unlogged: builder.unlogged,
+        changes_sets: builder.changes_sets,
         prefilter: builder.prefilter,
         vars,
         line,
     })
+}
+
+/// The progress from which a buffer is there.
+fn earliest(origin: &Origin, protocol: RuleProtocol) -> u8 {
+    let Origin::App(sources) = origin else { return 0 };
+    let ours = sources.iter().filter(|source| match protocol {
+        RuleProtocol::App(id) => source.protocol == id,
+        _ => true,
+    });
+    ours.map(|source| source.place.progress).min().unwrap_or(0)
 }

@@ -438,6 +438,10 @@ impl Detector {
         if !head_holds(rule, inspection, flow) {
             return false;
         }
+        let remembered = || flow.is_some() && rule.var_tests.iter().all(|test| test.test(vars));
+        if rule.changes_sets && !rule.var_tests.is_empty() && !remembered() {
+            return false;
+        }
         self.clear_vars(rule);
         for part in &rule.parts {
             let held = match &set.registry.buffer(part.buffer).origin {
@@ -648,6 +652,9 @@ impl Detector {
         let dir = inspection.dir;
         if !head_holds(rule, inspection, Some(flow)) {
             // the next packet may stand better (established)
+            return if ended { Outcome::No } else { Outcome::Later };
+        }
+        if rule.changes_sets && !rule.var_tests.iter().all(|test| test.test(vars)) {
             return if ended { Outcome::No } else { Outcome::Later };
         }
         let progress = tx.progress(dir);

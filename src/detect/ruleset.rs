@@ -15,6 +15,7 @@ use super::literal;
 use super::prefilter::{Build, Prefilter};
 use super::registry::Registry;
 use super::rule::{Rule, RuleProtocol};
+use super::sets::Sets;
 use crate::app::ProtocolId;
 use crate::rules::{Action, PortSet};
 use crate::types::{Direction, Proto};
@@ -235,6 +236,8 @@ pub struct RuleSet {
     pub flowbit_names: Vec<String>,
     /// Names of flow integers by number.
     pub flowint_names: Vec<String>,
+    /// Data sets.
+    pub sets: Sets,
     /// Longest literal of stream groups, bytes: how much of the window before is searched again.
     pub stream_overlap: usize,
 }
@@ -287,11 +290,13 @@ impl RuleSet {
             readers: Default::default(),
             flowbit_names: names.flowbit_names(),
             flowint_names: names.flowint_names(),
+            sets: names.sets.clone(),
             stream_overlap: 0,
             rules,
             registry,
         };
         this.group(&placed, build);
+        this.sets.freeze();
         this
     }
 

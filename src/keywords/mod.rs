@@ -11,12 +11,15 @@ mod asn1;
 mod base64;
 mod bytes;
 mod content;
+mod dataset;
 mod events;
 mod file;
 mod flow;
 mod flowbits;
+mod geoip;
 mod icmp;
 mod ip;
+mod iprep;
 mod meta;
 pub mod number;
 mod packet;
@@ -62,8 +65,8 @@ pub static ALL: &[&dyn Keyword] = &[
     &content::PREFILTER,
     &content::BYPASS,
     &content::FILESTORE,
-    &content::DATASET,
-    &content::DATAREP,
+    &dataset::DATASET,
+    &dataset::DATAREP,
     &content::LUA,
     &content::CONFIG,
     &content::FRAME,
@@ -110,8 +113,8 @@ pub static ALL: &[&dyn Keyword] = &[
     &ip::FRAGBITS,
     &ip::FRAGOFFSET,
     &ip::TOS,
-    &ip::GEOIP,
-    &ip::IPREP,
+    &geoip::GEOIP,
+    &iprep::IPREP,
     &ip::IPV4_CSUM,
     &ip::TCPV4_CSUM,
     &ip::TCPV6_CSUM,
