@@ -53,6 +53,33 @@ fn any_number_of_workers_answers_the_same() {
     }
 }
 
+#[test]
+fn no_prefilter_changes_what_is_in_a_set() {
+    let rules = r#"
+alert http any any -> any any (http.uri; dataset:set,a,type string,save a.lst; content:"containers"; sid:1;)
+alert http any any -> any any (http.uri; dataset:set,b,type string,save b.lst; http.host; content:".1"; sid:2;)
+alert http any any -> any any (http.host; dataset:set,c,type string,save c.lst; http.uri; content:"containers"; sid:3;)
+alert http any any -> any any (http.method; content:"GET"; dataset:set,d,type string,save d.lst; http.uri; content:"json"; sid:4;)
+alert http any any -> any any (http.user_agent; dataset:set,e,type string,save e.lst; http.request_body; content:"Image"; sid:5;)
+alert http any any -> any any (http.uri; dataset:set,f,type string,save f.lst; content:!"containers"; sid:6;)
+"#;
+    let mut expected = None;
+    for prefilter in ["window", "aho-corasick", "off"] {
+        let dir = TempDir::new(&format!("sets-prefilter-{prefilter}"));
+        fs::write(dir.path().join("my.rules"), rules).expect("it can be written");
+        let pcap = root("pcaps/lateral-movement.pcap");
+        let pcap = pcap.to_str().expect("UTF-8");
+        run(dir.path(), ["replay", "--prefilter", prefilter, "-S", "my.rules", "-l", "out", pcap])
+            .check(0, &[]);
+        let out = dir.path().join("out");
+        let saved = ["a.lst", "b.lst", "c.lst", "d.lst", "e.lst", "f.lst"]
+            .map(|name| fs::read_to_string(out.join(name)).expect("it was saved"));
+        let found = (alerts(&out.join("eve.json")), saved);
+        assert!(found.0.len() >= 4, "{:?}", found.0);
+        assert_eq!(*expected.get_or_insert_with(|| found.clone()), found, "{prefilter}");
+    }
+}
+
 fn write(dir: &Path, name: &str, text: &str) {
     let path = dir.join(name);
     fs::create_dir_all(path.parent().expect("it has one")).expect("it can be made");

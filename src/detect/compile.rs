@@ -7,7 +7,7 @@ use super::inspect::ops::Op;
 use super::keyword::{Environment, Names, RuleBuilder};
 use super::planned::{keyword_without_parser, protocol_without_parser};
 use super::registry::{Registry, Word};
-use super::rule::{Header, Rule, RuleProtocol};
+use super::rule::{Header, Part, Rule, RuleProtocol};
 use crate::rules::vars::Resolver;
 use crate::rules::{Arrow, RuleAst, RuleError, Spanned, Vars, did_you_mean};
 use crate::types::{Direction, Proto};
@@ -96,10 +96,14 @@ impl<'c> Compiler<'c> {
             );
         }
         self.warnings.append(&mut builder.warnings);
+        let sets = builder.sets.clone();
         let rule = if errors.is_empty() { finish(builder, ast, header, line, &mut errors) } else { None };
         self.names = names;
         match rule {
-            Some(rule) if errors.is_empty() => Ok(rule),
+            Some(rule) if errors.is_empty() => {
+                sets.iter().for_each(|(set, changes)| set.used(*changes));
+                Ok(rule)
+            }
             _ if errors.iter().any(|error| error.unsupported) => {
                 errors.retain(|error| error.unsupported);
                 Err(Refused::Unsupported(errors))
@@ -230,6 +234,7 @@ fn finish(
     let whole = 0..ast.text.len();
     builder.parts.retain(|part| !part.ops.is_empty() || part.absent.is_some());
     let vars = builder.var_count();
+    let changes_sets = builder.changes_sets();
     // contents that can never match in their buffer, and the old modifiers' leftovers
     for part in &builder.parts {
         let buffer = registry.buffer(part.buffer);
@@ -315,11 +320,8 @@ fn finish(
     }
     // literals of buffers that are evaluated together: a variable must be made before it is used, so parts keep their order
     builder.parts.sort_by_key(|part| part.buffer == BufferId::BASE64);
-    if builder.changes_sets && vars == 0 {
-        // what changes a set does so when its buffer's turn comes: buffers that are known earlier are asked first
-        builder.parts.sort_by_key(|part| {
-            (part.buffer == BufferId::BASE64, earliest(&registry.buffer(part.buffer).origin, protocol))
-        });
+    if changes_sets {
+        order_changes(&mut builder.parts, registry, protocol, vars);
     }
     if builder.meta.priority == 0 {
         builder.meta.priority = 3;
@@ -344,11 +346,30 @@ fn finish(
         noalert: builder.noalert,
         bypass: builder.bypass,
         unlogged: builder.unlogged,
-        changes_sets: builder.changes_sets,
+        changes_sets,
         prefilter: builder.prefilter,
         vars,
         line,
     })
+}
+
+/// Puts what changes a data set where it belongs: when its buffer's turn comes, and behind every literal that a prefilter may
+/// look for, so that no choice of a prefilter changes what is in the set.
+fn order_changes(parts: &mut [Part], registry: &Registry, protocol: RuleProtocol, vars: u8) {
+    for part in parts.iter_mut() {
+        if let Some(last) = part.ops.iter().rposition(Op::is_literal) {
+            // stable: what changes goes behind the last literal, all else keeps its order
+            part.ops[..=last].sort_by_key(Op::changes);
+        }
+    }
+    // a variable must be made before it is used
+    if vars == 0 {
+        parts.sort_by_key(|part| {
+            let gate = part.ops.iter().any(Op::is_literal) && !part.ops.iter().any(Op::changes);
+            let origin = &registry.buffer(part.buffer).origin;
+            (part.buffer == BufferId::BASE64, !gate, earliest(origin, protocol))
+        });
+    }
 }
 
 /// The progress from which a buffer is there.

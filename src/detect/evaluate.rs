@@ -670,6 +670,9 @@ impl Detector {
                 }
             }
         }
+        if later && rule.changes_sets {
+            return Outcome::Later;
+        }
         for (at, part) in rule.parts.iter().enumerate() {
             let bit = 1u64.checked_shl(at as u32).unwrap_or(0);
             if memo && *held & bit != 0 {
@@ -698,6 +701,8 @@ impl Detector {
             match outcome {
                 Outcome::Match => *held |= bit,
                 Outcome::No => return Outcome::No,
+                // what changes a set waits for what stands before it
+                Outcome::Later if rule.changes_sets => return Outcome::Later,
                 Outcome::Later => later = true,
             }
         }

@@ -9,7 +9,7 @@ use super::registry::Registry;
 use super::rule::{
     FlowTest, HostBit, Meta, PacketTest, Part, Rule, RuleProtocol, Tag, Threshold, TxTest, VarAction, VarTest,
 };
-use super::sets::Sets;
+use super::sets::{DataSet, Sets};
 use super::tables::Tables;
 use crate::rules::{OptionAst, RuleError};
 
@@ -132,8 +132,8 @@ pub struct RuleBuilder<'r> {
     pub bypass: bool,
     /// `config:logging disable`: the transaction makes no record.
     pub unlogged: bool,
-    /// `dataset:set`, `dataset:unset`
-    pub changes_sets: bool,
+    /// Data sets that it asks, and whether it changes them.
+    pub sets: Vec<(Arc<DataSet>, bool)>,
     /// `prefilter`
     pub prefilter: bool,
     /// What is asked of buffers so far.
@@ -182,7 +182,7 @@ impl<'r> RuleBuilder<'r> {
             noalert: false,
             bypass: false,
             unlogged: false,
-            changes_sets: false,
+            sets: Vec::new(),
             prefilter: false,
             parts: Vec::new(),
             current: None,
@@ -367,6 +367,11 @@ impl<'r> RuleBuilder<'r> {
     /// Whether the buffer in force belongs to transactions.
     pub fn is_app_buffer(&self) -> bool {
         matches!(self.registry.buffer(self.buffer()).origin, Origin::App(_))
+    }
+
+    /// Whether it changes data sets (`dataset:set`, `dataset:unset`).
+    pub fn changes_sets(&self) -> bool {
+        self.sets.iter().any(|(_, changes)| *changes)
     }
 
     /// How many variables.

@@ -1,7 +1,8 @@
 //! Reputation of addresses: scores by category, from lists of addresses and networks.
 //!
 //! Of several networks that hold an address the narrowest counts, in each category on its own. Networks are laid out as
-//! ranges that do not overlap, so that a lookup is one binary search.
+//! ranges that do not overlap, so that a lookup is one binary search; where there are many, among those that begin with the
+//! address's first 16 bits.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -170,21 +171,37 @@ const NONE: u8 = u8::MAX;
 struct Ranges<A> {
     starts: Box<[A]>,
     scores: Box<[u8]>,
+    /// For each value of the first 16 bits, how many ranges begin before it; empty where there are few ranges.
+    index: Box<[u32]>,
 }
+
+/// Ranges from which on an index is worth its quarter of a megabyte.
+const INDEXED_MIN: usize = 4096;
 
 /// Addresses as numbers.
 trait Address: Copy + Ord {
+    /// Its first 16 bits.
+    fn high(self) -> u16;
+
     /// The one behind it.
     fn next(self) -> Option<Self>;
 }
 
 impl Address for u32 {
+    fn high(self) -> u16 {
+        (self >> 16) as u16
+    }
+
     fn next(self) -> Option<Self> {
         self.checked_add(1)
     }
 }
 
 impl Address for u128 {
+    fn high(self) -> u16 {
+        (self >> 112) as u16
+    }
+
     fn next(self) -> Option<Self> {
         self.checked_add(1)
     }
@@ -220,13 +237,29 @@ impl<A: Address> Ranges<A> {
         }
         close(&mut open, None, &mut begin);
         let (starts, scores): (Vec<A>, Vec<u8>) = ranges.into_iter().unzip();
-        Ranges { starts: starts.into(), scores: scores.into() }
+        let index = match starts.len() {
+            0..INDEXED_MIN => Box::default(),
+            _ => index(&starts),
+        };
+        Ranges { starts: starts.into(), scores: scores.into(), index }
     }
 
     fn find(&self, address: A) -> Option<u8> {
-        let at = self.starts.partition_point(|start| *start <= address).checked_sub(1)?;
+        let high = usize::from(address.high());
+        let (from, upto) = match (self.index.get(high), self.index.get(high + 1)) {
+            (Some(from), Some(upto)) => (*from as usize, *upto as usize),
+            _ => (0, self.starts.len()),
+        };
+        let among = self.starts.get(from..upto)?;
+        let at = (from + among.partition_point(|start| *start <= address)).checked_sub(1)?;
         self.scores.get(at).copied().filter(|score| *score != NONE)
     }
+}
+
+/// How many begin before each value of the first 16 bits, and how many in all.
+fn index<A: Address>(starts: &[A]) -> Box<[u32]> {
+    let before = |high: u32| starts.partition_point(|start| u32::from(start.high()) < high) as u32;
+    (0..=1 << 16).map(before).collect()
 }
 
 #[cfg(test)]
@@ -271,6 +304,27 @@ mod tests {
         }
         assert_eq!(reputation.category("bad"), None);
         assert_eq!(reputation.score(Category(60), "10.0.0.1".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn an_index_answers_as_none_does() {
+        let mut builder = Builder::default();
+        let list: String = (0..20_000u32)
+            .map(|n| format!("{},1,{}\n", std::net::Ipv4Addr::from(n.wrapping_mul(214_013) & !1), n % 128))
+            .collect();
+        assert_eq!(builder.list(list.as_bytes()), []);
+        assert_eq!(builder.list(b"0.0.0.0/1,1,3"), []);
+        let indexed = builder.build().scores.remove(1).v4;
+        assert!(!indexed.index.is_empty());
+        let plain =
+            Ranges { starts: indexed.starts.clone(), scores: indexed.scores.clone(), index: Box::default() };
+        for n in 0..200_000u32 {
+            let address = n.wrapping_mul(2_654_435_761);
+            assert_eq!(indexed.find(address), plain.find(address), "{address:x}");
+        }
+        for address in [0, 1, u32::MAX, 0x7fff_ffff, 0x8000_0000] {
+            assert_eq!(indexed.find(address), plain.find(address), "{address:x}");
+        }
     }
 
     #[test]

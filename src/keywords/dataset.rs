@@ -42,6 +42,10 @@ impl Test for Lookup {
             Command::IsNotSet => self.set.contains(view.bytes) != Some(true),
         }
     }
+
+    fn changes(&self) -> bool {
+        matches!(self.command, Command::Set | Command::Unset)
+    }
 }
 
 /// How scores are compared.
@@ -83,11 +87,9 @@ fn dataset(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rul
     };
     let command = choice(command, "something to do with a set", COMMANDS)?;
     let set = open(option, name, options, true, rule)?;
-    if matches!(command, Command::Set | Command::Unset) {
-        set.will_change();
-        rule.changes_sets = true;
-    }
-    rule.push(Op::Test(Box::new(Lookup { set, command })));
+    let lookup = Lookup { set: set.clone(), command };
+    rule.sets.push((set, lookup.changes()));
+    rule.push(Op::Test(Box::new(lookup)));
     Ok(())
 }
 
@@ -103,6 +105,7 @@ fn datarep(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rul
     let compare = choice(compare, "a comparison of scores", COMPARES)?;
     let than = unsigned(than, u64::from(u16::MAX))? as u16;
     let set = open(option, name, options, false, rule)?;
+    rule.sets.push((set.clone(), false));
     rule.push(Op::Test(Box::new(Score { set, compare, than })));
     Ok(())
 }
@@ -228,7 +231,7 @@ mod tests {
             ("http.host; dataset:set,a,type string;", true),
             ("http.host; dataset:unset,a,type string;", true),
         ] {
-            with(text, |rule| assert_eq!(rule.unwrap().changes_sets, expected, "{text}"));
+            with(text, |rule| assert_eq!(rule.unwrap().changes_sets(), expected, "{text}"));
         }
     }
 

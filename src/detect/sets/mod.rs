@@ -107,7 +107,9 @@ pub struct DataSet {
     load: Option<PathBuf>,
     save: Option<PathBuf>,
     memcap: u64,
-    /// Some rule adds to it or takes away.
+    /// The configuration or a rule in use has named it.
+    used: AtomicBool,
+    /// A rule in use adds to it or takes away.
     changes: AtomicBool,
     /// What it holds, when no rule changes it.
     frozen: OnceLock<Table>,
@@ -128,9 +130,9 @@ impl DataSet {
         self.kind
     }
 
-    /// Where it is written at the end.
+    /// Where it is written at the end; nowhere when only refused rules have named it.
     pub fn save_path(&self) -> Option<&Path> {
-        self.save.as_deref()
+        self.save.as_deref().filter(|_| self.used.load(Ordering::Relaxed))
     }
 
     /// Values that found no room.
@@ -143,9 +145,10 @@ impl DataSet {
         self.memcap
     }
 
-    /// A rule will change it.
-    pub fn will_change(&self) {
-        self.changes.store(true, Ordering::Relaxed);
+    /// A rule in use asks it, or changes it.
+    pub fn used(&self, changes: bool) {
+        self.used.store(true, Ordering::Relaxed);
+        self.changes.fetch_or(changes, Ordering::Relaxed);
     }
 
     /// What it holds now.
@@ -279,6 +282,7 @@ impl Sets {
             load,
             save,
             memcap,
+            used: AtomicBool::new(by == By::Config),
             changes: AtomicBool::new(false),
             frozen: OnceLock::new(),
             table: Mutex::new(table),

@@ -46,8 +46,11 @@ fn files_lie_beside_the_rules_and_in_the_data_folder() {
     let (set, odd) =
         open(&mut sets, &Wanted { load: text("a.lst"), save: text("sub/b.lst"), ..wanted("one") }).unwrap();
     assert_eq!((set.contains(b"a"), set.contains(b"c"), odd), (Some(true), Some(false), vec![]));
+    assert_eq!(set.save_path(), None, "no rule uses it yet");
+    set.used(false);
     assert_eq!(set.save_path(), Some(Path::new("data/sub/b.lst")));
     let (set, _) = open(&mut sets, &Wanted { state: text("state.lst"), ..wanted("two") }).unwrap();
+    set.used(false);
     assert_eq!((set.contains(b"c"), set.save_path()), (Some(true), Some(Path::new("data/state.lst"))));
     let (set, _) = open(&mut sets, &Wanted { state: text("new.lst"), ..wanted("three") }).unwrap();
     assert!(set.with(Table::is_empty));
@@ -63,7 +66,7 @@ fn a_set_is_one_whoever_names_it() {
     let mut sets = Sets::default();
     let full = Wanted { load: text("a.lst"), ..wanted("one") };
     let (set, _) = open(&mut sets, &full).unwrap();
-    set.will_change();
+    set.used(true);
     assert!(set.add(b"x"));
     for again in [&full, &Wanted { kind: None, ..wanted("one") }, &wanted("one")] {
         assert_eq!(open(&mut sets, again).unwrap().0.contains(b"x"), Some(true));
@@ -85,7 +88,12 @@ fn rules_write_where_they_may() {
     let save = |name: &str, settings: &Settings| {
         let wanted = Wanted { save: text(name), ..wanted("one") };
         let opened = Sets::default().open(&wanted, By::Rule(Path::new("rules")), settings, &files());
-        opened.map(|(set, _)| set.save_path().unwrap().to_path_buf()).map_err(|problem| problem.message)
+        opened
+            .map(|(set, _)| {
+                set.used(false);
+                set.save_path().unwrap().to_path_buf()
+            })
+            .map_err(|problem| problem.message)
     };
     let bad = |message: &str| Err(message.to_owned());
     let default = settings();
@@ -105,7 +113,7 @@ fn rules_write_where_they_may() {
 fn limits_are_kept() {
     let mut sets = Sets::default();
     let (set, _) = open(&mut sets, &Wanted { memcap: Some(200), ..wanted("small") }).unwrap();
-    set.will_change();
+    set.used(true);
     let added = (0..100u8).filter(|n| set.add(&[*n; 8])).count();
     assert!((4..20).contains(&added), "{added}");
     assert_eq!(set.refused(), 100 - added as u64);
@@ -127,6 +135,7 @@ fn bad_lines_are_told_once() {
     assert_eq!(odd, ["rules/bad.lst: 2 lines are left out, the first is line 2, \"!\": it is not base64"]);
     let both = Wanted { load: text("a.lst"), state: text("state.lst"), ..wanted("two") };
     let (set, odd) = open(&mut Sets::default(), &both).unwrap();
+    set.used(false);
     assert_eq!((set.contains(b"c"), set.save_path(), odd.len()), (Some(false), None, 1));
 }
 
@@ -136,7 +145,7 @@ fn a_set_that_no_rule_changes_is_frozen() {
     let (still, _) = open(&mut sets, &Wanted { load: text("a.lst"), ..wanted("still") }).unwrap();
     let (moving, _) = open(&mut sets, &wanted("moving")).unwrap();
     assert!(!sets.change());
-    moving.will_change();
+    moving.used(true);
     assert!(sets.change());
     sets.freeze();
     assert!(still.frozen.get().is_some() && moving.frozen.get().is_none());
@@ -151,7 +160,7 @@ fn a_set_that_no_rule_changes_is_frozen() {
 fn addresses_of_either_kind_are_in_one_set() {
     let mut sets = Sets::default();
     let (set, _) = open(&mut sets, &Wanted { kind: Some(Kind::Ip), ..wanted("ip") }).unwrap();
-    set.will_change();
+    set.used(true);
     assert!(set.add(&[10, 0, 0, 1]) && !set.add(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 1]));
     assert_eq!((set.contains(&[10, 0, 0, 1]), set.contains(&[10, 0, 0])), (Some(true), None));
 }

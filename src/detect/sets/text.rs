@@ -26,7 +26,7 @@ const SHOWN_MAX: usize = 40;
 /// What the values of a set are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Any bytes.
+    /// Any bytes, at least one: a file has no way to write none.
     String,
     /// 16 bytes.
     Md5,
@@ -56,7 +56,7 @@ impl Kind {
     /// Calls `with` with the bytes under which a set keeps a value of the traffic; `None` when it cannot be one of its values.
     pub fn key<R>(self, bytes: &[u8], with: impl FnOnce(&[u8]) -> R) -> Option<R> {
         match (self, bytes.len()) {
-            (Kind::String, _) | (Kind::Md5 | Kind::Ip, 16) | (Kind::Sha256, 32) | (Kind::Ipv4, 4) => {
+            (Kind::String, 1..) | (Kind::Md5 | Kind::Ip, 16) | (Kind::Sha256, 32) | (Kind::Ipv4, 4) => {
                 Some(with(bytes))
             }
             (Kind::Ip, 4) => {
@@ -71,7 +71,11 @@ impl Kind {
     fn parse(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
         out.clear();
         match self {
-            Kind::String => LENIENT.decode_vec(text, out).map_err(|_| "it is not base64"),
+            Kind::String => match LENIENT.decode_vec(text, out) {
+                Ok(()) if !out.is_empty() => Ok(()),
+                Ok(()) => Err("the value is missing"),
+                Err(_) => Err("it is not base64"),
+            },
             Kind::Md5 => hex(text, 16, out).ok_or("an MD5 has 32 hexadecimal digits"),
             Kind::Sha256 => hex(text, 32, out).ok_or("a SHA-256 has 64 hexadecimal digits"),
             Kind::Ipv4 | Kind::Ip => {
@@ -238,6 +242,7 @@ mod tests {
     fn bad_lines_are_left_out_and_the_first_is_told() {
         for (kind, text, good, line) in [
             (Kind::String, "!!\nYQ==", 1, 1),
+            (Kind::String, "YQ==\n,5\n", 1, 2),
             (Kind::String, "YQ==\nYg==,x\nYw==,70000\n", 1, 2),
             (Kind::Md5, "aa7f2add16e128b70e4038184dcbd0\naa7f2add16e128b70e4038184dcbd0zz", 0, 1),
             (Kind::Sha256, "aa7f2add16e128b70e4038184dcbd01d", 0, 1),

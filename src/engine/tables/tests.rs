@@ -202,7 +202,7 @@ fn sets_are_saved_whole_and_read_again() {
         assert_eq!(faults, [] as [String; 0]);
         let mut sets = Sets::default();
         let (set, _) = sets.open(&wanted, By::Rule(&folder.0), &tables.sets, &*tables.files).unwrap();
-        set.will_change();
+        set.used(true);
         assert!(set.add(value.as_bytes()));
         assert_eq!(save(&sets), [] as [String; 0]);
         assert_eq!(std::fs::read_to_string(data.join("sub/seen.lst")).unwrap(), expected);
@@ -214,7 +214,9 @@ fn sets_are_saved_whole_and_read_again() {
     let (tables, _) = read(&config, &folder.0);
     let wanted = Wanted { state: None, save: Some("data".to_owned()), ..wanted };
     let mut sets = Sets::default();
-    sets.open(&wanted, By::Rule(&folder.0), &tables.sets, &*tables.files).unwrap();
+    let (set, _) = sets.open(&wanted, By::Rule(&folder.0), &tables.sets, &*tables.files).unwrap();
+    assert_eq!(save(&sets), [] as [String; 0], "no rule uses it");
+    set.used(false);
     assert!(
         matches!(save(&sets).as_slice(), [told] if told.starts_with("set 'seen' could not be saved to "))
     );
