@@ -128,7 +128,7 @@ impl Builder {
 
     /// Lays everything out for lookups.
     pub fn build(self) -> Reputation {
-        let mut by_category: Vec<(Vec<Net<u32>>, Vec<Net<u128>>)> = Vec::new();
+        let mut by_category: Vec<Nets> = Vec::new();
         for (category, net, score) in self.entries {
             let at = usize::from(category.0);
             if by_category.len() <= at {
@@ -162,6 +162,9 @@ fn number_up_to(text: &str, max: u8) -> Option<u8> {
 
 /// First and last address of a network, and its score.
 type Net<A> = (A, A, u8);
+
+/// The networks of a category, IPv4 and IPv6.
+type Nets = (Vec<Net<u32>>, Vec<Net<u128>>);
 
 /// No score.
 const NONE: u8 = u8::MAX;
