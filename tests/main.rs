@@ -9,6 +9,7 @@ mod module_order;
 mod mutations;
 mod properties;
 mod registry;
+mod sets;
 mod signatures;
 mod support;
 mod workers;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use mamparo::config::Config;
+use mamparo::detect::Tables;
 use mamparo::detect::prefilter::Automaton;
 use mamparo::engine::configure;
 use mamparo::engine::load::{LoadOptions, Loaded, load};
@@ -35,6 +36,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("dce_opnum", "dcerpc", "dce_opnum:12,15-17;"),
     ("dcerpc.iface", "smb", "dcerpc.iface:367abb81-9844-35f1-ad32-98f038001003,>1,any_frag;"),
     ("dcerpc.opnum", "tcp", "dcerpc.opnum:12;"),
+    ("datarep", "http", "http.host; datarep:bad,>,5,type string;"),
+    ("dataset", "http", "http.host; dataset:set,seen,type string;"),
     ("decode-event", "pkthdr", "decode-event:ipv4.trunc_pkt;"),
     ("depth", "tcp", "content:\"abc\"; depth:10;"),
     ("detection_filter", "tcp", "flags:S; detection_filter:track by_src, count 5, seconds 10;"),
@@ -157,8 +160,6 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
 /// why. They are here so that the refusal is on purpose.
 const REFUSED: &[(&str, &str)] = &[
     ("frame", "frame:http1.request; content:\"abc\";"),
-    ("datarep", "content:\"abc\"; datarep:bad, >, 5, load bad.rep, type string;"),
-    ("dataset", "http.uri; dataset:isset,bad,load bad.lst,type string;"),
     ("filemagic", "filemagic:\"executable\";"),
     ("filemd5", "filemd5:bad.md5;"),
     ("filesha1", "filesha1:bad.sha1;"),
@@ -182,6 +183,7 @@ fn compile(text: &str) -> Loaded {
         pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
         prefilter: Automaton::build,
         features: &configure::features(&config),
+        tables: &Tables::default(),
     };
     load(&rules(text), &options)
 }

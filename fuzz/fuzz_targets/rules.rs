@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mamparo::config::Config;
-use mamparo::detect::Registry;
+use mamparo::detect::{Registry, Tables};
 use mamparo::detect::prefilter::WindowFilter;
 use mamparo::engine::configure;
 use mamparo::engine::load::{LoadOptions, Source, load};
@@ -27,6 +27,7 @@ fuzz_target!(|data: &[u8]| {
         pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
         prefilter: WindowFilter::build,
         features: &configure::features(&config),
+        tables: &Tables::default(),
     };
     let loaded = load(&[Source { name: "fuzz.rules".to_owned(), bytes: data.to_vec() }], &options);
     for complaint in &loaded.complaints {

@@ -48,7 +48,7 @@ pub(crate) struct Common {
     /// Set one key of the configuration, dotted: --set stream.midstream=true
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) set: Vec<(String, String)>,
-    /// Folder of data that rules name (datasets).
+    /// Folder in which data sets are kept (save, state). Without it, the folder of the logs.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }

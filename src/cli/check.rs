@@ -19,8 +19,10 @@ pub(super) fn run(check: &Check) -> Result<ExitCode, String> {
     }
     let sources = setup::sources(&config, &check.rules, &check.files)?;
     let registry = setup::registry();
+    let (tables, tables_bad) = setup::tables(&config, &check.common, std::path::Path::new("."));
     // nothing is matched: no automaton is built
-    let loaded = setup::load_rules(&config, &companions, &sources, &registry, Everything::build);
+    let loaded = setup::load_rules(&config, &companions, &sources, &registry, Everything::build, &tables);
+    loaded.faults.iter().for_each(|fault| complain(fault));
     let mut out = String::new();
     for complaint in &loaded.complaints {
         if check.json {
@@ -51,6 +53,10 @@ pub(super) fn run(check: &Check) -> Result<ExitCode, String> {
         loaded.disabled,
         loaded.complaints.iter().filter(|complaint| complaint.warning).count()
     ));
-    let good = loaded.refused == 0 && loaded.unsupported == 0 && companions.faults.is_empty();
+    let good = loaded.refused == 0
+        && loaded.unsupported == 0
+        && companions.faults.is_empty()
+        && loaded.faults.is_empty()
+        && !tables_bad;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::detect::prefilter::{Automaton, Everything, WindowFilter};
 use crate::engine::records::Recorder;
 use crate::engine::replay::Replay;
-use crate::engine::{Collector, Counters, configure};
+use crate::engine::{Collector, Counters, configure, tables};
 use crate::output::{LineWriter, WriterOptions};
 use crate::types::Timestamp;
 
@@ -51,9 +51,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Prefilter::AhoCorasick => Automaton::build,
         Prefilter::Off => Everything::build,
     };
-    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter);
+    let (tables, tables_bad) = setup::tables(&config, &arguments.common, &log_folder(&config, arguments));
+    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, &tables);
+    drop(tables);
+    loaded.faults.iter().for_each(|fault| complain(fault));
     tell_refused(&loaded, arguments);
-    let failed = loaded.refused > 0 || !companions.faults.is_empty();
+    let failed =
+        loaded.refused > 0 || !companions.faults.is_empty() || !loaded.faults.is_empty() || tables_bad;
     if arguments.test {
         complain(&format!(
             "{} rules good, {} refused, {} left out because what they ask for is not supported yet",
@@ -116,9 +120,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     };
     let faults = replay_all(&mut replay, &captures, &mut collector);
     write_stats(&replay, &mut collector, &engine);
+    tables::overflows(&loaded.rules.sets).iter().for_each(|message| complain(message));
+    let unsaved = tables::save(&loaded.rules.sets);
+    unsaved.iter().for_each(|message| complain(message));
     #[expect(clippy::disallowed_methods, reason = "how long it took is for the person; no stage sees it")]
     let took = begun.elapsed();
-    finish(
+    let code = finish(
         arguments,
         &captures,
         replay,
@@ -127,7 +134,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         faults,
         (loaded.used, loaded.refused + loaded.unsupported),
         took,
-    )
+    )?;
+    Ok(if unsaved.is_empty() { code } else { ExitCode::FAILURE })
 }
 
 /// All captures, one after the other; returns what was wrong with them.
@@ -240,6 +248,15 @@ fn tell_refused(loaded: &crate::engine::load::Loaded, arguments: &Arguments) {
     }
 }
 
+/// Where logs go; without `--data-dir`, data sets too.
+fn log_folder(config: &Config, arguments: &Arguments) -> PathBuf {
+    arguments
+        .log_dir
+        .clone()
+        .or_else(|| config.default_log_dir.clone().filter(|_| arguments.common.config.is_some()))
+        .unwrap_or_else(|| PathBuf::from("."))
+}
+
 /// The files that are written.
 struct Outputs {
     eve: Option<LineWriter>,
@@ -249,11 +266,7 @@ struct Outputs {
 
 impl Outputs {
     fn open(config: &Config, arguments: &Arguments) -> Result<Self, String> {
-        let folder = arguments
-            .log_dir
-            .clone()
-            .or_else(|| config.default_log_dir.clone().filter(|_| arguments.common.config.is_some()))
-            .unwrap_or_else(|| PathBuf::from("."));
+        let folder = log_folder(config, arguments);
         let open = |name: &str| -> Result<LineWriter, String> {
             let mut options = WriterOptions::new(folder.join(name));
             // a test run leaves the records of another in peace

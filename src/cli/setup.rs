@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::args::Common;
 use crate::config::{Config, ConfigWarning};
-use crate::detect::Registry;
 use crate::detect::prefilter::Build;
+use crate::detect::{Registry, Tables};
 use crate::engine::configure;
 use crate::engine::load::{LoadOptions, Loaded, Source, load};
 use crate::rules::classification::Classifications;
@@ -129,6 +129,14 @@ fn read_rules(path: &Path) -> Result<Source, String> {
     Ok(Source { name: path.display().to_string(), bytes })
 }
 
+/// Reads what rules look up. What is wrong with it is told here; the answer is whether anything was.
+pub(super) fn tables(config: &Config, common: &Common, otherwise: &Path) -> (Tables, bool) {
+    let data_dir = common.data_dir.as_deref().unwrap_or(otherwise);
+    let (tables, faults) = crate::engine::tables::read(config, data_dir);
+    faults.iter().for_each(|fault| super::complain(fault));
+    (tables, !faults.is_empty())
+}
+
 /// Loads rules with a configuration.
 pub(super) fn load_rules(
     config: &Config,
@@ -136,6 +144,7 @@ pub(super) fn load_rules(
     sources: &[Source],
     registry: &Arc<Registry>,
     prefilter: Build,
+    tables: &Tables,
 ) -> Loaded {
     load(
         sources,
@@ -148,6 +157,7 @@ pub(super) fn load_rules(
             action_order: configure::action_order(config),
             pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
             prefilter,
+            tables,
         },
     )
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::{Mapping, Value};
 
+use super::datasets::DatasetsSection;
 use super::outputs::Outputs;
 use super::section::{Reading, Section};
 use super::traffic::{
@@ -77,8 +78,10 @@ pub struct Config {
     pub asn1_max_frames: u32,
     /// `capture.checksum-validation`, `pcap-file.checksum-checks`; `None` is `auto`.
     pub checksum_checks: Option<bool>,
-    /// `datasets`, as written.
-    pub datasets: Value,
+    /// `datasets`
+    pub datasets: DatasetsSection,
+    /// `geoip-database`
+    pub geoip_database: Option<PathBuf>,
     /// `default-reputation-path`
     pub reputation_path: Option<PathBuf>,
     /// `reputation-categories-file`
@@ -362,7 +365,8 @@ impl Config {
             pcre_recursion_limit,
             asn1_max_frames: root.number("asn1-max-frames", 256, 1..=65_536),
             checksum_checks: checksum_checks(&root),
-            datasets: root.value("datasets").cloned().unwrap_or(Value::Null),
+            datasets: DatasetsSection::read(reading, root.value("datasets")),
+            geoip_database: path("geoip-database"),
             reputation_path: path("default-reputation-path"),
             reputation_categories_file: path("reputation-categories-file"),
             reputation_files: root.list("reputation-files"),

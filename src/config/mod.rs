@@ -6,6 +6,7 @@
 //!
 //! [`Config::load`] is the only place here that reads files.
 
+mod datasets;
 mod known;
 mod load;
 mod locate;
@@ -17,6 +18,7 @@ mod yaml;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use datasets::DatasetsSection;
 pub use load::{AppLayerSection, Config, DetectSection, Enabled, Policies, ProtocolSection, StatsSection};
 pub use outputs::{
     EveAlert, EveAlertMetadata, EveAnomaly, EveDrop, EveFiles, EveProtocol, EveSection, EveStats, EveTypes,

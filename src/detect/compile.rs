@@ -7,7 +7,7 @@ use super::inspect::ops::Op;
 use super::keyword::{Environment, Names, RuleBuilder};
 use super::planned::{keyword_without_parser, protocol_without_parser};
 use super::registry::{Registry, Word};
-use super::rule::{Header, Rule, RuleProtocol};
+use super::rule::{Header, Part, Rule, RuleProtocol};
 use crate::app::ProtocolId;
 use crate::rules::vars::Resolver;
 use crate::rules::{Arrow, RuleAst, RuleError, Spanned, Vars, did_you_mean};
@@ -97,10 +97,14 @@ impl<'c> Compiler<'c> {
             );
         }
         self.warnings.append(&mut builder.warnings);
+        let sets = builder.sets.clone();
         let rule = if errors.is_empty() { finish(builder, ast, header, line, &mut errors) } else { None };
         self.names = names;
         match rule {
-            Some(rule) if errors.is_empty() => Ok(rule),
+            Some(rule) if errors.is_empty() => {
+                sets.iter().for_each(|(set, changes)| set.used(*changes));
+                Ok(rule)
+            }
             _ if errors.iter().any(|error| error.unsupported) => {
                 errors.retain(|error| error.unsupported);
                 Err(Refused::Unsupported(errors))
@@ -242,6 +246,7 @@ fn finish(
     let whole = 0..ast.text.len();
     builder.parts.retain(|part| !part.ops.is_empty() || part.absent.is_some());
     let vars = builder.var_count();
+    let changes_sets = builder.changes_sets();
     // contents that can never match in their buffer, and the old modifiers' leftovers
     for part in &builder.parts {
         let buffer = registry.buffer(part.buffer);
@@ -348,6 +353,9 @@ fn finish(
             content.rarest = super::literal::rarest(&content.pattern);
         }
     }
+    if changes_sets {
+        order_changes(&mut builder.parts, registry, protocol, vars);
+    }
     if builder.meta.priority == 0 {
         builder.meta.priority = 3;
     }
@@ -375,8 +383,38 @@ fn finish(
         noalert: builder.noalert,
         bypass: builder.bypass,
         unlogged: builder.unlogged,
+        changes_sets,
         prefilter: builder.prefilter,
         vars,
         line,
     })
+}
+
+/// Puts what changes a data set where it belongs: when its buffer's turn comes, and behind every literal that a prefilter may
+/// look for, so that no choice of a prefilter changes what is in the set.
+fn order_changes(parts: &mut [Part], registry: &Registry, protocol: RuleProtocol, vars: u8) {
+    for part in parts.iter_mut() {
+        if let Some(last) = part.ops.iter().rposition(Op::is_literal) {
+            // stable: what changes goes behind the last literal, all else keeps its order
+            part.ops[..=last].sort_by_key(Op::changes);
+        }
+    }
+    // a variable must be made before it is used
+    if vars == 0 {
+        parts.sort_by_key(|part| {
+            let gate = part.ops.iter().any(Op::is_literal) && !part.ops.iter().any(Op::changes);
+            let origin = &registry.buffer(part.buffer).origin;
+            (part.buffer == BufferId::BASE64, !gate, earliest(origin, protocol))
+        });
+    }
+}
+
+/// The progress from which a buffer is there.
+fn earliest(origin: &Origin, protocol: RuleProtocol) -> u8 {
+    let Origin::App(sources) = origin else { return 0 };
+    let ours = sources.iter().filter(|source| match protocol {
+        RuleProtocol::App(id) => source.protocol == id,
+        _ => true,
+    });
+    ours.map(|source| source.place.progress).min().unwrap_or(0)
 }

@@ -801,6 +801,9 @@ impl State {
             // the next packet may stand better (established)
             return if ended { Outcome::No } else { Outcome::Later };
         }
+        if rule.changes_sets && !rule.var_tests.iter().all(|test| test.test(vars)) {
+            return if ended { Outcome::No } else { Outcome::Later };
+        }
         let progress = tx.progress(dir);
         self.clear_vars(rule);
         // parts that pass values on must be evaluated together
@@ -813,6 +816,9 @@ impl State {
                     _ => return Outcome::No,
                 }
             }
+        }
+        if later && rule.changes_sets {
+            return Outcome::Later;
         }
         for (at, part) in rule.parts.iter().enumerate() {
             let bit = 1u64.checked_shl(at as u32).unwrap_or(0);
@@ -844,6 +850,8 @@ impl State {
             match outcome {
                 Outcome::Match => *held |= bit,
                 Outcome::No => return Outcome::No,
+                // what changes a set waits for what stands before it
+                Outcome::Later if rule.changes_sets => return Outcome::Later,
                 Outcome::Later => later = true,
             }
         }

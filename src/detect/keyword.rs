@@ -9,6 +9,8 @@ use super::registry::Registry;
 use super::rule::{
     FlowTest, HostBit, Meta, PacketTest, Part, Rule, RuleProtocol, Tag, Threshold, TxTest, VarAction, VarTest,
 };
+use super::sets::{DataSet, Sets};
+use super::tables::Tables;
 use crate::rules::{OptionAst, RuleError};
 
 /// A rule keyword: one row of `keywords/` or of a protocol.
@@ -34,6 +36,8 @@ pub struct Names {
     flowbits: HashMap<String, u32>,
     hostbits: HashMap<String, u32>,
     flowints: HashMap<String, u32>,
+    /// Data sets.
+    pub sets: Sets,
 }
 
 impl Names {
@@ -86,6 +90,8 @@ pub struct Environment<'e> {
     pub features: &'e [&'e str],
     /// The version that `requires` is held against.
     pub version: (u16, u16, u16),
+    /// What rules look up: data sets, reputation, countries.
+    pub tables: &'e Tables,
 }
 
 /// A rule in the making. Keywords are applied in the order of the rule's text.
@@ -126,6 +132,8 @@ pub struct RuleBuilder<'r> {
     pub bypass: bool,
     /// `config:logging disable`: the transaction makes no record.
     pub unlogged: bool,
+    /// Data sets that it asks, and whether it changes them.
+    pub sets: Vec<(Arc<DataSet>, bool)>,
     /// `prefilter`
     pub prefilter: bool,
     /// What is asked of buffers so far.
@@ -174,6 +182,7 @@ impl<'r> RuleBuilder<'r> {
             noalert: false,
             bypass: false,
             unlogged: false,
+            sets: Vec::new(),
             prefilter: false,
             parts: Vec::new(),
             current: None,
@@ -319,18 +328,20 @@ impl<'r> RuleBuilder<'r> {
         self.parts.iter().any(|p| p.buffer == buffer && p.transforms.is_empty() && !p.ops.is_empty())
     }
 
-    /// A transform of the buffer in force; an error when there is none. Behind the first operation on its buffer it does
-    /// nothing, as in the reference engine.
+    /// A transform of the buffer in force; an error when there is none. What was asked before it is asked of the buffer as
+    /// it is, what follows of the transformed one; a second transform must follow the first at once.
     pub fn transform(&mut self, transform: Arc<dyn Transform>) -> Result<(), &'static str> {
         let Some(mut at) = self.current else { return Err("a transform needs a sticky buffer before it") };
-        if self.touched.is_some() {
-            return Ok(());
-        }
         if !self.parts[at].ops.is_empty() {
+            if !self.parts[at].transforms.is_empty() {
+                return Err("a transform must stand before what is asked of the buffer");
+            }
             // the same buffer was used without this transform before: begin another part
             let buffer = self.parts[at].buffer;
             at = self.add_part(buffer);
             self.current = Some(at);
+            self.last = None;
+            self.touched = None;
         }
         self.parts[at].transforms.push(transform);
         Ok(())
@@ -356,6 +367,11 @@ impl<'r> RuleBuilder<'r> {
     /// Whether the buffer in force belongs to transactions.
     pub fn is_app_buffer(&self) -> bool {
         matches!(self.registry.buffer(self.buffer()).origin, Origin::App(_))
+    }
+
+    /// Whether it changes data sets (`dataset:set`, `dataset:unset`).
+    pub fn changes_sets(&self) -> bool {
+        self.sets.iter().any(|(_, changes)| *changes)
     }
 
     /// How many variables.

@@ -13,8 +13,11 @@ pub mod literal;
 pub mod planned;
 pub mod prefilter;
 pub mod registry;
+pub mod reputation;
 pub mod rule;
 pub mod ruleset;
+pub mod sets;
+pub mod tables;
 
 pub use buffer::{Buffer, BufferId, BufferSpec, Kind, NumberSpec, Place};
 pub use compile::{Compiler, Refused};
@@ -23,3 +26,4 @@ pub use keyword::{Environment, Keyword, Names, RuleBuilder};
 pub use registry::{PacketBufferSpec, ProtocolEntry, Registry, Word};
 pub use rule::Rule;
 pub use ruleset::{Class, RuleSet};
+pub use tables::Tables;

@@ -334,6 +334,8 @@ pub struct Rule {
     pub bypass: bool,
     /// `config:logging disable`: the transaction makes no record.
     pub unlogged: bool,
+    /// `dataset:set`, `dataset:unset`: looking into its buffers changes a set, so all else is asked first.
+    pub changes_sets: bool,
     /// `prefilter`: a rule without a literal that asks to be tested early.
     pub prefilter: bool,
     /// How many variables it has.

@@ -16,6 +16,7 @@ use super::literal;
 use super::prefilter::{ANYWHERE, Build, Prefilter, Region};
 use super::registry::Registry;
 use super::rule::{Part, Rule, RuleProtocol};
+use super::sets::Sets;
 use crate::app::{FrameKind, ProtocolId, WantedFrames};
 use crate::rules::{Action, PortSet};
 use crate::types::{Direction, Proto};
@@ -369,6 +370,8 @@ pub struct RuleSet {
     pub flowbit_names: Vec<String>,
     /// Names of flow integers by number.
     pub flowint_names: Vec<String>,
+    /// Data sets.
+    pub sets: Sets,
     /// Longest literal of stream groups, bytes: how much of the window before is searched again.
     pub stream_overlap: usize,
 }
@@ -440,11 +443,13 @@ impl RuleSet {
             readers: Default::default(),
             flowbit_names: names.flowbit_names(),
             flowint_names: names.flowint_names(),
+            sets: names.sets.clone(),
             stream_overlap: 0,
             rules,
             registry,
         };
         this.group(&placed, build);
+        this.sets.freeze();
         this
     }
 

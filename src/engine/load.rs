@@ -1,11 +1,13 @@
 //! Rules from text: files in, a rule set out, and everything that was wrong with them.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::detect::compile::CompileNumber;
 use crate::detect::prefilter::Build;
-use crate::detect::{Compiler, Environment, Refused, Registry, Rule, RuleSet};
+use crate::detect::sets::By;
+use crate::detect::{Compiler, Environment, Refused, Registry, Rule, RuleSet, Tables};
 use crate::rules::classification::Classifications;
 use crate::rules::{Action, RuleError, RuleFile, Vars, parse_rule};
 
@@ -50,6 +52,8 @@ pub struct Loaded {
     pub disabled: usize,
     /// What was wrong.
     pub complaints: Vec<Complaint>,
+    /// What was wrong with data sets of the configuration, ready to be shown.
+    pub faults: Vec<String>,
 }
 
 /// What rules are loaded with.
@@ -70,6 +74,8 @@ pub struct LoadOptions<'o> {
     pub pcre_limits: (u32, u32),
     /// What makes prefilters.
     pub prefilter: Build,
+    /// What rules look up: data sets, reputation, countries.
+    pub tables: &'o Tables,
 }
 
 /// The version of the rule language that `requires` is held against: that of Suricata's user guide.
@@ -93,13 +99,17 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
         pcre_limits: options.pcre_limits,
         features: options.features,
         version: LANGUAGE_VERSION,
+        tables: options.tables,
     };
     let mut compiler = Compiler::new(&options.registry, options.vars, &environment, options.number);
     let mut rules: Vec<Rule> = Vec::new();
     let mut known: HashMap<(u32, u32), usize> = HashMap::new();
     let (mut refused, mut unsupported, mut skipped, mut disabled) = (0, 0, 0, 0);
     let mut complaints = Vec::new();
+    let faults = defined_sets(&mut compiler, options.tables);
     for source in sources {
+        compiler.names.sets.folder =
+            Path::new(&source.name).parent().map(Path::to_path_buf).unwrap_or_default();
         let file = RuleFile::new(&source.bytes);
         disabled += file.disabled;
         for fault in &file.faults {
@@ -161,7 +171,23 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
     let used = rules.len();
     let rules =
         RuleSet::new(rules, options.registry.clone(), &names, options.action_order, options.prefilter);
-    Loaded { rules: Arc::new(rules), used, refused, unsupported, skipped, disabled, complaints }
+    Loaded { rules: Arc::new(rules), used, refused, unsupported, skipped, disabled, complaints, faults }
+}
+
+/// Opens the data sets of the configuration; the answer is what is wrong with them.
+fn defined_sets(compiler: &mut Compiler<'_>, tables: &Tables) -> Vec<String> {
+    let mut faults = Vec::new();
+    for wanted in &tables.defined {
+        match compiler.names.sets.open(wanted, By::Config, &tables.sets, &*tables.files) {
+            Ok((_, odd)) => {
+                faults.extend(odd.into_iter().map(|odd| format!("datasets.{}: {odd}", wanted.name)))
+            }
+            Err(problem) => {
+                faults.push(format!("datasets.{}: {} ({})", wanted.name, problem.message, problem.hint))
+            }
+        }
+    }
+    faults
 }
 
 fn keep(complaints: &mut Vec<Complaint>, report: &crate::rules::Report<'_>, warning: bool) {

@@ -1,7 +1,8 @@
 //! Threads, the worker loop, what is told of packets, and the order in which it is told.
 //!
 //! [`worker`] is the way of a packet through all stages; [`records`] turns what happened into EVE; [`collector`] judges
-//! what spans flows and writes; [`replay`] drives captures through one worker or many. The engine may name everything;
+//! what spans flows and writes; [`replay`] drives captures through one worker or many; [`tables`]
+//! reads what rules look up. The engine may name everything;
 //! nothing names it.
 
 mod checksums;
@@ -12,8 +13,8 @@ pub mod flow_end;
 pub mod load;
 pub mod records;
 pub mod replay;
-
 pub mod settings;
+pub mod tables;
 pub mod worker;
 
 pub use collector::{Batch, Collector};

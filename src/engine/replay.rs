@@ -3,6 +3,7 @@
 //! With one worker a frame goes from the file through all stages in one thread, without a copy. With several, this thread
 //! spreads frames by the addresses in them, in rounds: every worker answers every round with what it has to tell, and the
 //! collector takes the answers of a round together, in the order of packets. Channels are bounded; nothing is ever lost.
+//! When rules change data sets, workers ask those in the order of packets too ([`Turns`]); nothing else waits.
 
 use std::io;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::capture::{Capture, Frame, LinkType, PcapFile};
 use crate::decode::{Counter, DecodeCounters, spread};
 use crate::detect::RuleSet;
 use crate::detect::host::Hosts;
+use crate::detect::sets::turns::{Seat, Turns};
 use crate::flow::Protocols;
 use crate::rules::threshold::ThresholdEntry;
 use crate::types::{IfaceId, Timestamp};
@@ -28,6 +30,8 @@ use crate::verdict::Verdict;
 const ROUND: usize = 2048;
 /// Rounds on their way to a worker.
 const ROUNDS_MAX: usize = 4;
+/// What numbers of packets are raised by when flows end because the capture does: behind every packet.
+const FINISH: u64 = 1 << 62;
 /// Bytes of records after which they are handed over.
 const BATCH_MAX: usize = 64 << 10;
 
@@ -138,19 +142,25 @@ impl Replay {
     ) -> io::Result<()> {
         let workers: Vec<Worker> = (0..self.workers).map(|_| self.worker(None, name.to_owned())).collect();
         let count = workers.len();
+        let turns = self.rules.sets.change().then(|| Turns::new(count));
         let (workers, result) = std::thread::scope(|scope| {
             let mut inboxes = Vec::with_capacity(count);
             let mut outboxes = Vec::with_capacity(count);
             let (give_back, recycled) = bounded::<Frames>(count * (ROUNDS_MAX + 2));
             let threads: Vec<_> = workers
                 .into_iter()
-                .map(|worker| {
+                .enumerate()
+                .map(|(nth, worker)| {
+                    let turns = turns.clone();
                     let (inbox, frames) = bounded(ROUNDS_MAX);
                     let (answers, outbox) = bounded(ROUNDS_MAX);
                     inboxes.push(inbox);
                     outboxes.push(outbox);
                     let give_back = give_back.clone();
-                    scope.spawn(move || work(worker, &frames, &answers, &give_back))
+                    scope.spawn(move || {
+                        let seat = turns.as_ref().map(|turns| turns.seat(nth));
+                        work(worker, &frames, &answers, &give_back, seat)
+                    })
                 })
                 .collect();
             let gatherer = scope.spawn(move || gather(&outboxes, collector));
@@ -195,6 +205,8 @@ struct Frames {
     frames: Vec<Meta>,
     /// From this frame of the round on no checksum is looked at.
     trusted_from: Option<usize>,
+    /// The number of the first frame of the next round.
+    next: u64,
 }
 
 struct Meta {
@@ -228,19 +240,21 @@ fn dispatch(
     mut trial: Trial,
     watch: &mut dyn FnMut(Position),
 ) -> io::Result<()> {
-    let mut frames_read = 0;
+    let (mut frames_read, mut next) = (0, 0);
     loop {
         let mut round: Vec<Frames> =
             inboxes.iter().map(|_| recycled.try_recv().unwrap_or_default()).collect();
         let polled = file.poll(ROUND, &mut |frame| {
             let lane = (spread(&frame) % inboxes.len() as u64) as usize;
             round[lane].push(&frame);
+            next = frame.number + 1;
             if trial.frame(&frame) {
                 round.iter_mut().for_each(|frames| frames.trusted_from = Some(frames.frames.len()));
             }
             Verdict::Forward
         });
-        for (frames, inbox) in round.into_iter().zip(inboxes) {
+        for (mut frames, inbox) in round.into_iter().zip(inboxes) {
+            frames.next = next;
             // a worker that is gone has panicked: its join tells
             let _ = inbox.send(frames);
         }
@@ -259,7 +273,13 @@ fn work(
     inbox: &Receiver<Frames>,
     answers: &Sender<Batch>,
     give_back: &Sender<Frames>,
+    seat: Option<Seat>,
 ) -> Worker {
+    let reached = |number| {
+        if let Some(seat) = &seat {
+            seat.reached(number);
+        }
+    };
     for mut round in inbox {
         let mut at = 0;
         for (nth, meta) in round.frames.iter().enumerate() {
@@ -268,6 +288,7 @@ fn work(
             }
             let bytes = round.bytes.get(at..at + meta.len).unwrap_or_default();
             at += meta.len;
+            reached(meta.number);
             worker.frame(&Frame {
                 number: meta.number,
                 timestamp: meta.timestamp,
@@ -280,13 +301,16 @@ fn work(
         if round.trusted_from.is_some() {
             worker.trust_checksums();
         }
+        // whoever is ahead need not wait for the collector to take this answer
+        reached(round.next);
         round.bytes.clear();
         round.frames.clear();
         round.trusted_from = None;
         let _ = give_back.try_send(round);
         let _ = answers.send(std::mem::take(worker.batch()));
     }
-    worker.finish();
+    worker.finish_in_turn(&mut |number| reached(FINISH + number));
+    drop(seat);
     let _ = answers.send(std::mem::take(worker.batch()));
     worker
 }

@@ -134,8 +134,17 @@ impl Worker {
 
     /// The capture is over: all flows end.
     pub fn finish(&mut self) {
+        self.finish_in_turn(&mut |_| {});
+    }
+
+    /// The capture is over: all flows end, in the order in which they began. `next` is told the number of the packet that
+    /// began the flow whose turn it is.
+    pub fn finish_in_turn(&mut self, next: &mut dyn FnMut(u64)) {
         self.lane.number = u64::MAX;
-        while let Some(flow) = self.lane.flows.take_any() {
+        let mut left: Vec<Box<Flow>> = std::iter::from_fn(|| self.lane.flows.take_any()).collect();
+        left.sort_by_key(|flow| flow.first_number);
+        for flow in left {
+            next(flow.first_number);
             self.lane.end_flow(flow, "shutdown");
         }
     }

@@ -39,8 +39,6 @@ pub(super) static PREFILTER: Row = row("prefilter", "The test before it is tried
 pub(super) static FILESTORE: Row =
     row("filestore", "There is a file; it is not stored by this engine.", filestore);
 pub(super) static BYPASS: Row = row("bypass", "A match takes the flow out of inspection.", bypass);
-pub(super) static DATASET: Row = row("dataset", "The buffer is looked up in a set.", dataset);
-pub(super) static DATAREP: Row = row("datarep", "The buffer's reputation is looked up.", datarep);
 pub(super) static CONFIG: Row =
     row("config", "Switches the record of the transaction off (logging disable, type tx, scope tx).", config);
 pub(super) static LUA: Row = row("lua", "A script decides.", lua).also(&["luajit"]);
@@ -354,14 +352,6 @@ fn filestore(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), R
     Ok(())
 }
 
-fn dataset(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    Err(unsupported(option, "data sets come with a later version"))
-}
-
-fn datarep(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    Err(unsupported(option, "data sets come with a later version"))
-}
-
 fn config(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     let value = plain(option)?;
     let parts = split_commas(&value)?;
@@ -485,7 +475,6 @@ mod tests {
             ("content:\"abc\"; replace:\"abcd\";", "the literal has 3 bytes, its replacement 4"),
             ("http.uri; uricontent:\"abc\";", "uricontent cannot stand behind a sticky buffer"),
             ("prefilter; content:\"a\";", "prefilter stands behind no test"),
-            ("dataset:isset,x;", "dataset is not supported yet"),
             ("lua:x.lua;", "lua is not supported yet"),
             ("config:logging disable, type tx, scope flow;", "config is not supported yet"),
             ("config:logging enable;", "not a setting"),

@@ -1,6 +1,6 @@
 //! Fields of the network header: `ttl`, `id`, `fragbits`, `ip_proto`, checksums, VLANs, …
 
-use super::row::{Row, bare, choice, plain, row, unsupported};
+use super::row::{Row, bare, choice, plain, row};
 use crate::decode::{Ipv4, Net, Packet, Transport};
 use crate::detect::RuleBuilder;
 use crate::detect::rule::{PacketTest, PacketView, RuleProtocol};
@@ -18,8 +18,6 @@ pub(super) static FRAGBITS: Row =
     row("fragbits", "Flags of IPv4: M more, D don't fragment, R reserved.", fragbits);
 pub(super) static FRAGOFFSET: Row = row("fragoffset", "Fragment offset, in units of 8 bytes.", fragoffset);
 pub(super) static TOS: Row = row("tos", "Type of service of IPv4.", tos);
-pub(super) static GEOIP: Row = row("geoip", "Where in the world an address is.", geoip);
-pub(super) static IPREP: Row = row("iprep", "The reputation of an address.", iprep);
 pub(super) static IPV4_CSUM: Row =
     csum("ipv4-csum", "The header checksum is valid or invalid.", |o, r| checksum(o, r, Sum::Ip4));
 pub(super) static TCPV4_CSUM: Row =
@@ -364,14 +362,6 @@ fn fragbits(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Ru
     Ok(())
 }
 
-fn geoip(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    Err(unsupported(option, "geographic data comes with a later version"))
-}
-
-fn iprep(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    Err(unsupported(option, "reputation lists come with a later version"))
-}
-
 /// Which checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sum {
@@ -571,8 +561,6 @@ mod tests {
             ("fragbits:X;", "not a flag of IPv4"),
             ("fragoffset:!3;", "\"!3\" is not a number"),
             ("tos:xyz;", "not a type of service"),
-            ("geoip:any,US;", "geoip is not supported yet"),
-            ("iprep:any,x,>,1;", "iprep is not supported yet"),
             ("ipv4-csum:foo;", "\"foo\" is not a state of a checksum"),
             ("ip_proto:foo;", "no IP protocol \"foo\""),
             ("ip_proto:6; ip_proto:7;", "a packet has one protocol"),

@@ -11,13 +11,16 @@ mod asn1;
 mod base64;
 mod bytes;
 mod content;
+mod dataset;
 mod events;
 mod file;
 mod flow;
 mod flowbits;
 mod frame;
+mod geoip;
 mod icmp;
 mod ip;
+mod iprep;
 mod meta;
 pub mod number;
 mod packet;
@@ -63,8 +66,8 @@ pub static ALL: &[&dyn Keyword] = &[
     &content::PREFILTER,
     &content::BYPASS,
     &content::FILESTORE,
-    &content::DATASET,
-    &content::DATAREP,
+    &dataset::DATASET,
+    &dataset::DATAREP,
     &content::LUA,
     &content::CONFIG,
     &frame::FRAME,
@@ -111,8 +114,8 @@ pub static ALL: &[&dyn Keyword] = &[
     &ip::FRAGBITS,
     &ip::FRAGOFFSET,
     &ip::TOS,
-    &ip::GEOIP,
-    &ip::IPREP,
+    &geoip::GEOIP,
+    &iprep::IPREP,
     &ip::IPV4_CSUM,
     &ip::TCPV4_CSUM,
     &ip::TCPV6_CSUM,

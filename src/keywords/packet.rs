@@ -15,6 +15,16 @@ pub static PACKET_BUFFERS: &[PacketBufferSpec] = &[
         bytes: icmpv4,
     },
     PacketBufferSpec { name: "icmpv6.hdr", help: "The ICMPv6 header, 8 bytes.", bytes: icmpv6 },
+    PacketBufferSpec {
+        name: "ip.src",
+        help: "The source address, 4 or 16 bytes, for data sets of addresses.",
+        bytes: source,
+    },
+    PacketBufferSpec {
+        name: "ip.dst",
+        help: "The destination address, 4 or 16 bytes, for data sets of addresses.",
+        bytes: destination,
+    },
 ];
 
 /// Bytes of an ICMP header.
@@ -70,6 +80,22 @@ fn icmpv6<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
             let message = icmp.message();
             Some(message.get(..ICMP_HEADER).unwrap_or(message))
         }
+        _ => None,
+    }
+}
+
+fn source<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
+    match &packet.net {
+        Net::V4(ip) => ip.header().get(12..16),
+        Net::V6(ip) => ip.header().get(8..24),
+        _ => None,
+    }
+}
+
+fn destination<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
+    match &packet.net {
+        Net::V4(ip) => ip.header().get(16..20),
+        Net::V6(ip) => ip.header().get(24..40),
         _ => None,
     }
 }

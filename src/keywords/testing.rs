@@ -12,7 +12,8 @@ use crate::decode::{Icmp, Ipv4, Ipv6, Net, Packet, Tcp, TcpOptions, Transport, U
 use crate::detect::inspect::ops::{Op, View};
 use crate::detect::rule::{PacketView, RuleProtocol};
 use crate::detect::{
-    BufferSpec, Environment, Kind, Names, NumberSpec, Place, ProtocolEntry, Registry, RuleBuilder, Word,
+    BufferSpec, Environment, Kind, Names, NumberSpec, Place, ProtocolEntry, Registry, RuleBuilder, Tables,
+    Word,
 };
 use crate::json::JsonWriter;
 use crate::rules::{OptionAst, RuleError, Spanned, parse_rule};
@@ -246,6 +247,7 @@ fn with_builder<'r, R>(
         pcre_limits: (0, 0),
         features: &[],
         version: (8, 0, 1),
+        tables: Box::leak(Box::default()),
     });
     let mut rule = RuleBuilder::new(registry(), names, environment, RuleProtocol::Ip(None));
     match apply(&mut rule, options) {
@@ -348,17 +350,21 @@ pub(super) fn transformed(options: &str, bytes: &[u8]) -> (String, Vec<u8>) {
 fn tests_hold(options: &str, packet: &Packet<'_>) -> bool {
     with(options, |rule| {
         let rule = rule.unwrap_or_else(|error| panic!("{options}: {error:?}"));
-        let view = PacketView {
-            packet,
-            flow: None,
-            dir: Direction::ToServer,
-            stream_events: StreamEvents::default(),
-            layer_events: &[],
-            first: true,
-        };
         assert!(!rule.packet_tests.is_empty(), "{options}");
-        rule.packet_tests.iter().all(|test| test.test(&view))
+        rule_holds(rule, packet)
     })
+}
+
+fn rule_holds(rule: &RuleBuilder<'_>, packet: &Packet<'_>) -> bool {
+    let view = PacketView {
+        packet,
+        flow: None,
+        dir: Direction::ToServer,
+        stream_events: StreamEvents::default(),
+        layer_events: &[],
+        first: true,
+    };
+    rule.packet_tests.iter().all(|test| test.test(&view))
 }
 
 /// 10.0.0.1 to 10.0.0.2, with a good checksum.
@@ -393,6 +399,18 @@ pub(super) fn ipv4_test(options: &str, change: impl FnOnce(&mut [u8])) -> bool {
     change(&mut header);
     let udp = [0; 8];
     tests_hold(options, &packet_over(&header, Transport::Udp(Udp::new(&udp, true).unwrap()), b"x"))
+}
+
+/// Whether they hold for a plain IPv4 header, with these tables.
+pub(super) fn ipv4_test_with(options: &str, tables: &'static Tables) -> bool {
+    let environment =
+        Environment { classes: classes(), pcre_limits: (0, 0), features: &[], version: (8, 0, 1), tables };
+    let mut names = Names::default();
+    let mut rule = RuleBuilder::new(registry(), &mut names, &environment, RuleProtocol::Ip(None));
+    apply(&mut rule, options).unwrap_or_else(|error| panic!("{options}: {error:?}"));
+    let header = ipv4_header(17, &[]);
+    let udp = [0; 8];
+    rule_holds(&rule, &packet_over(&header, Transport::Udp(Udp::new(&udp, true).unwrap()), b"x"))
 }
 
 /// Whether they hold for a TCP header.

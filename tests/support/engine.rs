@@ -7,7 +7,7 @@ use mamparo::capture::{Capture as _, Frame, LinkType, PcapFile};
 use mamparo::config::Config;
 use mamparo::detect::host::Hosts;
 use mamparo::detect::prefilter::{Automaton, Build};
-use mamparo::detect::{Registry, RuleSet};
+use mamparo::detect::{Registry, RuleSet, Tables};
 use mamparo::engine::load::{LoadOptions, Source, load};
 use mamparo::engine::{EngineConfig, Worker, configure};
 use mamparo::flow::Protocols;
@@ -132,6 +132,7 @@ impl Make<'_> {
             pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
             prefilter: self.prefilter,
             features: &configure::features(&config),
+            tables: &Tables::default(),
         };
         let loaded = load(&self.sources, &options);
         let shown: Vec<&str> = loaded.complaints.iter().map(|complaint| complaint.shown.as_str()).collect();

@@ -122,6 +122,11 @@ pub trait Test: Send + Sync + fmt::Debug {
     fn is_relative(&self) -> bool {
         false
     }
+
+    /// Whether to ask it changes something that other rules see (a data set).
+    fn changes(&self) -> bool {
+        false
+    }
 }
 
 /// One operation on a buffer.
@@ -143,6 +148,16 @@ impl Op {
             Op::Pcre(pcre) => pcre.relative,
             Op::Test(test) => test.is_relative(),
         }
+    }
+
+    /// Whether to ask it changes something that other rules see.
+    pub fn changes(&self) -> bool {
+        matches!(self, Op::Test(test) if test.changes())
+    }
+
+    /// Whether it is a literal that must be there: what a prefilter may look for.
+    pub fn is_literal(&self) -> bool {
+        matches!(self, Op::Content(content) if !content.negated)
     }
 }
 

@@ -198,9 +198,11 @@ impl Transform for PcreXform {
         format!("pcrexform:{}", self.text)
     }
 
-    /// Without a match the buffer stays as it is.
+    /// Without a match, or when the group holds nothing, the buffer stays as it is.
     fn apply(&self, bytes: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(self.expression.capture(bytes).unwrap_or(bytes));
+        out.extend_from_slice(
+            self.expression.capture(bytes).filter(|part| !part.is_empty()).unwrap_or(bytes),
+        );
     }
 }
 
@@ -233,6 +235,7 @@ mod tests {
             ("from_base64:offset 20;", b"*", b"*"),
             ("pcrexform:\"[a-z]+\\s+(.*)\\s+HTTP\";", b"get /x HTTP", b"/x"),
             ("pcrexform:\"[a-z]+\\s+(.*)\\s+HTTP\";", b"none", b"none"),
+            ("pcrexform:\"/(x*)\";", b"/abc", b"/abc"),
         ] {
             assert_eq!(transformed(text, bytes).1, expected, "{text}");
         }

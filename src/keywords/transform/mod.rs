@@ -129,9 +129,9 @@ mod tests {
     }
 
     #[test]
-    fn a_transform_behind_a_content_does_nothing() {
+    fn a_transform_is_about_what_follows_it() {
         with(
-            "http.uri; content:\"a\"; http.host; dotprefix; content:\"b\"; dotprefix; http.uri; dotprefix; content:\"c\";",
+            "http.uri; content:\"a\"; http.host; dotprefix; content:\"b\"; http.uri; dotprefix; content:\"c\";",
             |rule| {
                 let parts = &rule.unwrap().parts;
                 assert_eq!(
@@ -140,11 +140,22 @@ mod tests {
                 );
             },
         );
+        with("http.uri; bsize:3; content:\"a\"; dotprefix; to_md5; bsize:16;", |rule| {
+            let parts = &rule.unwrap().parts;
+            assert_eq!(
+                parts.iter().map(|p| (p.transforms.len(), p.ops.len())).collect::<Vec<_>>(),
+                [(0, 2), (2, 1)]
+            );
+        });
     }
 
     #[test]
     fn mistakes_are_told() {
         check_errors(&[
+            (
+                "http.uri; dotprefix; content:\"a\"; to_lowercase;",
+                "a transform must stand before what is asked of the buffer",
+            ),
             ("dotprefix; content:\".a\";", "a transform needs a sticky buffer before it"),
             ("pkt_data; to_lowercase;", "a transform needs a sticky buffer before it"),
             ("http.uri; dotprefix:a;", "dotprefix takes no value"),
