@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod explain;
 mod list;
 pub mod progress;
 mod replay;

@@ -14,6 +14,7 @@ use crate::detect::prefilter::{Automaton, Everything, WindowFilter};
 use crate::engine::records::Recorder;
 use crate::engine::replay::Replay;
 use crate::engine::{Collector, Counters, configure};
+use crate::output::summary::rule_perf_log;
 use crate::output::{LineWriter, WriterOptions};
 use crate::types::Timestamp;
 
@@ -51,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Prefilter::AhoCorasick => Automaton::build,
         Prefilter::Off => Everything::build,
     };
-    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter);
+    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, false);
     tell_refused(&loaded, arguments);
     let failed = loaded.refused > 0 || !companions.faults.is_empty();
     if arguments.test {
@@ -92,6 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Some(Checksums::Auto) => true,
         None => config.checksum_checks.is_none(),
     };
+    engine.profile = arguments.profile;
     let engine = Arc::new(engine);
     let mut collector = Collector::new(
         loaded.rules.clone(),
@@ -113,6 +115,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         workers,
         counters: Counters::default(),
         decoded: Default::default(),
+        costs: Vec::new(),
     };
     let faults = replay_all(&mut replay, &captures, &mut collector);
     write_stats(&replay, &mut collector, &engine);
@@ -211,6 +214,14 @@ fn finish(
     summary.wall_seconds = took.as_secs_f64();
     summary.rules = Some(rules);
     summary.eve = records;
+    if arguments.profile {
+        summary.costs = crate::engine::profile::rows(&replay.rules, &replay.costs);
+        if let Some(folder) = &arguments.log_dir {
+            let path = folder.join("rule_perf.log");
+            std::fs::write(&path, rule_perf_log(&summary.costs))
+                .map_err(|error| format!("{}: {error} (is there room?)", path.display()))?;
+        }
+    }
     if arguments.json {
         print(&(summary.render_json() + "\n"));
     } else if std::io::stdout().is_terminal() {

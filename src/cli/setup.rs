@@ -136,6 +136,7 @@ pub(super) fn load_rules(
     sources: &[Source],
     registry: &Arc<Registry>,
     prefilter: Build,
+    lint: bool,
 ) -> Loaded {
     load(
         sources,
@@ -148,6 +149,7 @@ pub(super) fn load_rules(
             action_order: configure::action_order(config),
             pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
             prefilter,
+            lint,
         },
     )
 }

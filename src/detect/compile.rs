@@ -95,8 +95,10 @@ impl<'c> Compiler<'c> {
                     .hint("every rule needs a number of its own: sid:1000001;"),
             );
         }
+        let rule =
+            if errors.is_empty() { finish(&mut builder, ast, header, line, &mut errors) } else { None };
         self.warnings.append(&mut builder.warnings);
-        let rule = if errors.is_empty() { finish(builder, ast, header, line, &mut errors) } else { None };
+        drop(builder);
         self.names = names;
         match rule {
             Some(rule) if errors.is_empty() => Ok(rule),
@@ -220,7 +222,7 @@ fn apply(
 
 /// Checks the parts against each other and puts the rule together.
 fn finish(
-    mut builder: RuleBuilder<'_>,
+    builder: &mut RuleBuilder<'_>,
     ast: &RuleAst<'_>,
     header: Option<Header>,
     line: u32,
@@ -254,6 +256,13 @@ fn finish(
             {
                 errors.push(RuleError::new(whole.clone(), format!("content in '{}' {why}", buffer.name)));
             }
+        }
+    }
+    for (error, fatal) in super::fit::check(&builder.parts, &builder.packet_tests, registry, ast) {
+        if fatal {
+            errors.push(error);
+        } else {
+            builder.warnings.push(error);
         }
     }
     // every application buffer must be of the rule's protocol
@@ -319,19 +328,19 @@ fn finish(
         builder.meta.priority = 3;
     }
     Some(Rule {
-        meta: builder.meta,
+        meta: std::mem::take(&mut builder.meta),
         action: ast.action.node,
         protocol,
         header: header?,
         flow: builder.flow,
         packet_payload: builder.packet_payload,
-        packet_tests: builder.packet_tests,
-        tx_tests: builder.tx_tests,
-        parts: builder.parts,
-        var_tests: builder.var_tests,
-        host_tests: builder.host_tests,
-        var_actions: builder.var_actions,
-        host_actions: builder.host_actions,
+        packet_tests: std::mem::take(&mut builder.packet_tests),
+        tx_tests: std::mem::take(&mut builder.tx_tests),
+        parts: std::mem::take(&mut builder.parts),
+        var_tests: std::mem::take(&mut builder.var_tests),
+        host_tests: std::mem::take(&mut builder.host_tests),
+        var_actions: std::mem::take(&mut builder.var_actions),
+        host_actions: std::mem::take(&mut builder.host_actions),
         threshold: builder.threshold,
         tag: builder.tag,
         alert: builder.alert,

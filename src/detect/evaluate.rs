@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::buffer::{BufferId, Kind, Origin};
 use super::inspect::inspect;
 use super::inspect::ops::View;
+use super::profile::{Clock, Profile};
 use super::rule::{Absent, Header, PacketView, Part, Rule, RuleProtocol};
 use super::ruleset::{Class, ListId, RuleSet, Set, transport_of};
 use crate::app::{DONE, ProtocolId, Transaction};
@@ -156,12 +157,34 @@ pub struct Detector {
     config: DetectConfig,
     scratch: Scratch,
     matches: Vec<Match>,
+    /// What rules cost, when that is measured.
+    profile: Option<Box<Profile>>,
 }
 
 impl Detector {
     /// A detector over that set.
     pub fn new(set: Arc<RuleSet>, config: DetectConfig) -> Self {
-        Detector { set, config, scratch: Scratch::default(), matches: Vec::new() }
+        Detector { set, config, scratch: Scratch::default(), matches: Vec::new(), profile: None }
+    }
+
+    /// Measures from now on what each rule costs, with that clock.
+    pub fn measure(&mut self, clock: Clock) {
+        self.profile = Some(Box::new(Profile::new(clock, self.set.rules.len())));
+    }
+
+    /// What was measured.
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_deref()
+    }
+
+    fn begin(&self) -> Option<u64> {
+        self.profile.as_ref().map(|profile| profile.begin())
+    }
+
+    fn end(&mut self, rule: u32, begun: Option<u64>, matched: bool) {
+        if let (Some(begun), Some(profile)) = (begun, &mut self.profile) {
+            profile.end(rule, begun, matched);
+        }
     }
 
     /// The rules.
@@ -410,7 +433,10 @@ impl Detector {
                 continue;
             }
             let rule = &set.rules[id as usize];
-            if self.holds(set, rule, inspection, flow, &memory.vars, window) {
+            let begun = self.begin();
+            let held = self.holds(set, rule, inspection, flow, &memory.vars, window);
+            self.end(id, begun, held);
+            if held {
                 let class = set.classes[id as usize];
                 self.matched(rule, Match { rule: id, tx: None, class, stream }, memory);
             }
@@ -593,7 +619,9 @@ impl Detector {
             let rule = &set.rules[id as usize];
             let waiting = inspected.waiting.iter().position(|(known, _)| *known == id);
             let mut held = waiting.map_or(0, |at| inspected.waiting[at].1);
+            let begun = self.begin();
             let outcome = self.tx_rule(set, rule, inspection, view, &memory.vars, &mut held, ended);
+            self.end(id, begun, outcome == Outcome::Match);
             match (outcome, waiting) {
                 (Outcome::Match, _) => {
                     if let Some(at) = waiting {

@@ -108,6 +108,11 @@ pub trait PacketTest: Send + Sync + fmt::Debug {
     fn is_detection(&self) -> bool {
         false
     }
+
+    /// The greatest length of the payload with which it holds, and how it is written; `None` where it sets none.
+    fn length_max(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// A test of a transaction.

@@ -247,6 +247,23 @@ struct Placed {
     literal: Option<(usize, Vec<u8>)>,
 }
 
+/// Where a rule is looked for, for those who explain it.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Its class.
+    pub class: Class,
+    /// The directions in which it can match: to the server, to the client.
+    pub dirs: [bool; 2],
+    /// Part and bytes of its fast pattern.
+    pub literal: Option<(usize, Vec<u8>)>,
+}
+
+/// Where the rule is looked for.
+pub fn placement(rule: &Rule, registry: &Registry) -> Placement {
+    let Placed { class, dirs, literal } = place(rule, registry);
+    Placement { class, dirs, literal }
+}
+
 impl RuleSet {
     /// Orders and groups the rules.
     pub fn new(

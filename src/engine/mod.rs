@@ -4,12 +4,15 @@
 //! what spans flows and writes; [`replay`] drives captures through one worker or many. The engine may name everything;
 //! nothing names it.
 
+pub mod bits;
 mod checksums;
 pub mod collector;
 pub mod configure;
 pub mod counters;
 pub mod flow_end;
+pub mod lint;
 pub mod load;
+pub mod profile;
 pub mod records;
 pub mod replay;
 

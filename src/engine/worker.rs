@@ -96,12 +96,16 @@ impl Worker {
             rules.flowbit_names.clone(),
             rules.flowint_names.clone(),
         );
+        let mut detector = Detector::new(rules, config.detect);
+        if config.profile {
+            detector.measure(super::profile::nanoseconds);
+        }
         Worker {
             decoder: Decoder::new(&config.decode),
             lane: Lane {
                 flows: FlowTable::new(config.flow),
                 memory: Memory::default(),
-                detector: Detector::new(rules, config.detect),
+                detector,
                 recorder,
                 hosts,
                 batch: Batch::default(),
@@ -143,6 +147,11 @@ impl Worker {
     /// Records since the last call; the batch is given back empty by its taker.
     pub fn batch(&mut self) -> &mut Batch {
         &mut self.lane.batch
+    }
+
+    /// What rules cost, when that is measured.
+    pub fn rule_costs(&self) -> &[crate::detect::profile::RuleCost] {
+        self.lane.detector.profile().map_or(&[], |profile| profile.rules())
     }
 
     /// What was counted.
