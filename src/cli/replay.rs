@@ -25,6 +25,7 @@ const SHOWN_MAX: usize = 10;
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     #[expect(clippy::disallowed_methods, reason = "how long it took is for the person; no stage sees it")]
     let begun = std::time::Instant::now();
+    super::engine_log::open(&arguments.common, arguments.log_dir.as_deref());
     let (config, warnings) = setup::config(&arguments.common)?;
     if arguments.verbose > 0 || arguments.test {
         for warning in &warnings {

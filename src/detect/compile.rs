@@ -85,6 +85,11 @@ impl<'c> Compiler<'c> {
                 return Err(Refused::Skipped(why));
             }
         }
+        if let (Some(hook), true) = (&ast.hook, errors.is_empty())
+            && let Err(error) = super::hook::compile(hook, &mut builder)
+        {
+            errors.push(error);
+        }
         if let Some(name) = unsupported {
             // its keywords are not known either: one reason is enough
             errors = vec![not_supported(ast.protocol.span.clone(), "protocol", name)];
@@ -330,6 +335,7 @@ fn finish(
     Some(Rule {
         meta: std::mem::take(&mut builder.meta),
         action: ast.action.node,
+        scope: ast.scope.as_ref().map(|scope| scope.node),
         protocol,
         header: header?,
         flow: builder.flow,

@@ -6,6 +6,7 @@ pub mod buffer;
 pub mod compile;
 pub mod evaluate;
 pub mod fit;
+pub mod hook;
 pub mod host;
 pub mod inspect;
 pub mod keyword;

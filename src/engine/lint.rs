@@ -79,6 +79,9 @@ const fn code(name: &'static str, what: &'static str, remedy: &'static str) -> C
 /// Worth below which a literal is in most traffic (see [`crate::detect::literal`]): two or three common bytes.
 const COMMON: u32 = 80;
 
+/// Worth from which a literal is rare enough: a rarer one makes no rule faster.
+const RARE: u32 = 160;
+
 /// Buffers whose text is in lower case before rules see it.
 const LOWERED: &[&str] =
     &["http.host", "http.header_lowercase", "ja3.hash", "ja3s.hash", "tls.cert_fingerprint"];
@@ -239,7 +242,7 @@ fn rarer<'r>(rule: &'r Rule, registry: &Registry, placed: &Placement, have: u32)
         .ops
         .iter()
         .any(|op| matches!(op, Op::Content(content) if content.fast_pattern.is_some()));
-    if !asked {
+    if !asked || have >= RARE {
         return None;
     }
     let origin = std::mem::discriminant(&registry.buffer(rule.parts[*chosen].buffer).origin);

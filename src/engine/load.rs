@@ -126,6 +126,12 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
             };
             let ast = match parse_rule(&text.text) {
                 Ok(ast) => ast,
+                Err(errors) if errors.iter().any(|error| error.unsupported) => {
+                    unsupported += 1;
+                    let those = errors.iter().filter(|error| error.unsupported);
+                    those.for_each(|error| say(error, Severity::Warning("unsupported")));
+                    continue;
+                }
                 Err(errors) => {
                     refused += 1;
                     errors.iter().for_each(|error| say(error, Severity::Error("syntax")));

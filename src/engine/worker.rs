@@ -579,7 +579,7 @@ impl Lane {
         let mut dropper = None;
         for found in matches {
             let rule = &rules.rules[found.rule as usize];
-            let (judged, judgement) = self.judge(found.rule, rule, packet, flow.as_deref().map(|f| &**f));
+            let (judged, judgement) = self.judge(found, rule, packet, flow.as_deref().map(|f| &**f));
             let (action, reason) = match judgement {
                 Judgement::NoMatch => continue,
                 Judgement::Rated(action) => (action, Reason::Threshold),
@@ -657,13 +657,13 @@ impl Lane {
 
     fn judge(
         &mut self,
-        id: u32,
+        found: &Match,
         rule: &crate::detect::Rule,
         packet: &Packet<'_>,
         flow: Option<&Flow>,
     ) -> (bool, Judgement) {
         match &mut self.hosts {
-            Some(hosts) => match candidate(id, packet, flow) {
+            Some(hosts) => match candidate(found, packet, flow) {
                 Some(candidate) => (true, hosts.judge(rule, &candidate)),
                 None => (true, Judgement::Alert),
             },
@@ -717,12 +717,14 @@ impl Lane {
             verdict: fate.verdict,
         };
         let facts = AlertFacts {
-            candidate: candidate(found.rule, packet, flow).unwrap_or(Candidate {
+            candidate: candidate(&found, packet, flow).unwrap_or(Candidate {
                 rule: found.rule,
                 timestamp: packet.timestamp,
                 source: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
                 destination: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
                 flow: 0,
+                tx: found.tx,
+                ports: None,
             }),
             judged: fate.judged,
             ends: flow.map(|flow| (flow.client, flow.server)).or(packet.ends()),
@@ -943,6 +945,9 @@ impl Lane {
 
 /// Whether what a rule does holds for the whole flow of the packet: when it matched on more than the packet.
 fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
+    if let Some(scope) = rule.scope {
+        return scope == crate::rules::Scope::Flow;
+    }
     match found.class {
         Class::Tx | Class::Address | Class::Detection => true,
         Class::Stream | Class::PacketStream => found.stream,
@@ -994,13 +999,16 @@ fn count(flow: &mut Flow, packet: &Packet<'_>, dir: Direction) -> Direction {
 }
 
 /// What hosts are judged by.
-fn candidate(rule: u32, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<Candidate> {
+fn candidate(found: &Match, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<Candidate> {
+    let Match { rule, tx, .. } = *found;
     Some(Candidate {
         rule,
         timestamp: packet.timestamp,
         source: packet.source_ip()?,
         destination: packet.destination_ip()?,
         flow: flow.map_or(0, |flow| flow.id.0),
+        tx,
+        ports: packet.ports(),
     })
 }
 

@@ -22,6 +22,7 @@ pub mod number;
 mod packet;
 mod pcre;
 mod row;
+mod rpc;
 mod size;
 mod tcp;
 #[cfg(test)]
@@ -65,6 +66,9 @@ pub static ALL: &[&dyn Keyword] = &[
     &content::DATASET,
     &content::DATAREP,
     &content::LUA,
+    &content::NFQ_SET_MARK,
+    &content::FLOWVAR,
+    &content::PKTVAR,
     &content::CONFIG,
     &content::FRAME,
     &size::ISDATAAT,
@@ -106,6 +110,8 @@ pub static ALL: &[&dyn Keyword] = &[
     &ip::IPOPTS,
     &ip::SAMEIP,
     &ip::IP_PROTO,
+    &ip::L3_PROTO,
+    &rpc::RPC,
     &ip::ID,
     &ip::FRAGBITS,
     &ip::FRAGOFFSET,
