@@ -48,13 +48,33 @@ pub(super) fn run(check: &Check) -> Result<ExitCode, String> {
         let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         print(&report(&loaded.complaints, check.verbose > 0, color));
     }
+    let strangers = strangers(&companions, &loaded);
+    if !check.json {
+        for message in &strangers {
+            complain(message);
+        }
+    }
     let odd = loaded.complaints.iter().filter(|complaint| is_warning(complaint)).count();
     complain(&summary(&loaded, odd));
     let good = loaded.refused == 0
         && loaded.unsupported == 0
         && companions.faults.is_empty()
-        && !(check.strict && odd + warnings.len() > 0);
+        && !(check.strict && odd + warnings.len() + strangers.len() > 0);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lines of the threshold file about rules that are not in use.
+fn strangers(companions: &setup::Companions, loaded: &Loaded) -> Vec<String> {
+    let known: std::collections::HashSet<(u32, u32)> =
+        loaded.rules.rules.iter().map(|rule| (rule.meta.gid, rule.meta.sid)).collect();
+    let lines = companions.thresholds.iter().filter(|entry| entry.sid != 0);
+    lines
+        .filter(|entry| !known.contains(&(entry.gid, entry.sid)))
+        .map(|entry| {
+            let (line, gid, sid) = (entry.line, entry.gid, entry.sid);
+            format!("warning: threshold-file line {line}: rule {gid}:{sid} is not in use")
+        })
+        .collect()
 }
 
 fn summary(loaded: &Loaded, warnings: usize) -> String {

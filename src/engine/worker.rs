@@ -605,6 +605,11 @@ impl Lane {
                     _ => {}
                 }
             }
+            if rule.bypass
+                && let Some(flow) = &mut flow
+            {
+                flow.bypassed = true;
+            }
             if action == Action::Pass {
                 passed = !verdict.drops();
                 if passed && rule.alert && !rule.noalert && alerts.len() < self.config.detect.alerts_max {
@@ -616,11 +621,6 @@ impl Lane {
                 let recorded = flow.inspected.recorded(id);
                 flow.inspected
                     .set_recorded(id, crate::flow::inspected::Recorded { logged: true, ..recorded });
-            }
-            if rule.bypass
-                && let Some(flow) = &mut flow
-            {
-                flow.bypassed = true;
             }
             if !rule.noalert && judgement != Judgement::Silent && action != Action::Config {
                 if alerts.len() < self.config.detect.alerts_max {

@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn text_without_effect_is_told_and_the_rule_loads() {
         for (text, told) in [
-            ("threshold:type limit, count 1, seconds 120, track by_src reference:url,a.b/c;", 1),
+            ("threshold:type limit, count 1, seconds 120, track by_src reference:url,a.b/c;", 2),
             ("threshold:type limit, track by_src, count 1, seconds 60,;", 1),
             ("threshold:type limit, track by_src, count 1, seconds 60 x;", 1),
             ("threshold:type limit, track by_src, count 1, seconds 60, foo 3;", 1),
