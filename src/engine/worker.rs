@@ -1,5 +1,7 @@
 //! The way of a packet through all stages, for the flows of one worker.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::collector::{AlertFacts, Batch};
@@ -24,6 +26,9 @@ use crate::verdict::{ExceptionPolicy, Reason, Verdict};
 
 /// Flows ended by time that are worked off with one packet: enough to keep up, never a pause.
 const EXPIRED_PER_PACKET: usize = 8;
+
+/// Hosts that are tagged at once; further ones are not.
+const TAGGED_HOSTS_MAX: usize = 4096;
 
 /// Flags of TCP (RFC 9293 section 3.1).
 const FIN: u8 = 0x01;
@@ -51,6 +56,8 @@ struct Lane {
     batch: Batch,
     counters: Counters,
     number: u64,
+    /// Hosts whose packets a rule wants to see (`tag:host`). Those of flows of this worker: other workers have their own.
+    tagged_hosts: HashMap<IpAddr, Tagged, ahash::RandomState>,
 }
 
 /// What the stages before detection found out about a packet.
@@ -111,6 +118,7 @@ impl Worker {
                 batch: Batch::default(),
                 counters: Counters::default(),
                 number: 0,
+                tagged_hosts: HashMap::default(),
                 config: config.clone(),
                 protocols: protocols.clone(),
             },
@@ -212,7 +220,7 @@ impl Lane {
         } else {
             dir = self.datagram(packet, flow, dir, &mut findings);
         }
-        self.tagged(packet, flow);
+        let tagged = self.is_tagged(packet, flow);
         let mut verdict = findings.verdict;
         if flow.action != FlowAction::None || findings.skip {
             // judged before, by a rule or a policy: followed, but not inspected
@@ -222,20 +230,38 @@ impl Lane {
         } else {
             verdict = self.detect(packet, Some(flow), dir, &findings, false);
         }
+        if tagged {
+            let line = self.recorder.packet(packet, flow);
+            self.batch.push(self.number, line, None);
+        }
         self.anomalies(packet, Some(flow), &findings);
         self.transactions(packet, flow, false);
         self.release(flow);
         verdict
     }
 
-    /// Records a packet that a rule wanted to see.
-    fn tagged(&mut self, packet: &Packet<'_>, flow: &mut Flow) {
-        let Some(tagged) = flow.tagged else { return };
-        flow.tagged = tagged.after(packet.bytes.len(), packet.timestamp);
-        if flow.tagged.is_some() {
-            let line = self.recorder.packet(packet, flow);
-            self.batch.push(self.number, line, None);
+    /// Whether a rule before wanted to see this packet.
+    fn is_tagged(&mut self, packet: &Packet<'_>, flow: &mut Flow) -> bool {
+        let mut wanted = false;
+        if let Some(tagged) = flow.tagged {
+            flow.tagged = tagged.after(packet.bytes.len(), packet.timestamp);
+            wanted = flow.tagged.is_some();
         }
+        if !self.tagged_hosts.is_empty() {
+            for host in [packet.source_ip(), packet.destination_ip()].into_iter().flatten() {
+                let Some(tagged) = self.tagged_hosts.get_mut(&host) else { continue };
+                match tagged.after(packet.bytes.len(), packet.timestamp) {
+                    Some(left) => {
+                        *tagged = left;
+                        wanted = true;
+                    }
+                    None => {
+                        self.tagged_hosts.remove(&host);
+                    }
+                }
+            }
+        }
+        wanted
     }
 
     /// A packet that belongs to no flow: not IP, a fragment, or no room.
@@ -637,7 +663,24 @@ impl Lane {
         if self.recorder.config.alert.is_some_and(|fields| fields.tagged) {
             let wanted = alerts.iter().find_map(|(found, ..)| rules.rules[found.rule as usize].tag);
             if let (Some(flow), Some(tag)) = (&mut flow, wanted) {
-                flow.tagged = Some(tag_begins(tag, packet.timestamp));
+                // the packet that matched is the first of them
+                let begins = tag_begins(tag, packet.timestamp);
+                let begins = begins.after(packet.bytes.len(), packet.timestamp).unwrap_or(Tagged::Packets(0));
+                let host = match tag.host {
+                    None => None,
+                    Some(Direction::ToServer) => packet.source_ip(),
+                    Some(Direction::ToClient) => packet.destination_ip(),
+                };
+                match host {
+                    Some(host)
+                        if self.tagged_hosts.contains_key(&host)
+                            || self.tagged_hosts.len() < TAGGED_HOSTS_MAX =>
+                    {
+                        self.tagged_hosts.insert(host, begins);
+                    }
+                    Some(_) => {}
+                    None => flow.tagged = Some(begins),
+                }
             }
         }
         for (found, blocked, judged) in alerts {
@@ -957,7 +1000,7 @@ fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
     }
 }
 
-/// What a `tag` asks for, from now on. Packets of a host are those of this flow: others may be another worker's.
+/// What a `tag` asks for, from now on.
 fn tag_begins(tag: crate::detect::rule::Tag, now: Timestamp) -> Tagged {
     use crate::detect::rule::TagMetric;
     match tag.metric {

@@ -184,7 +184,7 @@ fn missing(text: &str, fields: &[Field]) -> String {
 }
 
 /// Both sides of a colon in a word of the head.
-fn head_pair<'t>(word: Spanned<&'t str>) -> (Spanned<&'t str>, Option<Spanned<&'t str>>) {
+fn head_pair(word: Spanned<&str>) -> (Spanned<&str>, Option<Spanned<&str>>) {
     match word.node.split_once(':') {
         Some((left, right)) => {
             let at = word.span.start + left.len();

@@ -406,9 +406,9 @@ fn empty(group: &Spanned<GroupExpr<'_>>, kind: &str) -> RuleError {
         GroupExpr::Not(inner) if inner.node == GroupExpr::Any => error.hint("!any matches nothing"),
         // with the variable as it stands in many configurations (any), what is outside it is nothing
         GroupExpr::Not(inner) => match variable_in(&inner.node) {
-            Some(name) => error.hint(format!(
-                "${name} holds all of them: set it to your own under vars.{kind}-groups"
-            )),
+            Some(name) => {
+                error.hint(format!("${name} holds all of them: set it to your own under vars.{kind}-groups"))
+            }
             None => error.hint("the negated items cover all others"),
         },
         _ => error.hint("the negated items cover all others"),
