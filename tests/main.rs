@@ -3,6 +3,7 @@
 mod allocations;
 mod bad_input;
 mod cases;
+mod check;
 mod full_disk;
 mod mail;
 mod module_order;

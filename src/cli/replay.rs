@@ -14,6 +14,7 @@ use crate::detect::prefilter::{Automaton, Everything, WindowFilter};
 use crate::engine::records::Recorder;
 use crate::engine::replay::Replay;
 use crate::engine::{Collector, Counters, configure, tables};
+use crate::output::summary::rule_perf_log;
 use crate::output::{LineWriter, WriterOptions};
 use crate::types::Timestamp;
 
@@ -24,6 +25,7 @@ const SHOWN_MAX: usize = 10;
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     #[expect(clippy::disallowed_methods, reason = "how long it took is for the person; no stage sees it")]
     let begun = std::time::Instant::now();
+    super::engine_log::open(&arguments.common, arguments.log_dir.as_deref());
     let (config, warnings) = setup::config(&arguments.common)?;
     if arguments.verbose > 0 || arguments.test {
         for warning in &warnings {
@@ -52,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Prefilter::Off => Everything::build,
     };
     let (tables, tables_bad) = setup::tables(&config, &arguments.common, &log_folder(&config, arguments));
-    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, &tables);
+    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, &tables, false);
     drop(tables);
     loaded.faults.iter().for_each(|fault| complain(fault));
     tell_refused(&loaded, arguments);
@@ -96,6 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Some(Checksums::Auto) => true,
         None => config.checksum_checks.is_none(),
     };
+    engine.profile = arguments.profile;
     let engine = Arc::new(engine);
     let mut collector = Collector::new(
         loaded.rules.clone(),
@@ -117,6 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         workers,
         counters: Counters::default(),
         decoded: Default::default(),
+        costs: Vec::new(),
     };
     let faults = replay_all(&mut replay, &captures, &mut collector);
     write_stats(&replay, &mut collector, &engine);
@@ -219,6 +223,14 @@ fn finish(
     summary.wall_seconds = took.as_secs_f64();
     summary.rules = Some(rules);
     summary.eve = records;
+    if arguments.profile {
+        summary.costs = crate::engine::profile::rows(&replay.rules, &replay.costs);
+        if let Some(folder) = &arguments.log_dir {
+            let path = folder.join("rule_perf.log");
+            std::fs::write(&path, rule_perf_log(&summary.costs))
+                .map_err(|error| format!("{}: {error} (is there room?)", path.display()))?;
+        }
+    }
     if arguments.json {
         print(&(summary.render_json() + "\n"));
     } else if std::io::stdout().is_terminal() {

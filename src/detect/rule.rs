@@ -8,7 +8,7 @@ use super::inspect::ops::{Op, Transform};
 use crate::app::{ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::flow::{Flow, Vars};
-use crate::rules::{Action, AddressSet, PortSet};
+use crate::rules::{Action, AddressSet, PortSet, Scope};
 use crate::types::{Direction, Proto};
 
 /// What a rule is about: the word after its action.
@@ -121,6 +121,11 @@ pub trait PacketTest: Send + Sync + fmt::Debug {
     fn is_detection(&self) -> bool {
         false
     }
+
+    /// The greatest length of the payload with which it holds, and how it is written; `None` where it sets none.
+    fn length_max(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// A test of a transaction.
@@ -157,6 +162,8 @@ pub enum Track {
     Rule,
     /// `by_flow`
     Flow,
+    /// `tx`: the transaction.
+    Tx,
 }
 
 /// `xbits` and `hostbits`: bits that hosts carry from flow to flow.
@@ -196,8 +203,21 @@ pub struct Threshold {
     pub track: Track,
     /// How many.
     pub count: u32,
-    /// Seconds.
+    /// Seconds; 0 with [`ThresholdKind::Backoff`], which knows no time.
     pub seconds: u32,
+    /// [`ThresholdKind::Backoff`]: what `count` is multiplied with after each alert; 0 otherwise.
+    pub multiplier: u32,
+    /// Matches count only if this port was not seen among those of the same time: scans are many ports, not many packets.
+    pub unique: Option<PortOf>,
+}
+
+/// `unique_on`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortOf {
+    /// `src_port`
+    Source,
+    /// `dst_port`
+    Destination,
 }
 
 /// The types of [`Threshold`].
@@ -211,6 +231,8 @@ pub enum ThresholdKind {
     Both,
     /// All after the first `count` within `seconds`.
     DetectionFilter,
+    /// The `count`th match, then that times the multiplier, and so on.
+    Backoff,
 }
 
 /// `tag`: log packets that follow.
@@ -298,6 +320,8 @@ pub struct Rule {
     pub meta: Meta,
     /// What it does.
     pub action: Action,
+    /// Whether it acts on the packet or the flow, where the rule says so.
+    pub scope: Option<Scope>,
     /// What it is about.
     pub protocol: RuleProtocol,
     /// Another application protocol that may carry that one: the rule is about its flows too.

@@ -81,6 +81,7 @@ pub fn engine_config(config: &Config, inline: bool, checksums: bool, everything:
         inline,
         app_error_policy: policies.app_layer_error,
         records: if everything { RecordConfig::everything() } else { records(config) },
+        profile: false,
     }
 }
 

@@ -25,6 +25,8 @@ pub struct EngineConfig {
     pub app_error_policy: ExceptionPolicy,
     /// What is recorded.
     pub records: RecordConfig,
+    /// Rules are measured (`--profile`).
+    pub profile: bool,
 }
 
 /// Which EVE records are written, and with what in them.
