@@ -325,6 +325,7 @@ pub(super) mod tests {
             ],
             pcre_limits: (3500, 1500),
             prefilter: crate::detect::prefilter::Everything::build,
+            tables: &Tables::default(),
             lint: true,
         };
         let source = Source { name: "t.rules".to_owned(), bytes: text.as_bytes().to_vec() };
