@@ -25,9 +25,11 @@ use std::path::{Path, PathBuf};
 use aho_corasick::AhoCorasickKind;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use daachorse::DoubleArrayAhoCorasick;
-use mamparo::detect::literal;
+use mamparo::capture::{Capture as _, PcapFile};
 use mamparo::detect::prefilter::{ANYWHERE, Automaton, Prefilter, Region, WindowFilter};
+use mamparo::detect::{literal, placement};
 use mamparo::engine::load::Source;
+use mamparo::verdict::Verdict;
 
 /// Bytes of payload of a full segment.
 const PIECE: usize = 1460;
@@ -37,14 +39,15 @@ const TRAFFIC: usize = 60_000_000;
 
 /// The literal of each rule, as the prefilter chooses it.
 fn literals() -> Vec<Vec<u8>> {
-    let sources = match std::env::var_os("MAMPARO_RULES") {
-        Some(path) => vec![Source {
-            name: path.to_string_lossy().into_owned(),
-            bytes: std::fs::read(&path).expect("MAMPARO_RULES names a file of rules"),
-        }],
-        None => engine::builtin(),
-    };
-    let mut all: Vec<Vec<u8>> = engine::literals(&sources);
+    let mut make = engine::Make::default();
+    if let Some(path) = std::env::var_os("MAMPARO_RULES") {
+        let bytes = std::fs::read(&path).expect("MAMPARO_RULES names a file of rules");
+        make.sources = vec![Source { name: path.to_string_lossy().into_owned(), bytes }];
+    }
+    let (_, loaded) = make.load();
+    let rules = &loaded.rules;
+    let chosen = rules.rules.iter().filter_map(|rule| placement(rule, &rules.registry).literal);
+    let mut all: Vec<Vec<u8>> = chosen.map(|(_, text)| text).collect();
     all.retain(|literal| !literal::is_everywhere(literal));
     all.sort();
     all.dedup();
@@ -57,7 +60,18 @@ fn traffic() -> Vec<Vec<u8>> {
     let files = mamparo::capture::files::expand(&[path]).expect("captures");
     let mut bytes = Vec::new();
     for file in files {
-        engine::each(&file, &mut |packet| bytes.extend_from_slice(packet), TRAFFIC - bytes.len().min(TRAFFIC));
+        let mut capture = PcapFile::open(&file).expect("the capture can be opened");
+        while bytes.len() < TRAFFIC {
+            let polled = capture.poll(1024, &mut |frame| {
+                bytes.extend_from_slice(frame.bytes);
+                Verdict::Forward
+            });
+            // a capture that is cut short ends here
+            if polled.is_ok_and(|frames| frames > 0) {
+                continue;
+            }
+            break;
+        }
     }
     bytes.chunks(PIECE).map(<[u8]>::to_vec).collect()
 }
