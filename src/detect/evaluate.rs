@@ -1036,12 +1036,11 @@ fn ends_hold(header: &Header, packet: &Packet<'_>) -> bool {
         return true;
     }
     let Some((source, destination)) = packet.ends() else { return false };
-    let ports = packet.ports().is_some();
-    // a fragment tells no ports
-    if !ports
-        && !matches!(packet.transport, Transport::Icmp4(_) | Transport::Icmp6(_))
-        && !(header.source_ports.is_any() && header.destination_ports.is_any())
-    {
+    // a fragment tells no ports: they count as 0, as in the reference engine; a protocol without ports has none that could match
+    let ports = matches!(packet.proto(), Some(Proto::TCP | Proto::UDP | Proto::SCTP));
+    let is_icmp = matches!(packet.transport, Transport::Icmp4(_) | Transport::Icmp6(_));
+    let asks_ports = !header.source_ports.is_any() || !header.destination_ports.is_any();
+    if asks_ports && !ports && !is_icmp {
         return false;
     }
     let one_way = |from: crate::types::Endpoint, to: crate::types::Endpoint| {
