@@ -78,7 +78,7 @@ fn a_rule_is_explained() {
         "rule 1:1 rev 3  good",
         "my.rules:1",
         "once for each transaction in which its fast pattern is seen",
-        "transactions of http, to the server",
+        "transactions of http and http2, to the server",
         "\"/latest\", worth",
         "it is the rarest of those that can serve",
         "1. http.uri",

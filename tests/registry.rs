@@ -66,6 +66,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("flowint", "tcp", "content:\"abc\"; flowint:seen,+,1;"),
     ("fragbits", "ip", "fragbits:M+;"),
     ("fragoffset", "ip", "fragoffset:>0;"),
+    ("frame", "http", "frame:http1.request; content:\"abc\";"),
     ("from_base64", "http", "http.uri; from_base64; content:\"abc\";"),
     ("gid", "tcp", "content:\"abc\"; gid:3;"),
     ("gunzip", "http", "http.request_body; gunzip; content:\"abc\";"),
@@ -162,7 +163,6 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
 /// Keywords that need something from outside the rule (a file, a script, a database): each is refused, and the message says
 /// why. They are here so that the refusal is on purpose.
 const REFUSED: &[(&str, &str)] = &[
-    ("frame", "frame:http1.request; content:\"abc\";"),
     ("filemagic", "filemagic:\"executable\";"),
     ("filemd5", "filemd5:bad.md5;"),
     ("filesha1", "filesha1:bad.sha1;"),

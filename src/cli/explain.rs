@@ -459,7 +459,8 @@ fn why(placed: &Placement, choices: &[Choice], rule: &Rule) -> String {
         (false, true) => "it is the only one that can serve",
         (false, false) => "it is the rarest of those that can serve",
     };
-    format!("{}, worth {}: {because}", shown(literal), worth(literal))
+    let score = choices.iter().find(|choice| choice.chosen).map_or(0, |choice| choice.worth);
+    format!("{}, worth {score}: {because}", shown(literal))
 }
 
 /// The options that are tested before any buffer.

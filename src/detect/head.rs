@@ -57,7 +57,8 @@ impl Facts {
             let established = flow.is_established() && !inspection.opening;
             bits |= if established { ESTABLISHED } else { NOT_ESTABLISHED };
         }
-        Facts { bits, ends: packet.ends(), ports: packet.ports().is_some() }
+        // a fragment tells no ports: they count as 0, as in the reference engine
+        Facts { bits, ends: packet.ends(), ports: bits & (TCP | UDP | SCTP) != 0 }
     }
 }
 
@@ -155,7 +156,7 @@ fn protocol_holds(rule: &Rule, packet: &Packet<'_>, flow: Option<&Flow>) -> bool
 
 fn ends_hold(header: &Header, facts: &Facts) -> bool {
     let Some((source, destination)) = facts.ends else { return false };
-    // a fragment tells no ports
+    // a protocol without ports has none that could match
     if !facts.ports
         && facts.bits & (ICMP | ICMPV6) == 0
         && !(header.source_ports.is_any() && header.destination_ports.is_any())

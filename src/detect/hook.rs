@@ -50,7 +50,10 @@ impl PacketTest for FlowStart {
 
 /// Adds what the hook means to the rule.
 pub(super) fn compile(hook: &Spanned<&str>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    let RuleProtocol::App(id) = rule.protocol else { return of_packets(hook, rule) };
+    // of two protocols that carry the same messages, the hooks are the first one's
+    let (RuleProtocol::App(id) | RuleProtocol::Either(id, _)) = rule.protocol else {
+        return of_packets(hook, rule);
+    };
     let own = rule.registry.protocols()[usize::from(id.0)].hooks();
     let known = || own.iter().chain(GENERAL);
     let Some(&(_, dir, progress)) = known().find(|(name, ..)| *name == hook.node) else {

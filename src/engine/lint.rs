@@ -4,7 +4,7 @@
 use super::bits::{BitUse, Bits, RuleAt, uses};
 use crate::detect::fit::literal_span;
 use crate::detect::inspect::ops::{Content, Op};
-use crate::detect::literal::{candidate, worth};
+use crate::detect::literal::{candidate, is_everywhere, worth};
 use crate::detect::registry::Word;
 use crate::detect::rule::RuleProtocol;
 use crate::detect::{Class, Placement, Registry, Rule, placement};
@@ -213,7 +213,7 @@ fn speed(rule: &Rule, ast: &RuleAst<'_>, registry: &Registry, placed: &Placement
                 let hint =
                     "a content of four bytes or more makes it cheap, even if it repeats what pcre says";
                 out.push(warning(at(), "short-literal", &message, hint));
-            } else if worth(literal) < COMMON {
+            } else if is_everywhere(literal) {
                 let message =
                     "these bytes are in most traffic (padding, zeros): the rule is evaluated nearly always";
                 out.push(warning(at(), "common-literal", message, "add a content of rarer bytes"));

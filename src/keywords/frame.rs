@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn mistakes_are_told() {
         check_errors(&[
-            ("frame; content:\"a\";", "needs a value"),
+            ("frame; content:\"a\";", "frame needs a value"),
             ("frame:http.requets; content:\"a\";", "unknown frame 'http.requets'"),
             ("frame:request; content:\"a\";", "unknown frame 'request'"),
         ]);

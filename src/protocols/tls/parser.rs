@@ -437,7 +437,8 @@ impl Parser for TlsParser {
             }
         }
         let wanted = !self.options.bypass && self.frames.are_wanted();
-        let opaque = self.done && self.is_encrypted() && !wanted;
+        let unread = self.is_encrypted() || self.sides.iter().all(|side| side.lost);
+        let opaque = self.done && self.options.opaque && unread && !wanted;
         Ok(Parsed { consumed: at, needs, opaque, ..Parsed::default() })
     }
 
