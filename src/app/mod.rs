@@ -3,12 +3,16 @@
 //! Knows nothing of rules, flows or outputs. A protocol (folder `protocols/`) implements [`Protocol`], [`Parser`] and
 //! [`Transaction`]; detection asks transactions for bytes by [`Slot`].
 
+pub mod body;
 pub mod file;
+pub mod magic;
 pub mod parser;
 pub mod settings;
 pub mod transaction;
 
 pub use file::{File, FileState};
-pub use parser::{Change, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, ProtocolId};
+pub use parser::{
+    Change, Expected, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, ProtocolId,
+};
 pub use settings::Settings;
 pub use transaction::{Body, DONE, Slot, Transaction, Transactions, TxList};

@@ -656,7 +656,7 @@ impl Detector {
         let memo = rule.vars == 0 && rule.parts.iter().all(|part| part.buffer != BufferId::BASE64);
         let mut later = false;
         for test in &rule.tx_tests {
-            if !test.test(tx, dir) {
+            if !test.test_between(tx, dir, (flow.client, flow.server)) {
                 match test.progress(protocol, dir) {
                     Some(needed) if needed > progress && !ended => later = true,
                     _ => return Outcome::No,

@@ -10,8 +10,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "dnp3",
     "doh2",
     "enip",
-    "ftp",
-    "ftp-data",
     "http2",
     "ike",
     "ikev1",
@@ -34,7 +32,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "smb",
     "smtp",
     "snmp",
-    "ssh",
     "telnet",
     "tftp",
     "vnc",
@@ -49,14 +46,8 @@ pub fn protocol_without_parser(name: &str) -> Option<&'static str> {
 /// The protocol without a parser that a keyword belongs to: `smb.share`, `ssh_proto`, `dce_iface`.
 pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
     /// Keywords whose names do not begin with that of their protocol.
-    const OTHERS: &[(&str, &str)] = &[
-        ("dce_iface", "dcerpc"),
-        ("dce_opnum", "dcerpc"),
-        ("dce_stub_data", "dcerpc"),
-        ("email", "smtp"),
-        ("ftpbounce", "ftp"),
-        ("ftpdata", "ftp-data"),
-    ];
+    const OTHERS: &[(&str, &str)] =
+        &[("dce_iface", "dcerpc"), ("dce_opnum", "dcerpc"), ("dce_stub_data", "dcerpc"), ("email", "smtp")];
     let stem = name.split(['.', '_']).next().unwrap_or(name);
     let other = OTHERS.iter().find(|(keyword, _)| *keyword == name || *keyword == stem);
     other.map(|(_, protocol)| *protocol).or_else(|| protocol_without_parser(stem))
@@ -71,7 +62,7 @@ mod tests {
         for (name, expected) in [
             ("smb", Some("smb")),
             ("SMTP", Some("smtp")),
-            ("ftp-data", Some("ftp-data")),
+            ("nfs", Some("nfs")),
             ("htpp", None),
             ("smbx", None),
         ] {
@@ -81,7 +72,6 @@ mod tests {
             ("smb.share", Some("smb")),
             ("krb5_err_code", Some("krb5")),
             ("dce_stub_data", Some("dcerpc")),
-            ("ftpdata_command", Some("ftp-data")),
             ("email.from", Some("smtp")),
             ("contnet", None),
         ] {

@@ -9,7 +9,7 @@ use crate::app::{ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::flow::{Flow, Vars};
 use crate::rules::{Action, AddressSet, PortSet};
-use crate::types::{Direction, Proto};
+use crate::types::{Direction, Endpoint, Proto};
 
 /// What a rule is about: the word after its action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,6 +114,12 @@ pub trait PacketTest: Send + Sync + fmt::Debug {
 pub trait TxTest: Send + Sync + fmt::Debug {
     /// Whether it holds.
     fn test(&self, tx: &dyn Transaction, dir: Direction) -> bool;
+
+    /// The same for a test that must know client and server; the default is [`TxTest::test`].
+    fn test_between(&self, tx: &dyn Transaction, dir: Direction, ends: (Endpoint, Endpoint)) -> bool {
+        let _ = ends;
+        self.test(tx, dir)
+    }
 
     /// The progress of `dir` from which its answer is final; before it a `false` may become `true`.
     fn progress(&self, protocol: ProtocolId, dir: Direction) -> Option<u8>;

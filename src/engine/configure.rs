@@ -193,6 +193,7 @@ pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol], rul
         // the server's fingerprint is one with the client's
         let stem = if stem == "ja3s" { "ja3" } else { stem };
         used.insert(Value::from(stem), Value::from(true));
+        used.insert(Value::from(name.replace('.', "-")), Value::from(true));
     }
     Protocols::new(all, |name| {
         let section = config.protocol(name);

@@ -36,6 +36,10 @@ pub struct Counters {
     pub stream_invalid: u64,
     /// Highest stream memory, bytes.
     pub stream_memory_max: u64,
+    /// Flows that other flows announced, and those of them that found no room to be waited for.
+    pub expected: u64,
+    /// See there.
+    pub expected_dropped: u64,
     /// Transactions, by protocol.
     pub transactions: BTreeMap<&'static str, u64>,
     /// Flows, by protocol.
@@ -70,6 +74,8 @@ impl Counters {
         self.midstream += other.midstream;
         self.stream_invalid += other.stream_invalid;
         self.stream_memory_max += other.stream_memory_max;
+        self.expected += other.expected;
+        self.expected_dropped += other.expected_dropped;
         for (key, count) in &other.ended {
             *self.ended.entry(*key).or_default() += count;
         }

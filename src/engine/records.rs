@@ -76,6 +76,7 @@ impl Recorder {
         let mut header = packet_header(packet, "alert");
         header.ethernet = packet.ethernet.filter(|_| self.config.ethernet);
         header.flow_id = flow.map(|flow| flow.id.0);
+        header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
@@ -177,6 +178,7 @@ impl Recorder {
         let community = self.community_of(packet, flow);
         let mut header = packet_header(packet, "drop");
         header.flow_id = flow.map(|flow| flow.id.0);
+        header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.community_id = community.as_deref();
         write_header(&header, &mut self.out);
         write_drop(&DropRecord::of(packet, reason), &mut self.out);
@@ -212,6 +214,7 @@ impl Recorder {
         let community = self.community_of(packet, flow);
         let mut header = packet_header(packet, "anomaly");
         header.flow_id = flow.map(|flow| flow.id.0);
+        header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.community_id = community.as_deref();
         header.tx_id = tx;
         write_header(&header, &mut self.out);
@@ -273,6 +276,7 @@ impl Recorder {
         let header = EventHeader {
             timestamp: flow.last,
             flow_id: Some(flow.id.0),
+            parent_id: flow.parent.map(|parent| parent.0),
             event_type: "flow",
             vlan: flow.vlans.as_slice(),
             src: Some(flow.client),
@@ -502,6 +506,7 @@ fn flow_header<'a>(
     EventHeader {
         timestamp: packet.timestamp,
         flow_id: Some(flow.id.0),
+        parent_id: flow.parent.map(|parent| parent.0),
         pcap_cnt: number_of(packet),
         event_type,
         vlan: flow.vlans.as_slice(),

@@ -70,7 +70,7 @@ impl RecordConfig {
             flow: true,
             files: true,
             stats: true,
-            transactions: vec!["http".to_owned(), "dns".to_owned(), "tls".to_owned()],
+            transactions: ["http", "dns", "tls", "ssh", "ftp"].map(str::to_owned).to_vec(),
             community_id: None,
             metadata: true,
             ethernet: false,

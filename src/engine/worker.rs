@@ -14,7 +14,8 @@ use crate::detect::host::{Candidate, Hosts, Judgement};
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
 use crate::flow::table::Found;
 use crate::flow::{
-    AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged, Vars,
+    AppLayer, Expectations, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged,
+    Vars,
 };
 use crate::output::eve::{Anomaly, VerdictAction};
 use crate::rules::Action;
@@ -44,6 +45,7 @@ struct Lane {
     protocols: Arc<Protocols>,
     flows: FlowTable,
     memory: Memory,
+    expectations: Expectations,
     detector: Detector,
     recorder: Recorder,
     /// `None`: what spans flows is judged by the collector.
@@ -101,6 +103,7 @@ impl Worker {
             lane: Lane {
                 flows: FlowTable::new(config.flow),
                 memory: Memory::default(),
+                expectations: Expectations::default(),
                 detector: Detector::new(rules, config.detect),
                 recorder,
                 hosts,
@@ -308,6 +311,7 @@ impl Lane {
         });
         let flow = Box::new(Flow {
             id: flow_id(&key, packet.timestamp, packet.number),
+            parent: None,
             key,
             client,
             server,
@@ -398,6 +402,7 @@ impl Lane {
         let Some(mut session) = flow.session.take() else { return dir };
         let ports = (flow.client.port, flow.server.port);
         let mut side = side;
+        let announced = session.known_to(side) > 0 && self.announced(flow, now);
         let mut done = flow.app.stream(&self.protocols, &session, side, ports, now);
         if done.reversed {
             if session.midstream() {
@@ -411,7 +416,9 @@ impl Lane {
             done.moved |= again.moved;
             done.error = done.error.or(again.error);
             done.opaque |= again.opaque;
+            done.bypass |= again.bypass;
         }
+        done.recognised |= announced;
         if done.recognised && flow.app.protocol().is_some() {
             // the other side may have been waiting for the answer
             let other = flow.app.stream(&self.protocols, &session, side.opposite(), ports, now);
@@ -424,6 +431,29 @@ impl Lane {
         dir
     }
 
+    /// Whether another flow has announced this one: then what it speaks is known.
+    fn announced(&mut self, flow: &mut Flow, now: Timestamp) -> bool {
+        if self.expectations.is_empty() || flow.app.protocol().is_some() || flow.app.original().is_some() {
+            return false;
+        }
+        let Some(announced) = self.expectations.take(flow, now) else { return false };
+        let ports = (flow.client.port, flow.server.port);
+        flow.parent = Some(announced.parent);
+        flow.app.expect(&self.protocols, announced.protocol, &*announced.context, ports, flow.proto);
+        true
+    }
+
+    /// Waits for what the flow has announced.
+    fn expect(&mut self, flow: &mut Flow, now: Timestamp) {
+        for expected in flow.app.take_expected() {
+            if let Some(protocol) = self.protocols.named(expected.protocol) {
+                self.counters.expected += 1;
+                self.expectations.add(flow, expected, protocol, now);
+            }
+        }
+        self.counters.expected_dropped = self.expectations.dropped;
+    }
+
     /// Takes note of what the application layer did.
     fn advanced(
         &mut self,
@@ -434,6 +464,7 @@ impl Lane {
     ) {
         if done.moved {
             self.moved(flow, side);
+            self.expect(flow, flow.last);
         }
         if done.recognised {
             findings.recognised = true;
@@ -450,6 +481,8 @@ impl Lane {
                 self.exception(flow, policy, Reason::ApplayerError, findings);
             }
         }
+        // this packet is still looked at
+        flow.bypassed |= done.bypass && self.config.stream.bypass;
         if flow.app.has_events() {
             findings.layer_events.extend(flow.app.take_events().into_iter().map(|(_, event)| event));
         }
@@ -463,8 +496,11 @@ impl Lane {
         let Some(transactions) = flow.app.transactions() else { return };
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
-            // events are seen by rules on either side
-            flow.inspected.moved[side.opposite().index()] |= !tx.events().is_empty();
+            // events are seen by rules on either side, and what one side says may be a step of the other
+            let other = side.opposite();
+            let stepped =
+                tx.concerns(other) && tx.progress(other) > flow.inspected.tx(tx.id())[other.index()].progress;
+            flow.inspected.moved[other.index()] |= stepped || !tx.events().is_empty();
             if tx.progress(side) == DONE && tx.concerns(side) {
                 let inspected = &mut flow.inspected.tx(tx.id())[side.index()];
                 if !inspected.done {
@@ -486,8 +522,10 @@ impl Lane {
             return dir;
         }
         let ports = (flow.client.port, flow.server.port);
-        let done =
+        let announced = !packet.payload.is_empty() && self.announced(flow, packet.timestamp);
+        let mut done =
             flow.app.datagram(&self.protocols, Proto::UDP, dir, ports, packet.payload, packet.timestamp);
+        done.recognised |= announced;
         if done.reversed {
             flow.swap();
             dir = dir.opposite();
@@ -784,6 +822,7 @@ impl Lane {
         }
         let Some(id) = flow.app.parser_protocol() else { return };
         let name = self.protocols.name(id);
+        let (event_type, logger) = self.protocols.event_type(id);
         let Some(transactions) = flow.app.transactions() else { return };
         let mut done: smallvec::SmallVec<[u64; 4]> = smallvec::SmallVec::new();
         let mut marks: smallvec::SmallVec<[(u64, crate::flow::inspected::Recorded); 4]> =
@@ -798,9 +837,9 @@ impl Lane {
             if (finished == [true; 2] || ending) && !recorded.logged {
                 recorded.logged = true;
                 *self.counters.transactions.entry(name).or_default() += 1;
-                if self.recorder.config.transactions.iter().any(|wanted| wanted == name) {
+                if self.recorder.config.transactions.iter().any(|wanted| wanted == logger) {
                     for nth in 0..tx.records() {
-                        let line = self.recorder.transaction(packet, flow, tx, nth, name);
+                        let line = self.recorder.transaction(packet, flow, tx, nth, event_type);
                         self.batch.push(self.number, line, None);
                     }
                 }

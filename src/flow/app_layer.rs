@@ -59,6 +59,12 @@ impl Protocols {
         protocol.usual_port().filter(|_| named).unwrap_or(port)
     }
 
+    /// The `event_type` of a protocol's records, and the entry under `eve-log.types` that switches them on.
+    pub fn event_type(&self, id: ProtocolId) -> (&'static str, &'static str) {
+        self.entry(id)
+            .map_or(("unknown", "unknown"), |(_, protocol, _)| (protocol.event_type(), protocol.logger()))
+    }
+
     /// The name of a protocol.
     pub fn name(&self, id: ProtocolId) -> &'static str {
         self.names.get(usize::from(id.0)).copied().unwrap_or("unknown")
@@ -68,7 +74,8 @@ impl Protocols {
         self.list.iter().find(|(known, ..)| *known == id)
     }
 
-    fn named(&self, name: &str) -> Option<ProtocolId> {
+    /// The protocol of that name, if it is switched on.
+    pub fn named(&self, name: &str) -> Option<ProtocolId> {
         self.list.iter().find(|(_, p, _)| p.name() == name).map(|(id, ..)| *id)
     }
 }
@@ -111,6 +118,8 @@ pub struct Advance {
     pub error: Option<ParseError>,
     /// Nothing more is worth inspecting in this flow.
     pub opaque: bool,
+    /// Nothing more of it need be looked at at all.
+    pub bypass: bool,
     /// The first bytes came from the server: client and server must be swapped.
     pub reversed: bool,
 }
@@ -127,6 +136,8 @@ pub struct AppLayer {
     first: Option<Direction>,
     /// What it spoke before it changed.
     original: Option<ProtocolId>,
+    /// What it has agreed to speak from the next byte on.
+    next: Option<ProtocolId>,
     parser: Option<Box<dyn Parser>>,
     /// Position in the stream up to which the parser has taken bytes.
     at: [u64; 2],
@@ -222,6 +233,31 @@ impl AppLayer {
     /// Whether there are such events.
     pub fn has_events(&self) -> bool {
         !self.events.is_empty()
+    }
+
+    /// The flow was announced by another: what it speaks is known before its first byte.
+    pub fn expect(
+        &mut self,
+        protocols: &Protocols,
+        id: ProtocolId,
+        context: &(dyn std::any::Any + Send + Sync),
+        ports: (u16, u16),
+        transport: Proto,
+    ) {
+        let Some((_, _, factory)) = protocols.entry(id) else { return };
+        self.parser =
+            Some(factory.expected(context).unwrap_or_else(|| factory.parser(transport, ports.0, ports.1)));
+        self.protocol = Some(id);
+        self.by_side = [Some(id); 2];
+        self.side_done = [true; 2];
+        self.given_up = [false; 2];
+        self.unknown = [false; 2];
+        self.failed = false;
+    }
+
+    /// Flows that the parser has read the announcement of since the last call.
+    pub fn take_expected(&mut self) -> Vec<crate::app::Expected> {
+        self.parser.as_deref_mut().map(|parser| parser.take_expected()).unwrap_or_default()
     }
 
     /// Feeds what has become readable of one side of a TCP session.
@@ -372,6 +408,7 @@ impl AppLayer {
                     self.opaque = true;
                     self.given_up = [true; 2];
                     done.opaque = true;
+                    done.bypass = parsed.bypass;
                 }
                 if let Some(change) = parsed.change {
                     self.change(protocols, change);
@@ -402,16 +439,17 @@ impl AppLayer {
         self.probe_from = self.at;
         self.wanted = self.at;
         match change {
+            // what was spoken before keeps its transactions until they are inspected: the parser stays until the next byte
             Change::To(name) => match protocols.named(name) {
-                Some(id) => self.become_protocol(protocols, id, (0, 0)),
+                Some(id) => {
+                    self.protocol = None;
+                    self.next = Some(id);
+                }
                 None => {
                     self.given_up = [true; 2];
                 }
             },
-            Change::Probe => {
-                // what was spoken before keeps its transactions until they are inspected: the parser stays until the next is known
-                self.protocol = None;
-            }
+            Change::Probe => self.protocol = None,
         }
     }
 
@@ -449,6 +487,11 @@ impl AppLayer {
             Readable::Nothing => return false,
         };
         let first = *self.first.get_or_insert(dir);
+        if let Some(next) = self.next.take() {
+            done.recognised = true;
+            self.become_protocol(protocols, next, ports);
+            return true;
+        }
         let mut more = false;
         let mut found = None;
         for (id, protocol, _) in &protocols.list {

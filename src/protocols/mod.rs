@@ -4,13 +4,17 @@
 //! its buffers. To add one: a folder here, and one line in [`ALL`].
 
 pub mod dns;
+pub mod ftp;
+pub mod ftp_data;
 pub mod http;
+pub mod ssh;
 pub mod tls;
 
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
-pub static ALL: &[ProtocolEntry] = &[http::ENTRY, tls::ENTRY, dns::ENTRY];
+pub static ALL: &[ProtocolEntry] =
+    &[http::ENTRY, tls::ENTRY, ssh::ENTRY, ftp::ENTRY, ftp_data::ENTRY, dns::ENTRY];
 
 #[cfg(test)]
 mod tests {

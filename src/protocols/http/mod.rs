@@ -21,7 +21,6 @@
 //! transactions, a body `*-body-limit` bytes. The parser knows nothing of rules, of flows and of time.
 
 mod bestfit;
-mod body;
 mod config;
 mod events;
 mod files;

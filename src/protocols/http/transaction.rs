@@ -3,13 +3,13 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::body::Kept;
-use super::config::{BodyLimits, Config};
+use super::config::Config;
 use super::files::Files;
 use super::headers::Headers;
 use super::line::{ContentRange, Host, Version};
 use super::multipart::Multipart;
 use super::slots as slot;
+use crate::app::body::{BodyLimits, Kept};
 use crate::app::{Body, DONE, File, Slot, Transaction};
 use crate::json::JsonWriter;
 use crate::types::Direction;

@@ -1,0 +1,1 @@
+//! Talks made here byte by byte.
