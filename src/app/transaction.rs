@@ -64,6 +64,11 @@ pub trait Transaction {
         &[]
     }
 
+    /// Whether the raw stream is inspected as soon as a direction is done. Inline it is with every packet.
+    fn flushes(&self) -> bool {
+        true
+    }
+
     /// An address that it names, to be compared with those of the flow.
     fn address(&self) -> Option<std::net::IpAddr> {
         None

@@ -501,7 +501,7 @@ impl Lane {
             let stepped =
                 tx.concerns(other) && tx.progress(other) > flow.inspected.tx(tx.id())[other.index()].progress;
             flow.inspected.moved[other.index()] |= stepped || !tx.events().is_empty();
-            if tx.progress(side) == DONE && tx.concerns(side) {
+            if tx.progress(side) == DONE && tx.concerns(side) && tx.flushes() {
                 let inspected = &mut flow.inspected.tx(tx.id())[side.index()];
                 if !inspected.done {
                     flow.inspected.flush[side.index()] = true;

@@ -139,6 +139,11 @@ impl Transaction for FtpTx {
         &self.events
     }
 
+    /// Commands are short: the stream is inspected when there is enough of it.
+    fn flushes(&self) -> bool {
+        false
+    }
+
     fn address(&self) -> Option<IpAddr> {
         self.address
     }
