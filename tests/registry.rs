@@ -174,6 +174,7 @@ fn compile(text: &str) -> Loaded {
         pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
         prefilter: Automaton::build,
         features: &configure::features(&config),
+        folders: &[],
     };
     load(&rules(text), &options)
 }

@@ -27,6 +27,7 @@ fuzz_target!(|data: &[u8]| {
         pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
         prefilter: WindowFilter::build,
         features: &configure::features(&config),
+        folders: &[],
     };
     let loaded = load(&[Source { name: "fuzz.rules".to_owned(), bytes: data.to_vec() }], &options);
     for complaint in &loaded.complaints {

@@ -156,12 +156,14 @@ pub struct Detector {
     config: DetectConfig,
     scratch: Scratch,
     matches: Vec<Match>,
+    /// The rule that is looked at.
+    current: u32,
 }
 
 impl Detector {
     /// A detector over that set.
     pub fn new(set: Arc<RuleSet>, config: DetectConfig) -> Self {
-        Detector { set, config, scratch: Scratch::default(), matches: Vec::new() }
+        Detector { set, config, scratch: Scratch::default(), matches: Vec::new(), current: 0 }
     }
 
     /// The rules.
@@ -593,13 +595,19 @@ impl Detector {
             let rule = &set.rules[id as usize];
             let waiting = inspected.waiting.iter().position(|(known, _)| *known == id);
             let mut held = waiting.map_or(0, |at| inspected.waiting[at].1);
-            let outcome = self.tx_rule(set, rule, inspection, view, &memory.vars, &mut held, ended);
+            self.current = id;
+            let files_from = inspected.files_from(id);
+            let outcome =
+                self.tx_rule(set, rule, inspection, view, &memory.vars, &mut held, (ended, files_from));
             match (outcome, waiting) {
                 (Outcome::Match, _) => {
                     if let Some(at) = waiting {
                         inspected.waiting.swap_remove(at);
                     }
-                    inspected.matched.push(id);
+                    // another file of the same transaction is another match
+                    if !self.goes_on(rule, view, dir, inspected, held) {
+                        inspected.matched.push(id);
+                    }
                     let found = Match { rule: id, tx: Some(tx.id()), class: Class::Tx, stream: false };
                     self.matched(rule, found, memory);
                 }
@@ -616,6 +624,29 @@ impl Detector {
             inspected.done = true;
             inspected.waiting.clear();
         }
+    }
+
+    /// Remembers which file a rule on files matched; whether it may match on one that comes later.
+    fn goes_on(
+        &self,
+        rule: &Rule,
+        view: TxView<'_>,
+        dir: Direction,
+        inspected: &mut TxInspected,
+        held: u64,
+    ) -> bool {
+        if rule.file_tests.is_empty() {
+            return false;
+        }
+        let id = self.current;
+        let from = inspected.files_from(id);
+        let Some(at) = matching_file(rule, view.tx, dir, from) else { return false };
+        inspected.set_files_from(id, at + 1);
+        if view.tx.progress(dir) == DONE && at + 1 >= view.tx.files(dir).len() {
+            return false;
+        }
+        inspected.waiting.push((id, held));
+        true
     }
 
     /// Runs the prefilter of a list over its bytes, transforms first.
@@ -642,7 +673,7 @@ impl Detector {
         view: TxView<'_>,
         vars: &Vars,
         held: &mut u64,
-        ended: bool,
+        (ended, files_from): (bool, usize),
     ) -> Outcome {
         let TxView { tx, protocol, flow } = view;
         let dir = inspection.dir;
@@ -661,6 +692,12 @@ impl Detector {
                     Some(needed) if needed > progress && !ended => later = true,
                     _ => return Outcome::No,
                 }
+            }
+        }
+        if !rule.file_tests.is_empty() && matching_file(rule, tx, dir, files_from).is_none() {
+            match ended || progress == DONE {
+                true => return Outcome::No,
+                false => later = true,
             }
         }
         for (at, part) in rule.parts.iter().enumerate() {
@@ -806,6 +843,12 @@ fn apply<'b>(
         std::mem::swap(one, two);
     }
     one
+}
+
+/// The first file from `from` on for which all tests of the rule hold.
+fn matching_file(rule: &Rule, tx: &dyn Transaction, dir: Direction, from: usize) -> Option<usize> {
+    let files = tx.files(dir);
+    (from..files.len()).find(|at| rule.file_tests.iter().all(|test| test.test(&files[*at])))
 }
 
 fn searched(inspected: &mut TxInspected, key: (u16, u16)) -> &mut u64 {

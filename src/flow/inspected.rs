@@ -17,7 +17,39 @@ pub struct TxInspected {
     pub matched: SmallVec<[u32; 2]>,
     /// Per growing buffer (list and number): how far it was searched by the prefilter.
     pub searched: SmallVec<[((u16, u16), u64); 2]>,
+    /// Per rule on files that matched: the first file that it has not matched on.
+    files: SmallVec<[(u32, u16); 1]>,
 }
+
+impl TxInspected {
+    /// The first file that the rule is still to be tried on.
+    pub fn files_from(&self, rule: u32) -> usize {
+        self.files.iter().find(|(known, _)| *known == rule).map_or(0, |(_, from)| usize::from(*from))
+    }
+
+    /// Remembers it.
+    pub fn set_files_from(&mut self, rule: u32, from: usize) {
+        let from = u16::try_from(from).unwrap_or(u16::MAX);
+        match self.files.iter_mut().find(|(known, _)| *known == rule) {
+            Some((_, known)) => *known = from,
+            None => self.files.push((rule, from)),
+        }
+    }
+}
+
+/// Files of a flow that a rule wants to have stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreMark {
+    /// Going that way; `None`: both.
+    pub dir: Option<crate::types::Direction>,
+    /// The transaction and, if it is about one, the file in it; `None`: all from now on.
+    pub file: Option<(u64, Option<u16>)>,
+    /// The rule.
+    pub sid: u32,
+}
+
+/// Marks kept of a flow.
+const MARKS_MAX: usize = 256;
 
 /// What was recorded of a transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +60,8 @@ pub struct Recorded {
     pub events: u16,
     /// Files that were told, by direction.
     pub files: [u16; 2],
+    /// Files that were stored, or that storing was tried of: bit `n` of file `n`, by direction.
+    pub stored: [u128; 2],
 }
 
 /// A live transaction.
@@ -56,6 +90,8 @@ pub struct Inspected {
     pub moved: [bool; 2],
     /// Some transaction may have to be recorded or removed.
     pub unrecorded: bool,
+    /// Files that rules want to have stored.
+    marks: Vec<StoreMark>,
     /// Live transactions, in the order of their ids.
     txs: VecDeque<TxMemory>,
 }
@@ -81,8 +117,36 @@ impl Inspected {
         self.entry(id).recorded = recorded;
     }
 
+    /// Notes files that a rule wants to have stored.
+    pub fn mark(&mut self, mark: StoreMark) {
+        if self.marks.len() < MARKS_MAX && !self.marks.contains(&mark) {
+            self.marks.push(mark);
+        }
+    }
+
+    /// Whether some rule wants any file of this flow to be stored.
+    pub fn has_marks(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    /// The rules that want that file to be stored.
+    pub fn marks_on(
+        &self,
+        tx: u64,
+        dir: crate::types::Direction,
+        nth: usize,
+    ) -> impl Iterator<Item = &StoreMark> {
+        self.marks.iter().filter(move |mark| {
+            mark.dir.is_none_or(|wanted| wanted == dir)
+                && mark.file.is_none_or(|(id, file)| {
+                    id == tx && file.is_none_or(|file| usize::from(file) == nth)
+                })
+        })
+    }
+
     /// Forgets a transaction.
     pub fn forget(&mut self, id: u64) {
+        self.marks.retain(|mark| mark.file.is_none_or(|(tx, _)| tx != id));
         if let Ok(at) = self.find(id) {
             self.txs.remove(at);
         }

@@ -36,8 +36,6 @@ pub(super) static FAST_PATTERN: Row = row(
 pub(super) static REPLACE: Row =
     row("replace", "Inline: these bytes take the place of the literal before it, which is as long.", replace);
 pub(super) static PREFILTER: Row = row("prefilter", "The test before it is tried early.", prefilter);
-pub(super) static FILESTORE: Row =
-    row("filestore", "There is a file; it is not stored by this engine.", filestore);
 pub(super) static BYPASS: Row = row("bypass", "A match takes the flow out of inspection.", bypass);
 pub(super) static DATASET: Row = row("dataset", "The buffer is looked up in a set.", dataset);
 pub(super) static DATAREP: Row = row("datarep", "The buffer's reputation is looked up.", datarep);
@@ -348,14 +346,6 @@ fn bypass(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rule
     Ok(())
 }
 
-fn filestore(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    if let Some(value) = &option.value {
-        split_commas(value)?;
-    }
-    rule.tx_tests.push(super::file::any());
-    Ok(())
-}
-
 fn dataset(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     Err(unsupported(option, "data sets come with a later version"))
 }
@@ -433,7 +423,6 @@ mod tests {
             "content:\"a\"; prefilter;",
             "dsize:3; prefilter;",
             "content:\"a\"; bypass; bypass;",
-            "filestore; filestore:request,flow;",
         ]);
     }
 

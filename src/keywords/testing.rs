@@ -222,6 +222,19 @@ pub(super) fn with<R>(
     with_builder(names, options, look)
 }
 
+/// One list of digests, whatever its length.
+struct Lists;
+
+impl crate::detect::RuleFiles for Lists {
+    fn read(&self, name: &str) -> std::io::Result<Vec<u8>> {
+        match name {
+            "bad.md5" => Ok(b"# bad\n900150983cd24fb0d6963f7d28e17f72  abc.txt\r\n\n".to_vec()),
+            "broken.md5" => Ok(b"900150983cd24fb0d6963f7d28e17f72\nnonsense\n".to_vec()),
+            _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
+        }
+    }
+}
+
 /// The same with names that other rules know.
 pub(super) fn with_names<R>(
     options: &str,
@@ -239,6 +252,7 @@ fn with_builder<'r, R>(
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     let environment = ENVIRONMENT.get_or_init(|| Environment {
         classes: classes(),
+        files: &Lists,
         pcre_limits: (0, 0),
         features: &[],
         version: (8, 0, 1),

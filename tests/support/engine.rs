@@ -132,6 +132,7 @@ impl Make<'_> {
             pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
             prefilter: self.prefilter,
             features: &configure::features(&config),
+            folders: &[],
         };
         let loaded = load(&self.sources, &options);
         let shown: Vec<&str> = loaded.complaints.iter().map(|complaint| complaint.shown.as_str()).collect();
