@@ -8,7 +8,7 @@ use crate::flow::{Flow, FlowAction, Protocols};
 use crate::json::JsonWriter;
 use crate::output::eve::{
     AlertRecord, Anomaly, DropRecord, FlowInAlert, FlowRecord, Payload, TcpRecord, TcpSessionRecord,
-    VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo, write_files,
+    FileNote, VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo, write_files,
     write_flow_event, write_flow_in_alert, write_payload, write_verdict,
 };
 use crate::output::event::{write_app_proto, write_direction, write_tunnel};
@@ -117,7 +117,8 @@ impl Recorder {
             && let Some(tx) = event.tx
         {
             tx.log_in_alert(&mut self.out);
-            write_files(tx.files(event.dir), tx.id(), &mut self.out);
+            let note = |nth| note(event.flow, tx.id(), event.dir, nth, self.config.stores);
+            write_files(tx.files(event.dir), tx.id(), note, &mut self.out);
         }
         if let Some(flow) = flow {
             write_app_proto(&app_proto(flow, protocols), &mut self.out);
@@ -251,7 +252,7 @@ impl Recorder {
         flow: &Flow,
         dir: Direction,
         tx: &dyn Transaction,
-        file: &crate::app::File,
+        (file, note): (&crate::app::File, &FileNote),
         protocols: &Protocols,
     ) -> &[u8] {
         self.out.clear();
@@ -264,7 +265,7 @@ impl Recorder {
         write_header(&header, &mut self.out);
         tx.log_in_alert(&mut self.out);
         write_app_proto(&app_proto(flow, protocols), &mut self.out);
-        write_fileinfo(file, tx.id(), &mut self.out);
+        write_fileinfo(file, tx.id(), note, &mut self.out);
         self.finish()
     }
 
@@ -445,6 +446,19 @@ fn exception_target(reason: Reason) -> &'static str {
         Reason::ApplayerError => "app_layer_error",
         _ => "other",
     }
+}
+
+/// What rules want of a file; nothing when files are not stored.
+pub fn note(flow: Option<&Flow>, tx: u64, dir: Direction, nth: usize, stores: bool) -> FileNote {
+    let mut note = FileNote::default();
+    let Some(flow) = flow.filter(|flow| stores && flow.inspected.has_marks()) else { return note };
+    for mark in flow.inspected.marks_on(tx, dir, nth) {
+        note.storing = true;
+        if mark.file.is_some_and(|(_, file)| file.is_some()) && !note.sids.contains(&mark.sid) {
+            note.sids.push(mark.sid);
+        }
+    }
+    note
 }
 
 /// What the flow speaks, by the names of its protocols.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::collector::{AlertFacts, Batch};
 use super::counters::Counters;
 use super::flow_end::EndHeaders;
-use super::records::{AlertEvent, Recorder, exception_verdict, icmp_of};
+use super::records::{self, AlertEvent, Recorder, exception_verdict, icmp_of};
 use super::settings::EngineConfig;
-use crate::app::{DONE, Transaction};
+use crate::app::{DONE, File, FileState, Transaction};
 use crate::capture::Frame;
 use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
@@ -17,7 +17,8 @@ use crate::flow::{
     AppLayer, Expectations, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged,
     Vars,
 };
-use crate::output::eve::{Anomaly, VerdictAction};
+use crate::flow::inspected::StoreMark;
+use crate::output::eve::{Anomaly, FileNote, VerdictAction};
 use crate::rules::Action;
 use crate::stream::{Memory, Readable, Segment, Session, StreamEvents};
 use crate::types::{Direction, Proto, Timestamp};
@@ -646,6 +647,9 @@ impl Lane {
                 flow.inspected
                     .set_recorded(id, crate::flow::inspected::Recorded { logged: true, ..recorded });
             }
+            if let Some(flow) = &mut flow {
+                self.mark(rule, found, dir, flow);
+            }
             if rule.bypass
                 && let Some(flow) = &mut flow
             {
@@ -860,6 +864,20 @@ impl Lane {
         for (id, recorded) in marks {
             flow.inspected.set_recorded(id, recorded);
         }
+        let depth = self.config.file_store.as_ref().and_then(|store| store.depth);
+        if let (Some(depth), Some(session)) = (depth, &mut flow.session) {
+            let carries = |dir| {
+                let all = flow.app.transactions().into_iter().flat_map(|transactions| {
+                    (0..transactions.count()).filter_map(|nth| transactions.at(nth))
+                });
+                all.into_iter().any(|tx| !tx.files(dir).is_empty())
+            };
+            for dir in Direction::BOTH {
+                if carries(dir) {
+                    session.deepen(dir, depth);
+                }
+            }
+        }
         flow.inspected.unrecorded =
             !ending && flow.app.transactions().is_some_and(|t| t.count() > done.len());
         for id in done {
@@ -900,19 +918,78 @@ impl Lane {
         ending: bool,
     ) {
         for dir in Direction::BOTH {
-            let files = tx.files(dir);
-            let from = usize::from(recorded.files[dir.index()]).min(files.len());
-            for file in &files[from..] {
-                if file.state == crate::app::FileState::Opened && !ending {
+            for (nth, file) in tx.files(dir).iter().enumerate() {
+                if file.state == FileState::Opened && !ending {
                     break;
                 }
-                recorded.files[dir.index()] += 1;
-                if self.recorder.config.files {
-                    let line = self.recorder.file(packet, flow, dir, tx, file, &self.protocols);
-                    self.batch.push(self.number, line, None);
+                let told = nth < usize::from(recorded.files[dir.index()]);
+                let bit = 1u128.checked_shl(nth as u32).unwrap_or(0);
+                let tried = recorded.stored[dir.index()] & bit != 0;
+                let mut note = FileNote::default();
+                if let Some(store) = &self.config.file_store
+                    && !tried
+                {
+                    note = records::note(Some(flow), tx.id(), dir, nth, true);
+                    note.storing |= store.force;
+                }
+                if told && !note.storing {
+                    continue;
+                }
+                if std::mem::take(&mut note.storing) {
+                    recorded.stored[dir.index()] |= bit;
+                    note.stored = self.store(flow, tx.id(), dir, nth, file);
+                }
+                if !told {
+                    recorded.files[dir.index()] = u16::try_from(nth + 1).unwrap_or(u16::MAX);
+                }
+                let record = self.recorder.config.files && !told;
+                if record || note.stored.is_some() {
+                    let line = self.recorder.file(packet, flow, dir, tx, (file, &note), &self.protocols);
+                    if let (Some(id), Some(sha256), Some(store)) =
+                        (note.stored, &file.sha256, &self.config.file_store)
+                    {
+                        store.store.info(sha256, packet.timestamp.0 / 1_000_000_000, id, line);
+                    }
+                    if record {
+                        self.batch.push(self.number, line, None);
+                    }
                 }
             }
         }
+    }
+
+    /// Stores a file; its number when it is there now. What cannot be stored is counted.
+    fn store(&mut self, flow: &Flow, tx: u64, dir: Direction, nth: usize, file: &File) -> Option<u64> {
+        let store = self.config.file_store.as_ref()?;
+        let (Some(content), Some(sha256)) = (&file.content, &file.sha256) else {
+            self.counters.files_unstorable += 1;
+            return None;
+        };
+        // the same for any number of workers
+        store.store.store(sha256, content.bytes()).then(|| file_id(flow.id, tx, dir, nth))
+    }
+
+    /// Notes the files that a match wants to have stored.
+    fn mark(&self, rule: &crate::detect::Rule, found: &Match, dir: Direction, flow: &mut Flow) {
+        use crate::detect::rule::{FileDirection, FileScope};
+        let (Some(store), Some(tx), true) = (rule.file_store, found.tx, self.config.file_store.is_some())
+        else {
+            return;
+        };
+        let toward = match store.dir {
+            Some(FileDirection::Matched) => Some(dir),
+            Some(FileDirection::Is(dir)) => Some(dir),
+            None => None,
+        };
+        let matched = flow.inspected.tx(tx)[dir.index()].files_from(found.rule).checked_sub(1);
+        let file = match (store.scope, store.dir) {
+            (FileScope::File, Some(FileDirection::Matched)) => {
+                Some((tx, matched.and_then(|nth| u16::try_from(nth).ok())))
+            }
+            (FileScope::File | FileScope::Transaction, _) => Some((tx, None)),
+            (FileScope::Flow, _) => None,
+        };
+        flow.inspected.mark(StoreMark { dir: toward, file, sid: rule.meta.sid });
     }
 
     /// Gives back what of the streams was parsed and inspected.
@@ -1032,6 +1109,14 @@ fn candidate(rule: u32, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<Cand
         destination: packet.destination_ip()?,
         flow: flow.map_or(0, |flow| flow.id.0),
     })
+}
+
+/// A number for a stored file, the same for any number of workers and any run.
+fn file_id(flow: FlowId, tx: u64, dir: Direction, nth: usize) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hasher = std::hash::DefaultHasher::new();
+    (flow.0, tx, dir.index(), nth).hash(&mut hasher);
+    (hasher.finish() >> 32).max(1)
 }
 
 /// The same for any number of workers and any run: made of the key and the first packet. Fits into a JSON number (53 bits).

@@ -111,6 +111,8 @@ pub(super) struct Side {
     /// Nothing more is put together.
     pub(super) stopped: bool,
     pub(super) depth_reached: bool,
+    /// Another depth than the configuration's.
+    pub(super) depth: Option<u64>,
     pub(super) gap: bool,
     /// Stream offset below which nobody asks for bytes any more.
     pub(super) released: u64,
@@ -280,6 +282,11 @@ impl Session {
         self.sides[dir.index()].signed_offset(seq)
     }
 
+    /// From now on bytes of that side are put together up to another depth than the configuration's; 0 is no limit.
+    pub fn deepen(&mut self, dir: Direction, depth: u64) {
+        self.sides[dir.index()].depth = Some(depth);
+    }
+
     /// Whether as much was reassembled of a direction as the configuration allows.
     pub fn depth_reached(&self, dir: Direction) -> bool {
         self.sides[dir.index()].depth_reached
@@ -375,8 +382,9 @@ impl Session {
             return;
         }
         let mut bytes = payload;
-        if config.depth != 0 {
-            let room = (config.depth as i64).saturating_sub(offset).max(0);
+        let depth = side.depth.unwrap_or(config.depth);
+        if depth != 0 {
+            let room = (depth as i64).saturating_sub(offset).max(0);
             if room < bytes.len() as i64 {
                 if !side.depth_reached {
                     side.depth_reached = true;
