@@ -7,7 +7,8 @@ use super::buffer::{BufferId, Origin};
 use super::inspect::ops::{Content, Op, Transform, VarId};
 use super::registry::Registry;
 use super::rule::{
-    FileStore, FileTest, FlowTest, HostBit, Meta, PacketTest, Part, Rule, RuleProtocol, Tag, Threshold, TxTest, VarAction, VarTest,
+    FileStore, FileTest, FlowTest, HostBit, Meta, PacketTest, Part, Rule, RuleProtocol, Tag, Threshold,
+    TxTest, VarAction, VarTest,
 };
 use crate::rules::{OptionAst, RuleError};
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::detect::compile::CompileNumber;
 use crate::detect::prefilter::Build;
-use crate::detect::{Compiler, Environment, Refused, RuleFiles, Registry, Rule, RuleSet};
+use crate::detect::{Compiler, Environment, Refused, Registry, Rule, RuleFiles, RuleSet};
 use crate::rules::classification::Classifications;
 use crate::rules::{Action, RuleError, RuleFile, Vars, parse_rule};
 

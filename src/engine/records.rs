@@ -7,9 +7,9 @@ use crate::detect::rule::{Rule, Target};
 use crate::flow::{Flow, FlowAction, Protocols};
 use crate::json::JsonWriter;
 use crate::output::eve::{
-    AlertRecord, Anomaly, DropRecord, FlowInAlert, FlowRecord, Payload, TcpRecord, TcpSessionRecord,
-    FileNote, VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo, write_files,
-    write_flow_event, write_flow_in_alert, write_payload, write_verdict,
+    AlertRecord, Anomaly, DropRecord, FileNote, FlowInAlert, FlowRecord, Payload, TcpRecord,
+    TcpSessionRecord, VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo,
+    write_files, write_flow_event, write_flow_in_alert, write_payload, write_verdict,
 };
 use crate::output::event::{write_app_proto, write_direction, write_tunnel};
 use crate::output::{AppProto, EventHeader, TunnelInfo, close_event, community_id, pkt_src, write_header};
@@ -117,8 +117,12 @@ impl Recorder {
             && let Some(tx) = event.tx
         {
             tx.log_in_alert(&mut self.out);
-            let note = |nth| note(event.flow, tx.id(), event.dir, nth, self.config.stores);
-            write_files(tx.files(event.dir), tx.id(), note, &mut self.out);
+            // what was told in a record of its own is told
+            let files = tx.files(event.dir);
+            let from =
+                flow.map_or(0, |flow| usize::from(flow.inspected.recorded(tx.id()).files[event.dir.index()]));
+            let note = |nth: usize| note(*flow, tx.id(), event.dir, from + nth, self.config.stores);
+            write_files(files.get(from..).unwrap_or_default(), tx.id(), note, &mut self.out);
         }
         if let Some(flow) = flow {
             write_app_proto(&app_proto(flow, protocols), &mut self.out);
@@ -454,7 +458,7 @@ pub fn note(flow: Option<&Flow>, tx: u64, dir: Direction, nth: usize, stores: bo
     let Some(flow) = flow.filter(|flow| stores && flow.inspected.has_marks()) else { return note };
     for mark in flow.inspected.marks_on(tx, dir, nth) {
         note.storing = true;
-        if mark.file.is_some_and(|(_, file)| file.is_some()) && !note.sids.contains(&mark.sid) {
+        if !note.sids.contains(&mark.sid) {
             note.sids.push(mark.sid);
         }
     }

@@ -12,12 +12,12 @@ use crate::capture::Frame;
 use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
+use crate::flow::inspected::{MarkedFiles, StoreMark};
 use crate::flow::table::Found;
 use crate::flow::{
     AppLayer, Expectations, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged,
     Vars,
 };
-use crate::flow::inspected::StoreMark;
 use crate::output::eve::{Anomaly, FileNote, VerdictAction};
 use crate::rules::Action;
 use crate::stream::{Memory, Readable, Segment, Session, StreamEvents};
@@ -982,14 +982,13 @@ impl Lane {
             None => None,
         };
         let matched = flow.inspected.tx(tx)[dir.index()].files_from(found.rule).checked_sub(1);
-        let file = match (store.scope, store.dir) {
-            (FileScope::File, Some(FileDirection::Matched)) => {
-                Some((tx, matched.and_then(|nth| u16::try_from(nth).ok())))
-            }
-            (FileScope::File | FileScope::Transaction, _) => Some((tx, None)),
-            (FileScope::Flow, _) => None,
+        let one = matched.and_then(|nth| u16::try_from(nth).ok());
+        let files = match (store.scope, store.dir, one) {
+            (FileScope::File, Some(FileDirection::Matched), Some(nth)) => MarkedFiles::One(tx, nth),
+            (FileScope::File | FileScope::Transaction, ..) => MarkedFiles::Transaction(tx),
+            (FileScope::Flow, ..) => MarkedFiles::From(tx),
         };
-        flow.inspected.mark(StoreMark { dir: toward, file, sid: rule.meta.sid });
+        flow.inspected.mark(StoreMark { dir: toward, files, sid: rule.meta.sid });
     }
 
     /// Gives back what of the streams was parsed and inspected.

@@ -87,28 +87,35 @@ impl Expectations {
 
     /// Waits for a flow that `parent` announced.
     pub fn add(&mut self, parent: &Flow, expected: Expected, protocol: ProtocolId, now: Timestamp) {
+        let end = Endpoint { port: expected.port, ..parent.destination(expected.listener) };
+        self.insert(
+            Pair::of(parent),
+            Entry {
+                end,
+                transport: expected.transport,
+                protocol,
+                parent: parent.id,
+                made: now,
+                context: expected.context,
+            },
+        );
+    }
+
+    fn insert(&mut self, pair: Pair, entry: Entry) {
+        let now = entry.made;
         self.expire(now);
         while self.order.len() >= ENTRIES_MAX {
             self.forget_first();
             self.dropped += 1;
         }
-        let pair = Pair::of(parent);
-        let end = Endpoint { port: expected.port, ..parent.destination(expected.listener) };
         let entries = self.pairs.entry(pair).or_default();
         let before = entries.len();
         // the port was announced again: what comes is what was announced last
-        entries.retain(|entry| (entry.end, entry.transport) != (end, expected.transport));
+        entries.retain(|known| (known.end, known.transport) != (entry.end, entry.transport));
         if entries.len() >= PAIR_MAX {
             entries.remove(0);
         }
-        entries.push(Entry {
-            end,
-            transport: expected.transport,
-            protocol,
-            parent: parent.id,
-            made: now,
-            context: expected.context,
-        });
+        entries.push(entry);
         self.count = self.count + entries.len() - before;
         self.order.push_back((now, pair));
     }
@@ -118,13 +125,23 @@ impl Expectations {
         if self.count == 0 {
             return None;
         }
+        self.remove(Pair::of(flow), [flow.client, flow.server], flow.proto, flow.id, now)
+    }
+
+    fn remove(
+        &mut self,
+        pair: Pair,
+        ends: [Endpoint; 2],
+        transport: Proto,
+        id: FlowId,
+        now: Timestamp,
+    ) -> Option<Announced> {
         self.expire(now);
-        let pair = Pair::of(flow);
         let entries = self.pairs.get_mut(&pair)?;
         let at = entries.iter().position(|entry| {
-            entry.transport == flow.proto
-                && (entry.end == flow.server || entry.end == flow.client)
-                && entry.parent != flow.id
+            entry.transport == transport
+                && ends.contains(&entry.end)
+                && entry.parent != id
                 && is_alive(entry.made, now)
         })?;
         let entry = entries.remove(at);
@@ -159,4 +176,84 @@ impl Expectations {
 
 fn is_alive(made: Timestamp, now: Timestamp) -> bool {
     now.0 <= made.0.saturating_add(LIFETIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn end(last: u8, port: u16) -> Endpoint {
+        Endpoint { ip: Ipv4Addr::new(10, 0, 0, last).into(), port }
+    }
+
+    fn pair(one: u8, other: u8) -> Pair {
+        let (one, other) = (end(one, 0).ip, end(other, 0).ip);
+        Pair { low: one.min(other), high: one.max(other), vlans: [0; 3] }
+    }
+
+    fn add(table: &mut Expectations, pair: Pair, end: Endpoint, now: u64) {
+        table.insert(
+            pair,
+            Entry {
+                end,
+                transport: Proto::TCP,
+                protocol: ProtocolId(3),
+                parent: FlowId(u64::from(end.port)),
+                made: Timestamp(now),
+                context: Arc::new(()),
+            },
+        );
+    }
+
+    fn take(table: &mut Expectations, pair: Pair, ends: [Endpoint; 2], now: u64) -> Option<u64> {
+        table.remove(pair, ends, Proto::TCP, FlowId(0), Timestamp(now)).map(|found| found.parent.0)
+    }
+
+    #[test]
+    fn a_flow_is_found_once_by_its_pair_and_port() {
+        let mut table = Expectations::default();
+        add(&mut table, pair(1, 2), end(2, 5000), 0);
+        assert_eq!(take(&mut table, pair(1, 3), [end(1, 9), end(3, 5000)], 1), None);
+        assert_eq!(take(&mut table, pair(1, 2), [end(1, 5000), end(2, 9)], 1), None);
+        assert_eq!(take(&mut table, pair(2, 1), [end(1, 9), end(2, 5000)], 1), Some(5000));
+        assert_eq!(take(&mut table, pair(1, 2), [end(1, 9), end(2, 5000)], 1), None);
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_waited_for_longer_than_its_time() {
+        let mut table = Expectations::default();
+        add(&mut table, pair(1, 2), end(2, 5000), 0);
+        add(&mut table, pair(1, 2), end(2, 5001), LIFETIME);
+        assert_eq!(take(&mut table, pair(1, 2), [end(1, 9), end(2, 5000)], LIFETIME + 1), None);
+        assert_eq!(table.len(), 1);
+        assert_eq!(take(&mut table, pair(1, 2), [end(1, 9), end(2, 5001)], 2 * LIFETIME), Some(5001));
+    }
+
+    #[test]
+    fn room_is_bounded() {
+        let mut table = Expectations::default();
+        for port in 0..100 {
+            add(&mut table, pair(1, 2), end(2, port), u64::from(port));
+        }
+        assert_eq!(table.len(), PAIR_MAX);
+        assert_eq!(take(&mut table, pair(1, 2), [end(1, 9999), end(2, 10)], 200), None);
+        assert_eq!(take(&mut table, pair(1, 2), [end(1, 9999), end(2, 99)], 200), Some(99));
+        let mut table = Expectations::default();
+        for nth in 0..2 * ENTRIES_MAX as u32 {
+            let ip = IpAddr::V4(Ipv4Addr::from(nth));
+            let pair = Pair { low: ip, high: ip, vlans: [0; 3] };
+            add(&mut table, pair, Endpoint { ip, port: 1 }, u64::from(nth));
+        }
+        assert!(table.len() <= ENTRIES_MAX && table.order.len() <= ENTRIES_MAX);
+        assert_eq!(table.dropped, ENTRIES_MAX as u64);
+        // the same port again and again is one entry
+        let mut table = Expectations::default();
+        for now in 0..1000 {
+            add(&mut table, pair(1, 2), end(2, 7), now);
+        }
+        assert_eq!(table.len(), 1);
+    }
 }

@@ -42,10 +42,36 @@ impl TxInspected {
 pub struct StoreMark {
     /// Going that way; `None`: both.
     pub dir: Option<crate::types::Direction>,
-    /// The transaction and, if it is about one, the file in it; `None`: all from now on.
-    pub file: Option<(u64, Option<u16>)>,
+    /// Which.
+    pub files: MarkedFiles,
     /// The rule.
     pub sid: u32,
+}
+
+/// The files that a [`StoreMark`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkedFiles {
+    /// That file of that transaction.
+    One(u64, u16),
+    /// All of that transaction.
+    Transaction(u64),
+    /// All of that transaction and of later ones.
+    From(u64),
+}
+
+impl MarkedFiles {
+    fn contains(self, tx: u64, nth: usize) -> bool {
+        match self {
+            MarkedFiles::One(id, file) => id == tx && usize::from(file) == nth,
+            MarkedFiles::Transaction(id) => id == tx,
+            MarkedFiles::From(first) => tx >= first,
+        }
+    }
+
+    /// Whether nothing of it is left when that transaction is gone.
+    fn ends_with(self, tx: u64) -> bool {
+        matches!(self, MarkedFiles::One(id, _) | MarkedFiles::Transaction(id) if id == tx)
+    }
 }
 
 /// Marks kept of a flow.
@@ -136,17 +162,14 @@ impl Inspected {
         dir: crate::types::Direction,
         nth: usize,
     ) -> impl Iterator<Item = &StoreMark> {
-        self.marks.iter().filter(move |mark| {
-            mark.dir.is_none_or(|wanted| wanted == dir)
-                && mark.file.is_none_or(|(id, file)| {
-                    id == tx && file.is_none_or(|file| usize::from(file) == nth)
-                })
-        })
+        self.marks
+            .iter()
+            .filter(move |mark| mark.dir.is_none_or(|wanted| wanted == dir) && mark.files.contains(tx, nth))
     }
 
     /// Forgets a transaction.
     pub fn forget(&mut self, id: u64) {
-        self.marks.retain(|mark| mark.file.is_none_or(|(tx, _)| tx != id));
+        self.marks.retain(|mark| !mark.files.ends_with(id));
         if let Ok(at) = self.find(id) {
             self.txs.remove(at);
         }

@@ -6,9 +6,9 @@
 use super::row::{Row, once, row, value};
 use crate::app::file::Digests;
 use crate::app::{DONE, File, FileState, ProtocolId, Transaction};
+use crate::detect::RuleBuilder;
 use crate::detect::buffer::Origin;
 use crate::detect::rule::{FileDirection, FileScope, FileStore, FileTest, TxTest};
-use crate::detect::RuleBuilder;
 use crate::rules::number::IntTest;
 use crate::rules::value::{Piece, content_bytes, split_commas, text};
 use crate::rules::{OptionAst, RuleError};
@@ -252,11 +252,7 @@ impl FileTest for DigestList {
     }
 }
 
-fn digest(
-    option: &OptionAst<'_>,
-    rule: &mut RuleBuilder<'_>,
-    algorithm: Algorithm,
-) -> Result<(), RuleError> {
+fn digest(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>, algorithm: Algorithm) -> Result<(), RuleError> {
     let text = text(&value(option)?)?;
     let name = text.text.trim();
     if name.node.is_empty() {
@@ -420,14 +416,16 @@ mod tests {
         ] {
             assert_eq!(holds(text, vec![of(magic, is_final)]), expected, "{text} {magic}");
         }
-        assert!(!holds("filemagic:!\"exe\";", vec![file("a", 1, FileState::Closed)]), "its type is not known");
+        assert!(
+            !holds("filemagic:!\"exe\";", vec![file("a", 1, FileState::Closed)]),
+            "its type is not known"
+        );
     }
 
     #[test]
     fn lists_of_digests_are_read() {
-        let digest = [
-            0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2, 0x4f, 0xb0, 0xd6, 0x96, 0x3f, 0x7d, 0x28, 0xe1, 0x7f, 0x72,
-        ];
+        let digest =
+            [0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2, 0x4f, 0xb0, 0xd6, 0x96, 0x3f, 0x7d, 0x28, 0xe1, 0x7f, 0x72];
         let of = |md5: [u8; 16], state| File { md5: Some(md5), ..file("a", 3, state) };
         assert!(holds("filemd5:bad.md5;", vec![of(digest, FileState::Closed)]));
         assert!(!holds("filemd5:bad.md5;", vec![of(digest, FileState::Truncated)]));
