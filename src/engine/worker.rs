@@ -918,6 +918,14 @@ impl Lane {
         ending: bool,
     ) {
         for dir in Direction::BOTH {
+            // what rules want of a file is known once they were asked
+            let asked = !flow.inspected.moved[dir.index()]
+                || flow.action != FlowAction::None
+                || flow.no_payload
+                || flow.bypassed;
+            if !asked && !ending {
+                continue;
+            }
             for (nth, file) in tx.files(dir).iter().enumerate() {
                 if file.state == FileState::Opened && !ending {
                     break;

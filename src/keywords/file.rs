@@ -291,7 +291,7 @@ fn read_list(bytes: &[u8], algorithm: Algorithm) -> Result<Vec<u8>, String> {
 }
 
 fn from_hex(word: &[u8]) -> Option<Vec<u8>> {
-    if word.len() % 2 != 0 {
+    if !word.len().is_multiple_of(2) {
         return None;
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
@@ -466,13 +466,13 @@ mod tests {
             ("filesize:10<>5;", "no number lies in this range"),
             ("filename:\"\";", "a text is missing"),
             ("filemagic:\"\";", "a text is missing"),
-            ("filemd5:missing.md5;", "the list cannot be read"),
+            ("filemd5:missing.md5;", "the list cannot be read: entity not found"),
             ("filemd5:broken.md5;", "line 2 of the list does not begin with 32 hexadecimal digits"),
             ("filesha256:bad.md5;", "line 2 of the list does not begin with 64 hexadecimal digits"),
             ("filestore:sideways;", "\"sideways\" is not a direction"),
             ("filestore:both,all;", "\"all\" is not a scope"),
             ("filestore:both,tx,more;", "filestore takes a direction and a scope"),
-            ("filestore; filestore;", "stands twice"),
+            ("filestore; filestore;", "filestore stands twice in this rule"),
         ]);
     }
 }
