@@ -28,6 +28,7 @@ fuzz_target!(|data: &[u8]| {
         prefilter: WindowFilter::build,
         features: &configure::features(&config),
         tables: &Tables::default(),
+        folders: &[],
     };
     let loaded = load(&[Source { name: "fuzz.rules".to_owned(), bytes: data.to_vec() }], &options);
     for complaint in &loaded.complaints {

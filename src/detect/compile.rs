@@ -372,6 +372,8 @@ fn finish(
         packet_payload: builder.packet_payload,
         packet_tests: builder.packet_tests,
         tx_tests: builder.tx_tests,
+        file_tests: builder.file_tests,
+        file_store: builder.file_store,
         parts: builder.parts,
         var_tests: builder.var_tests,
         host_tests: builder.host_tests,

@@ -133,6 +133,7 @@ impl Make<'_> {
             prefilter: self.prefilter,
             features: &configure::features(&config),
             tables: &Tables::default(),
+            folders: &[],
         };
         let loaded = load(&self.sources, &options);
         let shown: Vec<&str> = loaded.complaints.iter().map(|complaint| complaint.shown.as_str()).collect();
