@@ -15,7 +15,7 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mamparo::app::{Input, Settings};
 use mamparo::decode::{Decoder, Origin, Tcp, TcpOptions};
-use mamparo::detect::prefilter::{Automaton, Build, WindowFilter};
+use mamparo::detect::prefilter::{Automaton, Build, Region, WindowFilter};
 use mamparo::json::JsonWriter;
 use mamparo::output::eve::{
     AlertRecord, FlowInAlert, FlowRecord, TcpRecord, rule_metadata, write_alert, write_flow_event,
@@ -221,13 +221,18 @@ fn prefilter(c: &mut Criterion) {
     literals.dedup();
     let mut group = c.benchmark_group("prefilter");
     group.throughput(bytes_of(&packets));
-    for (name, build) in [("aho-corasick", Automaton::build as Build), ("windows", WindowFilter::build)] {
-        let filter = build(&literals);
+    let all = [
+        ("aho-corasick", Automaton::build as Build),
+        ("windows", WindowFilter::build),
+        ("windows, portable", WindowFilter::build_portable),
+    ];
+    for (name, build) in all {
+        let filter = build(&literals, Region::Whole);
         group.bench_function(name, |b| {
             b.iter(|| {
                 let mut hits = 0;
                 for packet in &packets {
-                    filter.scan(&packet.bytes, &mut |_| hits += 1);
+                    filter.scan(&packet.bytes, 0, &mut |_, _| hits += 1);
                 }
                 black_box(hits)
             });

@@ -4,6 +4,7 @@ mod allocations;
 mod announced;
 mod bad_input;
 mod cases;
+mod check;
 mod full_disk;
 mod mail;
 mod module_order;

@@ -87,6 +87,9 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("ip_proto", "ip", "ip_proto:47;"),
     ("ipopts", "ip", "ipopts:rr;"),
     ("ipv4-csum", "ip", "ipv4-csum:invalid;"),
+    ("l3_proto", "ip", "l3_proto:ipv6;"),
+    ("nfq_set_mark", "tcp", "content:\"abc\"; nfq_set_mark:0x1/0xff;"),
+    ("rpc", "udp", "rpc:100000,*,3;"),
     ("isdataat", "tcp", "content:\"abc\"; isdataat:!10,relative;"),
     ("itype", "icmp", "itype:8;"),
     ("krb5.ticket_encryption", "krb5", "krb5.ticket_encryption:!weak;"),
@@ -173,6 +176,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("filesha256", "filesha256:bad.sha256;"),
     ("geoip", "geoip:src,CN;"),
     ("iprep", "iprep:src,Bad,>,5;"),
+    ("flowvar", "flowvar:name,\"abc\";"),
+    ("pktvar", "pktvar:name,\"abc\";"),
     ("lua", "lua:script.lua;"),
     ("luajit", "lua:script.lua;"),
     ("luaxform", "http.uri; luaxform:script.lua; content:\"abc\";"),
@@ -192,6 +197,7 @@ fn compile(text: &str) -> Loaded {
         features: &configure::features(&config),
         tables: &Tables::default(),
         folders: &[],
+        lint: false,
     };
     load(&rules(text), &options)
 }

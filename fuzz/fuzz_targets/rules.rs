@@ -29,6 +29,7 @@ fuzz_target!(|data: &[u8]| {
         features: &configure::features(&config),
         tables: &Tables::default(),
         folders: &[],
+        lint: true,
     };
     let loaded = load(&[Source { name: "fuzz.rules".to_owned(), bytes: data.to_vec() }], &options);
     for complaint in &loaded.complaints {

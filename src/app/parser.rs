@@ -86,6 +86,12 @@ pub trait Protocol: Sync {
         &[]
     }
 
+    /// Steps of its transactions that rules may be looked at (`http1:request_line`): name, direction, and the progress from
+    /// which. What every protocol has (`request_started`, `response_complete`, …) need not stand here.
+    fn hooks(&self) -> &'static [(&'static str, Direction, u8)] {
+        &[]
+    }
+
     /// Reads the settings once and answers with what makes parsers.
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory>;
 }

@@ -91,6 +91,9 @@ pub(crate) struct Replay {
     /// Print the summary as JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Measure what each rule costs: the slowest are in the summary, and all in rule_perf.log where -l names a folder.
+    #[arg(long)]
+    pub(crate) profile: bool,
     /// Say more; twice for every refused rule in full.
     #[arg(short = 'v', action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -122,9 +125,18 @@ pub(crate) struct Check {
     /// More rules to check.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// One JSON object a mistake on standard output.
+    /// One JSON object a line on standard output: file, line, column, end, sid, code, severity, message, hint.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Every warning in full; without it warnings of one kind are counted.
+    #[arg(short = 'v', action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// End with a failure on warnings too.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Explain a rule: when it is looked at, its fast pattern, what it costs, the bits it depends on. May be given again.
+    #[arg(long, value_name = "[GID:]SID", value_parser = rule_id)]
+    pub(crate) explain: Vec<(Option<u32>, u32)>,
 }
 
 /// `-k`
@@ -166,6 +178,15 @@ impl Arguments {
 
     fn command_for_errors() -> clap::Command {
         <Arguments as clap::CommandFactory>::command()
+    }
+}
+
+fn rule_id(text: &str) -> Result<(Option<u32>, u32), String> {
+    let number =
+        |text: &str| text.trim().parse::<u32>().map_err(|_| format!("{text:?} is not a number of a rule"));
+    match text.split_once(':') {
+        Some((gid, sid)) => Ok((Some(number(gid)?), number(sid)?)),
+        None => Ok((None, number(text)?)),
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod args;
 mod check;
+mod engine_log;
+mod explain;
 mod list;
 pub mod progress;
 mod replay;
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
 #[expect(clippy::print_stderr, reason = "this is the one place that speaks to standard error")]
 pub(crate) fn complain(message: &str) {
     eprintln!("mamparo: {message}");
+    engine_log::write(message);
 }
 
 /// What was asked for, on standard output. A reader that has gone is no failure of ours.

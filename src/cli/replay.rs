@@ -15,6 +15,7 @@ use crate::engine::records::Recorder;
 use crate::engine::replay::Replay;
 use crate::engine::settings::FileStoreConfig;
 use crate::engine::{Collector, Counters, configure, tables};
+use crate::output::summary::rule_perf_log;
 use crate::output::{FileStore, LineWriter, WriterOptions};
 use crate::types::Timestamp;
 
@@ -25,6 +26,7 @@ const SHOWN_MAX: usize = 10;
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     #[expect(clippy::disallowed_methods, reason = "how long it took is for the person; no stage sees it")]
     let begun = std::time::Instant::now();
+    super::engine_log::open(&arguments.common, arguments.log_dir.as_deref());
     let (config, warnings) = setup::config(&arguments.common)?;
     if arguments.verbose > 0 || arguments.test {
         for warning in &warnings {
@@ -53,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Prefilter::Off => Everything::build,
     };
     let (tables, tables_bad) = setup::tables(&config, &arguments.common, &log_folder(&config, arguments));
-    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, &tables);
+    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, &tables, false);
     drop(tables);
     loaded.faults.iter().for_each(|fault| complain(fault));
     tell_refused(&loaded, arguments);
@@ -98,6 +100,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         None => config.checksum_checks.is_none(),
     };
     engine.file_store = file_store(&config, &outputs.folder)?;
+    engine.profile = arguments.profile;
     let engine = Arc::new(engine);
     let mut collector = Collector::new(
         loaded.rules.clone(),
@@ -119,6 +122,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         workers,
         counters: Counters::default(),
         decoded: Default::default(),
+        costs: Vec::new(),
     };
     let mut faults = replay_all(&mut replay, &captures, &mut collector);
     if let Some(fault) = engine.file_store.as_ref().and_then(|files| files.store.fault()) {
@@ -248,6 +252,14 @@ fn finish(
     summary.wall_seconds = took.as_secs_f64();
     summary.rules = Some(rules);
     summary.eve = records;
+    if arguments.profile {
+        summary.costs = crate::engine::profile::rows(&replay.rules, &replay.costs);
+        if let Some(folder) = &arguments.log_dir {
+            let path = folder.join("rule_perf.log");
+            std::fs::write(&path, rule_perf_log(&summary.costs))
+                .map_err(|error| format!("{}: {error} (is there room?)", path.display()))?;
+        }
+    }
     if arguments.json {
         print(&(summary.render_json() + "\n"));
     } else if std::io::stdout().is_terminal() {

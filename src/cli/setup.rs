@@ -95,7 +95,7 @@ pub(super) fn sources(config: &Config, given: &[PathBuf], more: &[PathBuf]) -> R
             }
             return Ok(sources);
         }
-        for path in named {
+        for path in named.iter().flat_map(|path| matching(path)) {
             // a file of the stock configuration that is not there is no reason to stop: it is told
             match read_rules(&path) {
                 Ok(source) => sources.push(source),
@@ -107,6 +107,80 @@ pub(super) fn sources(config: &Config, given: &[PathBuf], more: &[PathBuf]) -> R
         sources.push(read_rules(path)?);
     }
     Ok(sources)
+}
+
+/// The files that a pattern (`*.rules`, `et-[a-m]?.rules`) names in its folder, sorted; a name without one stands for itself, and
+/// so does a pattern that fits nothing, so that it is told.
+fn matching(path: &Path) -> Vec<PathBuf> {
+    let pattern = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !pattern.contains(['*', '?', '[']) || path.exists() {
+        return vec![path.to_path_buf()];
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .filter(|name| fits(pattern.as_bytes(), name.as_encoded_bytes()))
+        .map(|name| folder.join(name))
+        .collect();
+    found.sort();
+    if found.is_empty() { vec![path.to_path_buf()] } else { found }
+}
+
+/// Whether a name fits a pattern of the shell: `*`, `?`, `[a-z]`, `[!a]`. A leading dot is fitted by a dot only.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    if name.first() == Some(&b'.') && pattern.first() != Some(&b'.') {
+        return false;
+    }
+    // the place to go on from when what follows the last `*` does not fit: it takes one byte more
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        let step = match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p + 1, n));
+                p += 1;
+                continue;
+            }
+            Some(b'?') => Some(1),
+            Some(b'[') => class(&pattern[p..], name[n]),
+            Some(byte) if *byte == name[n] => Some(1),
+            _ => None,
+        };
+        match (step, star) {
+            (Some(step), _) => (p, n) = (p + step, n + 1),
+            (None, Some((after, from))) => {
+                star = Some((after, from + 1));
+                (p, n) = (after, from + 1);
+            }
+            (None, None) => return false,
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+/// How long the class is that the pattern begins with, if the byte is in it.
+fn class(pattern: &[u8], byte: u8) -> Option<usize> {
+    let negated = pattern.get(1) == Some(&b'!');
+    let start = if negated { 2 } else { 1 };
+    // a bracket that stands first is one of the class
+    let end = start + 1 + pattern.get(start + 1..)?.iter().position(|byte| *byte == b']')?;
+    let mut items = pattern.get(start..end)?;
+    let mut inside = false;
+    while let Some((&low, rest)) = items.split_first() {
+        match rest {
+            [b'-', high, rest @ ..] => {
+                inside |= (low..=*high).contains(&byte);
+                items = rest;
+            }
+            _ => {
+                inside |= low == byte;
+                items = rest;
+            }
+        }
+    }
+    (inside != negated).then_some(end + 1)
 }
 
 /// A rule file, gunzipped when its name says so.
@@ -145,6 +219,7 @@ pub(super) fn load_rules(
     registry: &Arc<Registry>,
     prefilter: Build,
     tables: &Tables,
+    lint: bool,
 ) -> Loaded {
     load(
         sources,
@@ -159,6 +234,37 @@ pub(super) fn load_rules(
             pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
             prefilter,
             tables,
+            lint,
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn patterns_fit_as_in_a_shell() {
+        for (pattern, name, expected) in [
+            ("*.rules", "a.rules", true),
+            ("*.rules", ".a.rules", false),
+            ("*.rules", "a.rules.gz", false),
+            ("a*b*c", "aXbYbc", true),
+            ("a*b*c", "aXbY", false),
+            ("??.rules", "ab.rules", true),
+            ("??.rules", "a.rules", false),
+            ("et-[a-c].rules", "et-b.rules", true),
+            ("et-[a-c].rules", "et-d.rules", false),
+            ("et-[!a-c].rules", "et-d.rules", true),
+            ("[]x].rules", "].rules", true),
+            ("[a.rules", "a.rules", false),
+            ("**", "", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(fits(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+        // linear enough: no pattern makes it try everything
+        let name = "a".repeat(5000);
+        assert!(!fits(format!("{}b", "a*".repeat(50)).as_bytes(), name.as_bytes()));
+    }
 }

@@ -25,7 +25,7 @@ pub(super) const KNOWN_IGNORED: &[(&str, &str)] = &[
     ("flow.rate-tracking", "not tracked"),
     ("profiling", "no profiling"),
     // where its logs about itself go
-    ("logging", "messages go to standard error"),
+    ("logging", "messages go to standard error, and to the files that it names"),
     ("engine-analysis", "see the subcommand check"),
     ("coredump", "left to the system"),
     // how it lives on a host

@@ -153,6 +153,17 @@ pub struct DetectSection {
     pub guess_applayer_tx: bool,
 }
 
+/// A file for the program's own messages: an item of `logging.outputs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageFile {
+    /// Its name, below the log folder unless absolute.
+    pub filename: String,
+    /// `type: json`: an object a line.
+    pub json: bool,
+    /// `level` lets warnings through, not only errors.
+    pub warnings: bool,
+}
+
 /// Every exception policy, resolved against the master switch and the mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policies {
@@ -210,6 +221,23 @@ impl Config {
             })?,
         };
         Config::from_text(path, &text, set, &mut |name| read(name))
+    }
+
+    /// The files that `logging.outputs` names, and the log folder: read on their own, so that a configuration which cannot be
+    /// used can say so there. Empty for one that is no YAML.
+    pub fn message_files(
+        path: Option<&Path>,
+        set: &[(String, String)],
+    ) -> (Option<PathBuf>, Vec<MessageFile>) {
+        let Some(text) = path.and_then(|path| std::fs::read_to_string(path).ok()) else {
+            return (None, Vec::new());
+        };
+        let Ok((mut tree, _)) = yaml::parse(&text) else { return (None, Vec::new()) };
+        for (key, value) in set {
+            // what is wrong with it is told when the whole is read
+            let _ = yaml::set(&mut tree, key, value);
+        }
+        message_files(&tree)
     }
 
     /// As [`Config::load`], with the text given and a reader for included files. `path` is for messages.
@@ -380,6 +408,27 @@ impl Config {
         root.finish();
         config
     }
+}
+
+fn message_files(tree: &Value) -> (Option<PathBuf>, Vec<MessageFile>) {
+    let folder = tree.get("default-log-dir").and_then(scalar).map(PathBuf::from);
+    let outputs = tree.get("logging").and_then(|logging| logging.get("outputs"));
+    let items = outputs.and_then(Value::as_sequence).map(Vec::as_slice).unwrap_or_default();
+    let text = |file: &Value, key: &str| file.get(key).and_then(scalar);
+    let files = items
+        .iter()
+        .filter_map(|item| item.get("file"))
+        .filter(|file| text(file, "enabled").is_some_and(|on| parse_bool(&on) == Some(true)))
+        .filter_map(|file| {
+            Some(MessageFile {
+                filename: text(file, "filename").filter(|name| !name.is_empty())?,
+                json: text(file, "type").is_some_and(|kind| kind == "json"),
+                warnings: text(file, "level").is_none_or(|level| level != "error"),
+            })
+        })
+        .take(FILES_MAX)
+        .collect();
+    (folder, files)
 }
 
 fn vars(root: &Section<'_>, reading: &Reading, usual: bool) -> Vars {
@@ -577,7 +626,7 @@ impl Loader<'_> {
         Ok(tree)
     }
 
-    /// Replaces `include: file` by the keys of the file, at every level. Keys further down win over those further up.
+    /// Replaces `include: file` by the keys of the file, at every level, and a value `!include file` by what the file holds. Keys further down win over those further up.
     fn expand(
         &mut self,
         node: &mut Value,
@@ -607,6 +656,16 @@ impl Loader<'_> {
                     }
                 }
                 *map = out;
+            }
+            Value::Tagged(tagged) if tagged.tag == "include" => {
+                let mut whole = Value::Null;
+                for file in files_of(&tagged.value) {
+                    match (&mut whole, self.included(&file, path, within, depth)?) {
+                        (Value::Mapping(all), Value::Mapping(more)) => all.extend(more),
+                        (whole, included) => *whole = included,
+                    }
+                }
+                *node = whole;
             }
             _ => {}
         }
@@ -676,6 +735,31 @@ mod tests {
         assert_eq!(warnings, []);
         assert!(config.dump().contains("stream.memcap = 67108864\n"));
         assert!(good("%YAML 1.1\n---\n").outputs.eve.is_empty());
+    }
+
+    #[test]
+    fn files_for_messages_are_found_even_if_the_rest_is_wrong() {
+        let (tree, _) = yaml::parse(
+            "default-log-dir: /l\nstream:\n  midstream: maybe\nlogging:\n  outputs:\n  - console:\n      enabled: yes\n  - file:\n      enabled: yes\n      level: error\n      filename: m.json\n      type: json\n  - file:\n      enabled: no\n      filename: x\n",
+        )
+        .unwrap_or_else(|error| panic!("{}", error.message));
+        let (folder, files) = message_files(&tree);
+        assert_eq!(folder.as_deref(), Some(Path::new("/l")));
+        assert_eq!(files, [MessageFile { filename: "m.json".to_owned(), json: true, warnings: false }]);
+        assert_eq!(message_files(&Value::Null), (None, Vec::new()));
+    }
+
+    #[test]
+    fn a_value_may_be_another_file() {
+        let (config, _) =
+            Config::from_text(Some(Path::new("my.yaml")), "vars: !include vars.yaml\n", &[], &mut |name| {
+                match name.to_str() {
+                    Some("vars.yaml") => Ok("address-groups:\n  HOME_NET: 10.0.0.0/8\n".to_owned()),
+                    _ => Err("no".to_owned()),
+                }
+            })
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.vars.addresses["HOME_NET"], "10.0.0.0/8");
     }
 
     #[test]

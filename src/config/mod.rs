@@ -19,7 +19,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use datasets::DatasetsSection;
-pub use load::{AppLayerSection, Config, DetectSection, Enabled, Policies, ProtocolSection, StatsSection};
+pub use load::{
+    AppLayerSection, Config, DetectSection, Enabled, MessageFile, Policies, ProtocolSection, StatsSection,
+};
 pub use outputs::{
     EveAlert, EveAlertMetadata, EveAnomaly, EveDrop, EveFiles, EveProtocol, EveSection, EveStats, EveTypes,
     FileSection, FileStoreSection, Outputs, StatsLogSection,

@@ -86,6 +86,11 @@ impl<'c> Compiler<'c> {
                 return Err(Refused::Skipped(why));
             }
         }
+        if let (Some(hook), true) = (&ast.hook, errors.is_empty())
+            && let Err(error) = super::hook::compile(hook, &mut builder)
+        {
+            errors.push(error);
+        }
         if let Some(name) = unsupported {
             // its keywords are not known either: one reason is enough
             errors = vec![not_supported(ast.protocol.span.clone(), "protocol", name)];
@@ -96,9 +101,11 @@ impl<'c> Compiler<'c> {
                     .hint("every rule needs a number of its own: sid:1000001;"),
             );
         }
+        let rule =
+            if errors.is_empty() { finish(&mut builder, ast, header, line, &mut errors) } else { None };
         self.warnings.append(&mut builder.warnings);
-        let sets = builder.sets.clone();
-        let rule = if errors.is_empty() { finish(builder, ast, header, line, &mut errors) } else { None };
+        let sets = std::mem::take(&mut builder.sets);
+        drop(builder);
         self.names = names;
         match rule {
             Some(rule) if errors.is_empty() => {
@@ -236,7 +243,7 @@ fn apply(
 
 /// Checks the parts against each other and puts the rule together.
 fn finish(
-    mut builder: RuleBuilder<'_>,
+    builder: &mut RuleBuilder<'_>,
     ast: &RuleAst<'_>,
     header: Option<Header>,
     line: u32,
@@ -271,6 +278,13 @@ fn finish(
             {
                 errors.push(RuleError::new(whole.clone(), format!("content in '{}' {why}", buffer.name)));
             }
+        }
+    }
+    for (error, fatal) in super::fit::check(&builder.parts, &builder.packet_tests, registry, ast) {
+        if fatal {
+            errors.push(error);
+        } else {
+            builder.warnings.push(error);
         }
     }
     // a frame is looked at alone
@@ -360,8 +374,9 @@ fn finish(
         builder.meta.priority = 3;
     }
     Some(Rule {
-        meta: builder.meta,
+        meta: std::mem::take(&mut builder.meta),
         action: ast.action.node,
+        scope: ast.scope.as_ref().map(|scope| scope.node),
         protocol,
         carrier: match protocol {
             RuleProtocol::App(id) => registry.carrier(id),
@@ -370,15 +385,15 @@ fn finish(
         header: header?,
         flow: builder.flow,
         packet_payload: builder.packet_payload,
-        packet_tests: builder.packet_tests,
-        tx_tests: builder.tx_tests,
-        file_tests: builder.file_tests,
+        packet_tests: std::mem::take(&mut builder.packet_tests),
+        tx_tests: std::mem::take(&mut builder.tx_tests),
+        file_tests: std::mem::take(&mut builder.file_tests),
         file_store: builder.file_store,
-        parts: builder.parts,
-        var_tests: builder.var_tests,
-        host_tests: builder.host_tests,
-        var_actions: builder.var_actions,
-        host_actions: builder.host_actions,
+        parts: std::mem::take(&mut builder.parts),
+        var_tests: std::mem::take(&mut builder.var_tests),
+        host_tests: std::mem::take(&mut builder.host_tests),
+        var_actions: std::mem::take(&mut builder.var_actions),
+        host_actions: std::mem::take(&mut builder.host_actions),
         threshold: builder.threshold,
         tag: builder.tag,
         alert: builder.alert,

@@ -10,6 +10,7 @@ use super::buffer::{BufferId, Kind, Origin};
 use super::head::Facts;
 use super::inspect::ops::View;
 use super::inspect::{finds, inspect};
+use super::profile::{Clock, Profile};
 use super::rule::{Absent, PacketView, Part, Rule};
 use super::ruleset::{Class, Group, RuleSet, TxList, Unfiltered, transport_of};
 use crate::app::{DONE, Frame, Frames, ProtocolId, Transaction};
@@ -207,13 +208,26 @@ struct State {
     /// What is known of the packet.
     facts: Facts,
     matches: Vec<Match>,
+    /// What rules cost, when that is measured.
+    profile: Option<Box<Profile>>,
 }
 
 impl Detector {
     /// A detector over that set.
     pub fn new(set: Arc<RuleSet>, config: DetectConfig) -> Self {
         let scratch = Scratch::for_rules(set.rules.len());
-        Detector { set, state: State { config, scratch, facts: Facts::default(), matches: Vec::new() } }
+        let state = State { config, scratch, facts: Facts::default(), matches: Vec::new(), profile: None };
+        Detector { set, state }
+    }
+
+    /// Measures from now on what each rule costs, with that clock.
+    pub fn measure(&mut self, clock: Clock) {
+        self.state.profile = Some(Box::new(Profile::new(clock, self.set.rules.len())));
+    }
+
+    /// What was measured.
+    pub fn profile(&self) -> Option<&Profile> {
+        self.state.profile.as_deref()
     }
 
     /// The rules.
@@ -266,6 +280,16 @@ impl Detector {
 }
 
 impl State {
+    fn begin(&self) -> Option<u64> {
+        self.profile.as_ref().map(|profile| profile.begin())
+    }
+
+    fn end(&mut self, rule: u32, begun: Option<u64>, matched: bool) {
+        if let (Some(begun), Some(profile)) = (begun, &mut self.profile) {
+            profile.end(rule, begun, matched);
+        }
+    }
+
     fn inspect(
         &mut self,
         set: &RuleSet,
@@ -487,9 +511,11 @@ impl State {
             candidates.sort_unstable();
             for &id in &candidates {
                 let rule = &set.rules[id as usize];
-                if self.head_holds(set, id, inspection, Some(flow))
-                    && self.holds(set, rule, inspection, Some(flow), &memory.vars, Some(window))
-                {
+                let begun = self.begin();
+                let held = self.head_holds(set, id, inspection, Some(flow))
+                    && self.holds(set, rule, inspection, Some(flow), &memory.vars, Some(window));
+                self.end(id, begun, held);
+                if held {
                     let found = Match {
                         rule: id,
                         tx: frame.tx,
@@ -526,9 +552,11 @@ impl State {
                 continue;
             }
             let rule = &set.rules[id as usize];
-            if self.head_holds(set, id, inspection, flow)
-                && self.holds(set, rule, inspection, flow, &memory.vars, window)
-            {
+            let begun = self.begin();
+            let held = self.head_holds(set, id, inspection, flow)
+                && self.holds(set, rule, inspection, flow, &memory.vars, window);
+            self.end(id, begun, held);
+            if held {
                 let class = set.classes[id as usize];
                 self.matched(rule, Match { rule: id, tx: None, frame: None, class, stream }, memory);
             }
@@ -749,8 +777,11 @@ impl State {
         for &id in &candidates {
             let rule = &set.rules[id as usize];
             let mut held = before.next_if(|(known, _)| *known == id).map_or(0, |(_, held)| held);
-            let files_from = inspected.files_from(id);
-            match self.tx_rule(set, id, inspection, view, &memory.vars, &mut held, (ended, files_from)) {
+            let begun = self.begin();
+            let asked = (ended, inspected.files_from(id));
+            let outcome = self.tx_rule(set, id, inspection, view, &memory.vars, &mut held, asked);
+            self.end(id, begun, outcome == Outcome::Match);
+            match outcome {
                 Outcome::Match => {
                     // another file of the same transaction is another match
                     if goes_on(id, rule, tx, dir, inspected) {

@@ -6,13 +6,16 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::rule::{BitOp, HostBit, Rule, Threshold, ThresholdKind, Track};
+use super::rule::{BitOp, HostBit, PortOf, Rule, Threshold, ThresholdKind, Track};
 use crate::rules::Action;
 use crate::rules::threshold as file;
 use crate::types::Timestamp;
 
 /// Entries of each table beyond which old ones are thrown out.
 const ENTRIES_MAX: usize = 1 << 18;
+
+/// Hosts whose ports are remembered (`unique_on`) beyond which all are forgotten.
+const PORTS_MAX: usize = 1 << 13;
 
 /// A match as far as hosts are concerned.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,10 @@ pub struct Candidate {
     pub destination: IpAddr,
     /// Its flow, 0 for none.
     pub flow: u64,
+    /// The transaction it is about.
+    pub tx: Option<u64>,
+    /// Source and destination port, where there are ports.
+    pub ports: Option<(u16, u16)>,
 }
 
 /// What becomes of a match.
@@ -48,6 +55,7 @@ enum Who {
     Two(IpAddr, IpAddr),
     Rule,
     Flow(u64),
+    Tx(u64, Option<u64>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +64,8 @@ struct Counter {
     count: u32,
     /// When a rate filter began to act.
     acting: Option<Timestamp>,
+    /// The match that alerts next (`backoff`).
+    next: u32,
 }
 
 impl Counter {
@@ -74,6 +84,8 @@ pub struct Hosts {
     /// Lines of the threshold file.
     filters: Vec<file::ThresholdEntry>,
     counters: HashMap<(u32, u8, Who), Counter, ahash::RandomState>,
+    /// Ports that were counted (`unique_on`), in order.
+    ports: HashMap<(u32, Who), Vec<u16>, ahash::RandomState>,
     /// When each bit was set and when it ends.
     bits: HashMap<(u32, Who), Option<Timestamp>, ahash::RandomState>,
 }
@@ -81,7 +93,7 @@ pub struct Hosts {
 impl Hosts {
     /// No host is known yet.
     pub fn new(filters: Vec<file::ThresholdEntry>) -> Self {
-        Hosts { filters, counters: HashMap::default(), bits: HashMap::default() }
+        Hosts { filters, counters: HashMap::default(), ports: HashMap::default(), bits: HashMap::default() }
     }
 
     /// What becomes of a match of `rule`.
@@ -124,13 +136,31 @@ impl Hosts {
                 track: track(*by),
                 count: *count,
                 seconds: *seconds,
+                multiplier: 0,
+                unique: None,
             }),
             _ => None,
         })
     }
 
     fn threshold(&mut self, threshold: &Threshold, table: u8, found: &Candidate) -> Judgement {
+        if let Some(of) = threshold.unique {
+            return self.unique(threshold, of, table, found);
+        }
         let counter = self.counter(found.rule, table, who(threshold.track, found), found.timestamp);
+        if threshold.kind == ThresholdKind::Backoff {
+            counter.count = counter.count.saturating_add(1);
+            let next = counter.next.max(threshold.count);
+            return match counter.count {
+                now if now == next => {
+                    counter.next = next.saturating_mul(threshold.multiplier);
+                    Judgement::Alert
+                }
+                // before the first alert it has not matched yet
+                _ if counter.next == 0 => Judgement::NoMatch,
+                _ => Judgement::Silent,
+            };
+        }
         counter.count_within(threshold.seconds, found.timestamp);
         match threshold.kind {
             ThresholdKind::Limit if counter.count <= threshold.count => Judgement::Alert,
@@ -145,8 +175,31 @@ impl Hosts {
             ThresholdKind::Limit | ThresholdKind::Both if counter.count > threshold.count => {
                 Judgement::Silent
             }
-            ThresholdKind::Limit | ThresholdKind::Both => Judgement::NoMatch,
+            ThresholdKind::Limit | ThresholdKind::Both | ThresholdKind::Backoff => Judgement::NoMatch,
         }
+    }
+
+    /// `unique_on`: what is counted is ports, each once within the time.
+    fn unique(&mut self, threshold: &Threshold, of: PortOf, table: u8, found: &Candidate) -> Judgement {
+        let Some((source, destination)) = found.ports else { return Judgement::NoMatch };
+        let port = if of == PortOf::Source { source } else { destination };
+        let who = who(threshold.track, found);
+        let counter = self.counter(found.rule, table, who, found.timestamp);
+        let before = counter.since;
+        counter.count_within(threshold.seconds, found.timestamp);
+        let anew = counter.since != before;
+        if self.ports.len() >= PORTS_MAX {
+            self.ports.clear();
+        }
+        let seen = self.ports.entry((found.rule, who)).or_default();
+        if anew {
+            seen.clear();
+        }
+        // one more than is asked for is enough to know
+        if let (Err(at), true) = (seen.binary_search(&port), seen.len() <= threshold.count as usize) {
+            seen.insert(at, port);
+        }
+        if seen.len() > threshold.count as usize { Judgement::Alert } else { Judgement::NoMatch }
     }
 
     fn counter(&mut self, rule: u32, table: u8, who: Who, now: Timestamp) -> &mut Counter {
@@ -156,7 +209,12 @@ impl Hosts {
             let middle = Timestamp(oldest.0 + now.since(oldest) / 2);
             self.counters.retain(|_, counter| counter.since > middle);
         }
-        self.counters.entry((rule, table, who)).or_insert(Counter { since: now, count: 0, acting: None })
+        self.counters.entry((rule, table, who)).or_insert(Counter {
+            since: now,
+            count: 0,
+            acting: None,
+            next: 0,
+        })
     }
 
     /// What a rate filter makes of the rule's action now.
@@ -176,7 +234,7 @@ impl Hosts {
             if timeout == 0 || now.seconds_since(since) < u64::from(timeout) {
                 return Some(new_action);
             }
-            *counter = Counter { since: now, count: 0, acting: None };
+            *counter = Counter { since: now, count: 0, acting: None, next: 0 };
         }
         counter.count_within(seconds, now);
         if counter.count <= count {
@@ -260,5 +318,64 @@ fn who(track: Track, found: &Candidate) -> Who {
         }
         Track::Rule => Who::Rule,
         Track::Flow => Who::Flow(found.flow),
+        Track::Tx => Who::Tx(found.flow, found.tx),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(threshold: Threshold, matches: &[(u64, u16)]) -> Vec<Judgement> {
+        let mut hosts = Hosts::new(Vec::new());
+        let judge = |&(second, port): &(u64, u16)| {
+            let found = Candidate {
+                rule: 0,
+                timestamp: Timestamp::new(1000 + second, 0),
+                source: IpAddr::from([10, 0, 0, 1]),
+                destination: IpAddr::from([10, 0, 0, 2]),
+                flow: 7,
+                tx: None,
+                ports: Some((40_000, port)),
+            };
+            hosts.threshold(&threshold, 0, &found)
+        };
+        matches.iter().map(judge).collect()
+    }
+
+    #[test]
+    fn backoff_alerts_ever_more_rarely() {
+        use Judgement::{Alert, NoMatch, Silent};
+        let threshold = Threshold {
+            kind: ThresholdKind::Backoff,
+            track: Track::Flow,
+            count: 2,
+            seconds: 0,
+            multiplier: 3,
+            unique: None,
+        };
+        let matches: Vec<_> = (0..19).map(|second| (second * 1000, 80)).collect();
+        let mut expected = vec![NoMatch, Alert, Silent, Silent, Silent, Alert];
+        expected.extend([Silent; 11]);
+        expected.extend([Alert, Silent]);
+        assert_eq!(judged(threshold, &matches), expected);
+    }
+
+    #[test]
+    fn only_new_ports_count() {
+        use Judgement::{Alert, NoMatch};
+        let threshold = Threshold {
+            kind: ThresholdKind::DetectionFilter,
+            track: Track::Source,
+            count: 2,
+            seconds: 10,
+            multiplier: 0,
+            unique: Some(PortOf::Destination),
+        };
+        let matches = [(0, 1), (0, 1), (1, 2), (1, 1), (2, 3), (3, 1), (20, 4), (20, 5), (21, 6)];
+        assert_eq!(
+            judged(threshold, &matches),
+            [NoMatch, NoMatch, NoMatch, NoMatch, Alert, Alert, NoMatch, NoMatch, Alert]
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::app::file::Digests;
 use crate::app::{File, ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::flow::{Flow, Vars};
-use crate::rules::{Action, AddressSet, PortSet};
+use crate::rules::{Action, AddressSet, PortSet, Scope};
 use crate::types::{Direction, Endpoint, Proto};
 
 /// What a rule is about: the word after its action.
@@ -122,6 +122,11 @@ pub trait PacketTest: Send + Sync + fmt::Debug {
     fn is_detection(&self) -> bool {
         false
     }
+
+    /// The greatest length of the payload with which it holds, and how it is written; `None` where it sets none.
+    fn length_max(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// A test of a transaction.
@@ -204,6 +209,8 @@ pub enum Track {
     Rule,
     /// `by_flow`
     Flow,
+    /// `tx`: the transaction.
+    Tx,
 }
 
 /// `xbits` and `hostbits`: bits that hosts carry from flow to flow.
@@ -243,8 +250,21 @@ pub struct Threshold {
     pub track: Track,
     /// How many.
     pub count: u32,
-    /// Seconds.
+    /// Seconds; 0 with [`ThresholdKind::Backoff`], which knows no time.
     pub seconds: u32,
+    /// [`ThresholdKind::Backoff`]: what `count` is multiplied with after each alert; 0 otherwise.
+    pub multiplier: u32,
+    /// Matches count only if this port was not seen among those of the same time: scans are many ports, not many packets.
+    pub unique: Option<PortOf>,
+}
+
+/// `unique_on`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortOf {
+    /// `src_port`
+    Source,
+    /// `dst_port`
+    Destination,
 }
 
 /// The types of [`Threshold`].
@@ -258,6 +278,8 @@ pub enum ThresholdKind {
     Both,
     /// All after the first `count` within `seconds`.
     DetectionFilter,
+    /// The `count`th match, then that times the multiplier, and so on.
+    Backoff,
 }
 
 /// `tag`: log packets that follow.
@@ -345,6 +367,8 @@ pub struct Rule {
     pub meta: Meta,
     /// What it does.
     pub action: Action,
+    /// Whether it acts on the packet or the flow, where the rule says so.
+    pub scope: Option<Scope>,
     /// What it is about.
     pub protocol: RuleProtocol,
     /// Another application protocol that may carry that one: the rule is about its flows too.

@@ -400,6 +400,23 @@ struct Placed {
     literal: Option<Fast>,
 }
 
+/// Where a rule is looked for, for those who explain it.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Its class.
+    pub class: Class,
+    /// The directions in which it can match: to the server, to the client.
+    pub dirs: [bool; 2],
+    /// Part and bytes of its fast pattern.
+    pub literal: Option<(usize, Vec<u8>)>,
+}
+
+/// Where the rule is looked for.
+pub fn placement(rule: &Rule, registry: &Registry) -> Placement {
+    let Placed { class, dirs, literal } = place(rule, registry);
+    Placement { class, dirs, literal: literal.map(|fast| (fast.part, fast.text)) }
+}
+
 impl RuleSet {
     /// Orders and groups the rules.
     pub fn new(

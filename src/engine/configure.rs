@@ -83,6 +83,7 @@ pub fn engine_config(config: &Config, inline: bool, checksums: bool, everything:
         app_error_policy: policies.app_layer_error,
         file_store: None,
         records: if everything { RecordConfig::everything() } else { records(config) },
+        profile: false,
     }
 }
 

@@ -5,12 +5,15 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::bits::{Bits, RuleAt};
+use super::lint;
 use crate::detect::compile::CompileNumber;
 use crate::detect::prefilter::Build;
 use crate::detect::sets::By;
 use crate::detect::{Compiler, Environment, Refused, Registry, Rule, RuleFiles, RuleSet, Tables};
 use crate::rules::classification::Classifications;
-use crate::rules::{Action, RuleError, RuleFile, Vars, parse_rule};
+use crate::rules::file::RuleText;
+use crate::rules::{Action, Report, RuleAst, RuleError, RuleFile, Vars, parse_rule};
 
 /// A file of rules.
 pub struct Source {
@@ -29,6 +32,12 @@ pub struct Complaint {
     pub line: u32,
     /// From 1.
     pub column: u32,
+    /// The column behind its end, on the same line; no less than `column`.
+    pub end: u32,
+    /// The rule's signature, 0 when it has none.
+    pub sid: u32,
+    /// The kind of mistake, for programs.
+    pub code: &'static str,
     /// What, without place.
     pub error: RuleError,
     /// The text with a marker under the place, for people.
@@ -55,6 +64,8 @@ pub struct Loaded {
     pub complaints: Vec<Complaint>,
     /// What was wrong with data sets of the configuration, ready to be shown.
     pub faults: Vec<String>,
+    /// Which rules set and ask for bits, when [`LoadOptions::lint`] was asked for.
+    pub bits: Bits,
 }
 
 /// What rules are loaded with.
@@ -79,6 +90,8 @@ pub struct LoadOptions<'o> {
     pub tables: &'o Tables,
     /// Where files that rules name are looked for, behind the folder of the rule's own file.
     pub folders: &'o [PathBuf],
+    /// Looks for what is slow or contradictory too ([`super::lint`]).
+    pub lint: bool,
 }
 
 /// Bytes of a file that a rule names beyond which it is refused.
@@ -134,9 +147,9 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
             Some((name.to_owned(), (class.description.clone(), class.priority)))
         })
         .collect();
-    let files = Files { beside: Mutex::default(), folders: options.folders };
+    let lists = Files { beside: Mutex::default(), folders: options.folders };
     let environment = Environment {
-        files: &files,
+        files: &lists,
         classes: &classes,
         pcre_limits: options.pcre_limits,
         features: options.features,
@@ -147,74 +160,105 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
     let mut rules: Vec<Rule> = Vec::new();
     let mut known: HashMap<(u32, u32), usize> = HashMap::new();
     let (mut refused, mut unsupported, mut skipped, mut disabled) = (0, 0, 0, 0);
-    let mut complaints = Vec::new();
     let faults = defined_sets(&mut compiler, options.tables);
-    for source in sources {
+    let mut told = Told::default();
+    let mut bits = Bits::default();
+    let files: Vec<RuleFile<'_>> = sources.iter().map(|source| RuleFile::new(&source.bytes)).collect();
+    for (at, (source, file)) in sources.iter().zip(&files).enumerate() {
         compiler.names.sets.folder =
             Path::new(&source.name).parent().map(Path::to_path_buf).unwrap_or_default();
-        let file = RuleFile::new(&source.bytes);
-        *files.folder() = Path::new(&source.name).parent().unwrap_or(Path::new("")).to_owned();
+        lists.folder().clone_from(&compiler.names.sets.folder);
         disabled += file.disabled;
         for fault in &file.faults {
             refused += 1;
-            let report = fault.report(&source.name);
-            keep(&mut complaints, &report, false);
+            told.keep(&fault.report(&source.name), None, Severity::Error("not-text"));
         }
-        for text in &file.rules {
-            let errors = match parse_rule(&text.text) {
-                Err(errors) => errors,
-                Ok(ast) => match compiler.compile(&ast, text.line) {
-                    Ok(rule) => {
-                        for warning in &compiler.warnings {
-                            keep(&mut complaints, &text.report(&source.name, warning), true);
-                        }
-                        let id = (rule.meta.gid, rule.meta.sid);
-                        match known.get(&id) {
-                            None => {
-                                known.insert(id, rules.len());
-                                rules.push(rule);
-                            }
-                            Some(&at) => {
-                                let newer = rule.meta.rev > rules[at].meta.rev;
-                                let error = RuleError::new(
-                                    0..text.text.len().min(1),
-                                    format!("duplicate of rule {}:{}", id.0, id.1),
-                                )
-                                .hint("the one with the higher rev is used; give this one a sid of its own");
-                                refused += 1;
-                                keep(&mut complaints, &text.report(&source.name, &error), false);
-                                if newer {
-                                    rules[at] = rule;
-                                }
-                            }
-                        }
-                        continue;
-                    }
-                    Err(Refused::Unsupported(errors)) => {
-                        unsupported += 1;
-                        for error in &errors {
-                            keep(&mut complaints, &text.report(&source.name, error), true);
-                        }
-                        continue;
-                    }
-                    Err(Refused::Skipped(_)) => {
-                        skipped += 1;
-                        continue;
-                    }
-                    Err(Refused::Errors(errors)) => errors,
-                },
+        for (nth, text) in file.rules.iter().enumerate() {
+            let mut say = |error: &RuleError, severity: Severity| {
+                told.keep(&text.report(&source.name, error), Some(text), severity);
             };
-            refused += 1;
-            for error in &errors {
-                keep(&mut complaints, &text.report(&source.name, error), false);
+            let ast = match parse_rule(&text.text) {
+                Ok(ast) => ast,
+                Err(errors) if errors.iter().any(|error| error.unsupported) => {
+                    unsupported += 1;
+                    let those = errors.iter().filter(|error| error.unsupported);
+                    those.for_each(|error| say(error, Severity::Warning("unsupported")));
+                    continue;
+                }
+                Err(errors) => {
+                    refused += 1;
+                    errors.iter().for_each(|error| say(error, Severity::Error("syntax")));
+                    continue;
+                }
+            };
+            let compiled = compiler.compile(&ast, text.line);
+            if options.lint && !matches!(compiled, Err(Refused::Errors(_) | Refused::Skipped(_))) {
+                let (gid, sid) = id_of(&text.text);
+                bits.add(&ast, RuleAt { source: at, rule: nth, gid, sid });
             }
+            match compiled {
+                Ok(rule) => {
+                    for warning in &compiler.warnings {
+                        say(warning, Severity::Warning("no-effect"));
+                    }
+                    if options.lint {
+                        for warning in lint::rule(&rule, &ast, &options.registry) {
+                            say(&warning, Severity::Warning(""));
+                        }
+                    }
+                    let id = (rule.meta.gid, rule.meta.sid);
+                    let Some(&before) = known.get(&id) else {
+                        known.insert(id, rules.len());
+                        rules.push(rule);
+                        continue;
+                    };
+                    let span = sid_span(&ast);
+                    if rule.meta.rev > rules[before].meta.rev {
+                        let error = RuleError::new(span, format!("replaces an older rule {}:{}", id.0, id.1))
+                            .hint(format!(
+                                "that of line {} has rev {}; take one of them out",
+                                rules[before].line, rules[before].meta.rev
+                            ));
+                        say(&error, Severity::Warning("duplicate-sid"));
+                        rules[before] = rule;
+                    } else {
+                        let error = RuleError::new(span, format!("duplicate of rule {}:{}", id.0, id.1))
+                            .hint(format!(
+                                "that of line {} stays: its rev is no lower; give this one a sid of its own",
+                                rules[before].line
+                            ));
+                        refused += 1;
+                        say(&error, Severity::Error("duplicate-sid"));
+                    }
+                }
+                Err(Refused::Unsupported(errors)) => {
+                    unsupported += 1;
+                    errors.iter().for_each(|error| say(error, Severity::Warning("unsupported")));
+                }
+                Err(Refused::Skipped(_)) => skipped += 1,
+                Err(Refused::Errors(errors)) => {
+                    refused += 1;
+                    errors.iter().for_each(|error| say(error, Severity::Error("invalid")));
+                }
+            }
+        }
+    }
+    if options.lint {
+        for (at, error) in lint::across(&bits) {
+            let (Some(source), Some(text)) =
+                (sources.get(at.source), files.get(at.source).and_then(|file| file.rules.get(at.rule)))
+            else {
+                continue;
+            };
+            told.keep(&text.report(&source.name, &error), Some(text), Severity::Warning(""));
         }
     }
     let names = std::mem::take(&mut compiler.names);
     let used = rules.len();
     let rules =
         RuleSet::new(rules, options.registry.clone(), &names, options.action_order, options.prefilter);
-    Loaded { rules: Arc::new(rules), used, refused, unsupported, skipped, disabled, complaints, faults }
+    let complaints = told.0;
+    Loaded { rules: Arc::new(rules), used, refused, unsupported, skipped, disabled, complaints, faults, bits }
 }
 
 /// Opens the data sets of the configuration; the answer is what is wrong with them.
@@ -233,25 +277,119 @@ fn defined_sets(compiler: &mut Compiler<'_>, tables: &Tables) -> Vec<String> {
     faults
 }
 
-fn keep(complaints: &mut Vec<Complaint>, report: &crate::rules::Report<'_>, warning: bool) {
-    if complaints.len() < COMPLAINTS_MAX {
+/// How grave a complaint is, and its code where the mistake has none of its own.
+#[derive(Clone, Copy)]
+enum Severity {
+    Error(&'static str),
+    Warning(&'static str),
+}
+
+/// Complaints as they come, as many as are kept.
+#[derive(Default)]
+struct Told(Vec<Complaint>);
+
+impl Told {
+    fn keep(&mut self, report: &Report<'_>, text: Option<&RuleText<'_>>, severity: Severity) {
+        if self.0.len() >= COMPLAINTS_MAX {
+            return;
+        }
+        let (warning, otherwise) = match severity {
+            Severity::Error(code) => (false, code),
+            Severity::Warning(code) => (true, code),
+        };
+        let code = if report.error.code.is_empty() { otherwise } else { report.error.code };
         let shown = match warning {
             false => report.render(),
             true => {
                 let error = RuleError {
-                    message: format!("warning: {}", report.error.message),
+                    message: format!("warning[{code}]: {}", report.error.message),
                     ..report.error.clone()
                 };
-                crate::rules::Report { error: &error, ..*report }.render()
+                Report { error: &error, ..*report }.render()
             }
         };
-        complaints.push(Complaint {
+        let end = match text.map(|text| text.position(report.error.span.end)) {
+            Some((line, column)) if line == report.line => column.max(report.column),
+            _ => report.column.saturating_add(report.error.span.len().try_into().unwrap_or(0)),
+        };
+        self.0.push(Complaint {
             file: report.file.to_owned(),
             line: report.line,
             column: report.column,
+            end,
+            sid: id_of(report.text).1,
+            code,
             error: report.error.clone(),
             shown,
             warning,
         });
+    }
+}
+
+/// Generator and signature of a rule's text, whether it can be read or not: 1 and 0 where there are none.
+pub fn id_of(text: &str) -> (u32, u32) {
+    let number = |name: &str| {
+        text.match_indices(name).find_map(|(at, _)| {
+            let before = text.get(..at)?.trim_end().chars().next_back()?;
+            let rest = text.get(at + name.len()..)?.trim_start().strip_prefix(':')?.trim_start();
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            matches!(before, ';' | '(').then(|| rest[..end].parse().ok())?
+        })
+    };
+    (number("gid").unwrap_or(1), number("sid").unwrap_or(0))
+}
+
+fn sid_span(ast: &RuleAst<'_>) -> std::ops::Range<usize> {
+    let sid = ast.options.iter().find(|option| option.name.node.eq_ignore_ascii_case("sid"));
+    sid.and_then(|option| option.value.as_ref()).map_or(0..1, |value| value.span.clone())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{keywords, protocols};
+
+    /// Everything that is told of these rules.
+    pub(crate) fn complaints(text: &str) -> Vec<Complaint> {
+        let registry = Arc::new(Registry::new(keywords::ALL, keywords::PACKET_BUFFERS, protocols::ALL));
+        let (classes, _) = Classifications::parse(crate::signatures::CLASSIFICATION.as_bytes());
+        let vars = Vars::usual();
+        let options = LoadOptions {
+            registry,
+            number: keywords::number::compile_number,
+            vars: &vars,
+            classes: &classes,
+            features: &[],
+            action_order: [
+                Action::Pass,
+                Action::Drop,
+                Action::Reject(crate::rules::RejectKind::Source),
+                Action::Alert,
+            ],
+            pcre_limits: (3500, 1500),
+            prefilter: crate::detect::prefilter::Everything::build,
+            tables: &Tables::default(),
+            folders: &[],
+            lint: true,
+        };
+        let source = Source { name: "t.rules".to_owned(), bytes: text.as_bytes().to_vec() };
+        load(&[source], &options).complaints
+    }
+
+    #[test]
+    fn the_rule_of_a_mistake_is_named_even_if_it_cannot_be_read() {
+        for (text, id) in [
+            ("alert tcp any any -> any any (msg:\"sid:7\"; sid:9; gid:3;)", (3, 9)),
+            ("alert tcp any (content:\"a\"; sid : 12 ;)", (1, 12)),
+            ("alert tcp (sid:5", (1, 5)),
+            ("nothing", (1, 0)),
+            ("(sid:99999999999;)", (1, 0)),
+        ] {
+            assert_eq!(id_of(text), id, "{text}");
+        }
+        let told = complaints("alert tcp any any -> any any (msg:\"a\"; contnet:\"abc\"; sid:4;)");
+        let [only] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((only.line, only.column, only.end, only.sid), (1, 40, 47, 4));
+        assert_eq!((only.code, only.warning), ("invalid", false));
     }
 }

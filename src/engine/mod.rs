@@ -5,12 +5,15 @@
 //! reads what rules look up. The engine may name everything;
 //! nothing names it.
 
+pub mod bits;
 mod checksums;
 pub mod collector;
 pub mod configure;
 pub mod counters;
 pub mod flow_end;
+pub mod lint;
 pub mod load;
+pub mod profile;
 pub mod records;
 pub mod replay;
 pub mod settings;

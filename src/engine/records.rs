@@ -641,6 +641,6 @@ pub fn exception_verdict(
         }
         ExceptionPolicy::PassPacket => (Verdict::Forward, FlowAction::None, false),
         ExceptionPolicy::PassFlow => (Verdict::Forward, FlowAction::Pass, true),
-        ExceptionPolicy::Bypass => (Verdict::Forward, FlowAction::None, true),
+        ExceptionPolicy::Bypass => (Verdict::Forward, FlowAction::Pass, true),
     }
 }

@@ -20,6 +20,7 @@ use crate::capture::{Capture, Frame, LinkType, PcapFile};
 use crate::decode::{Counter, DecodeCounters, spread};
 use crate::detect::RuleSet;
 use crate::detect::host::Hosts;
+use crate::detect::profile::RuleCost;
 use crate::detect::sets::turns::{Seat, Turns};
 use crate::flow::Protocols;
 use crate::rules::threshold::ThresholdEntry;
@@ -51,6 +52,8 @@ pub struct Replay {
     pub counters: Counters,
     /// What decoders counted over all captures.
     pub decoded: DecodeCounters,
+    /// What rules cost over all captures, by their number; empty unless measured.
+    pub costs: Vec<RuleCost>,
 }
 
 /// How far a capture is.
@@ -91,6 +94,9 @@ impl Replay {
     fn count(&mut self, worker: &Worker) {
         self.counters.add(worker.counters());
         self.decoded.add(worker.decoder().counters());
+        let costs = worker.rule_costs();
+        self.costs.resize(self.costs.len().max(costs.len()), RuleCost::default());
+        self.costs.iter_mut().zip(costs).for_each(|(all, one)| all.add(one));
     }
 
     fn alone(

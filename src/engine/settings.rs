@@ -28,6 +28,8 @@ pub struct EngineConfig {
     pub app_error_policy: ExceptionPolicy,
     /// What is recorded.
     pub records: RecordConfig,
+    /// Rules are measured (`--profile`).
+    pub profile: bool,
     /// Where files are stored.
     pub file_store: Option<FileStoreConfig>,
 }

@@ -1,5 +1,7 @@
 //! The way of a packet through all stages, for the flows of one worker.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::collector::{AlertFacts, Batch};
@@ -26,6 +28,9 @@ use crate::verdict::{ExceptionPolicy, Reason, Verdict};
 
 /// Flows ended by time that are worked off with one packet: enough to keep up, never a pause.
 const EXPIRED_PER_PACKET: usize = 8;
+
+/// Hosts that are tagged at once; further ones are not.
+const TAGGED_HOSTS_MAX: usize = 4096;
 
 /// Flags of TCP (RFC 9293 section 3.1).
 const FIN: u8 = 0x01;
@@ -54,6 +59,8 @@ struct Lane {
     batch: Batch,
     counters: Counters,
     number: u64,
+    /// Hosts whose packets a rule wants to see (`tag:host`). Those of flows of this worker: other workers have their own.
+    tagged_hosts: HashMap<IpAddr, Tagged, ahash::RandomState>,
 }
 
 /// What the stages before detection found out about a packet.
@@ -99,18 +106,23 @@ impl Worker {
             rules.flowbit_names.clone(),
             rules.flowint_names.clone(),
         );
+        let mut detector = Detector::new(rules, config.detect);
+        if config.profile {
+            detector.measure(super::profile::nanoseconds);
+        }
         Worker {
             decoder: Decoder::new(&config.decode),
             lane: Lane {
                 flows: FlowTable::new(config.flow),
                 memory: Memory::default(),
                 expectations: Expectations::default(),
-                detector: Detector::new(rules, config.detect),
+                detector,
                 recorder,
                 hosts,
                 batch: Batch::default(),
                 counters: Counters::default(),
                 number: 0,
+                tagged_hosts: HashMap::default(),
                 config: config.clone(),
                 protocols: protocols.clone(),
             },
@@ -156,6 +168,11 @@ impl Worker {
     /// Records since the last call; the batch is given back empty by its taker.
     pub fn batch(&mut self) -> &mut Batch {
         &mut self.lane.batch
+    }
+
+    /// What rules cost, when that is measured.
+    pub fn rule_costs(&self) -> &[crate::detect::profile::RuleCost] {
+        self.lane.detector.profile().map_or(&[], |profile| profile.rules())
     }
 
     /// What was counted.
@@ -217,7 +234,7 @@ impl Lane {
         } else {
             dir = self.datagram(packet, flow, dir, &mut findings);
         }
-        self.tagged(packet, flow);
+        let tagged = self.is_tagged(packet, flow);
         let mut verdict = findings.verdict;
         if flow.action != FlowAction::None || findings.skip {
             // judged before, by a rule or a policy: followed, but not inspected
@@ -227,20 +244,38 @@ impl Lane {
         } else {
             verdict = self.detect(packet, Some(flow), dir, &findings, false);
         }
+        if tagged {
+            let line = self.recorder.packet(packet, flow);
+            self.batch.push(self.number, line, None);
+        }
         self.anomalies(packet, Some(flow), &findings);
         self.transactions(packet, flow, Some(dir));
         self.release(flow);
         verdict
     }
 
-    /// Records a packet that a rule wanted to see.
-    fn tagged(&mut self, packet: &Packet<'_>, flow: &mut Flow) {
-        let Some(tagged) = flow.tagged else { return };
-        flow.tagged = tagged.after(packet.bytes.len(), packet.timestamp);
-        if flow.tagged.is_some() {
-            let line = self.recorder.packet(packet, flow);
-            self.batch.push(self.number, line, None);
+    /// Whether a rule before wanted to see this packet.
+    fn is_tagged(&mut self, packet: &Packet<'_>, flow: &mut Flow) -> bool {
+        let mut wanted = false;
+        if let Some(tagged) = flow.tagged {
+            flow.tagged = tagged.after(packet.bytes.len(), packet.timestamp);
+            wanted = flow.tagged.is_some();
         }
+        if !self.tagged_hosts.is_empty() {
+            for host in [packet.source_ip(), packet.destination_ip()].into_iter().flatten() {
+                let Some(tagged) = self.tagged_hosts.get_mut(&host) else { continue };
+                match tagged.after(packet.bytes.len(), packet.timestamp) {
+                    Some(left) => {
+                        *tagged = left;
+                        wanted = true;
+                    }
+                    None => {
+                        self.tagged_hosts.remove(&host);
+                    }
+                }
+            }
+        }
+        wanted
     }
 
     /// A packet that belongs to no flow: not IP, a fragment, or no room.
@@ -661,7 +696,7 @@ impl Lane {
         let mut dropper = None;
         for found in matches {
             let rule = &rules.rules[found.rule as usize];
-            let (judged, judgement) = self.judge(found.rule, rule, packet, flow.as_deref().map(|f| &**f));
+            let (judged, judgement) = self.judge(found, rule, packet, flow.as_deref().map(|f| &**f));
             let (action, reason) = match judgement {
                 Judgement::NoMatch => continue,
                 Judgement::Rated(action) => (action, Reason::Threshold),
@@ -687,6 +722,11 @@ impl Lane {
                     _ => {}
                 }
             }
+            if rule.bypass
+                && let Some(flow) = &mut flow
+            {
+                flow.bypassed = true;
+            }
             if action == Action::Pass {
                 passed = !verdict.drops();
                 if passed && rule.alert && !rule.noalert && alerts.len() < self.config.detect.alerts_max {
@@ -701,11 +741,6 @@ impl Lane {
             }
             if let Some(flow) = &mut flow {
                 self.mark(rule, found, dir, flow);
-            }
-            if rule.bypass
-                && let Some(flow) = &mut flow
-            {
-                flow.bypassed = true;
             }
             if !rule.noalert && judgement != Judgement::Silent && action != Action::Config {
                 if alerts.len() < self.config.detect.alerts_max {
@@ -722,7 +757,24 @@ impl Lane {
         if self.recorder.config.alert.is_some_and(|fields| fields.tagged) {
             let wanted = alerts.iter().find_map(|(found, ..)| rules.rules[found.rule as usize].tag);
             if let (Some(flow), Some(tag)) = (&mut flow, wanted) {
-                flow.tagged = Some(tag_begins(tag, packet.timestamp));
+                // the packet that matched is the first of them
+                let begins = tag_begins(tag, packet.timestamp);
+                let begins = begins.after(packet.bytes.len(), packet.timestamp).unwrap_or(Tagged::Packets(0));
+                let host = match tag.host {
+                    None => None,
+                    Some(Direction::ToServer) => packet.source_ip(),
+                    Some(Direction::ToClient) => packet.destination_ip(),
+                };
+                match host {
+                    Some(host)
+                        if self.tagged_hosts.contains_key(&host)
+                            || self.tagged_hosts.len() < TAGGED_HOSTS_MAX =>
+                    {
+                        self.tagged_hosts.insert(host, begins);
+                    }
+                    Some(_) => {}
+                    None => flow.tagged = Some(begins),
+                }
             }
         }
         for (found, blocked, judged) in alerts {
@@ -742,13 +794,13 @@ impl Lane {
 
     fn judge(
         &mut self,
-        id: u32,
+        found: &Match,
         rule: &crate::detect::Rule,
         packet: &Packet<'_>,
         flow: Option<&Flow>,
     ) -> (bool, Judgement) {
         match &mut self.hosts {
-            Some(hosts) => match candidate(id, packet, flow) {
+            Some(hosts) => match candidate(found, packet, flow) {
                 Some(candidate) => (true, hosts.judge(rule, &candidate)),
                 None => (true, Judgement::Alert),
             },
@@ -804,12 +856,14 @@ impl Lane {
             verdict: fate.verdict,
         };
         let facts = AlertFacts {
-            candidate: candidate(found.rule, packet, flow).unwrap_or(Candidate {
+            candidate: candidate(&found, packet, flow).unwrap_or(Candidate {
                 rule: found.rule,
                 timestamp: packet.timestamp,
                 source: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
                 destination: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
                 flow: 0,
+                tx: found.tx,
+                ports: None,
             }),
             judged: fate.judged,
             ends: flow.map(|flow| (flow.client, flow.server)).or(packet.ends()),
@@ -1134,6 +1188,9 @@ impl Lane {
 
 /// Whether what a rule does holds for the whole flow of the packet: when it matched on more than the packet.
 fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
+    if let Some(scope) = rule.scope {
+        return scope == crate::rules::Scope::Flow;
+    }
     match found.class {
         Class::Tx | Class::Frame | Class::Address | Class::Detection => true,
         Class::Stream | Class::PacketStream => found.stream,
@@ -1143,7 +1200,7 @@ fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
     }
 }
 
-/// What a `tag` asks for, from now on. Packets of a host are those of this flow: others may be another worker's.
+/// What a `tag` asks for, from now on.
 fn tag_begins(tag: crate::detect::rule::Tag, now: Timestamp) -> Tagged {
     use crate::detect::rule::TagMetric;
     match tag.metric {
@@ -1185,13 +1242,16 @@ fn count(flow: &mut Flow, packet: &Packet<'_>, dir: Direction) -> Direction {
 }
 
 /// What hosts are judged by.
-fn candidate(rule: u32, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<Candidate> {
+fn candidate(found: &Match, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<Candidate> {
+    let Match { rule, tx, .. } = *found;
     Some(Candidate {
         rule,
         timestamp: packet.timestamp,
         source: packet.source_ip()?,
         destination: packet.destination_ip()?,
         flow: flow.map_or(0, |flow| flow.id.0),
+        tx,
+        ports: packet.ports(),
     })
 }
 

@@ -33,12 +33,22 @@ pub(super) static FAST_PATTERN: Row = row(
     "The literal before it (or a part of it) is what the prefilter looks for.",
     fast_pattern,
 );
-pub(super) static REPLACE: Row =
-    row("replace", "Inline: these bytes take the place of the literal before it, which is as long.", replace);
+pub(super) static REPLACE: Row = row(
+    "replace",
+    "Bytes for the place of the literal, which is as long; packets are not rewritten yet.",
+    replace,
+);
 pub(super) static PREFILTER: Row = row("prefilter", "The test before it is tried early.", prefilter);
 pub(super) static BYPASS: Row = row("bypass", "A match takes the flow out of inspection.", bypass);
 pub(super) static CONFIG: Row =
     row("config", "Switches the record of the transaction off (logging disable, type tx, scope tx).", config);
+pub(super) static NFQ_SET_MARK: Row = row(
+    "nfq_set_mark",
+    "The mark that the packet gets in its queue; without effect where there is no queue.",
+    nfq_set_mark,
+);
+pub(super) static FLOWVAR: Row = row("flowvar", "What a pcre captured for the flow.", captured);
+pub(super) static PKTVAR: Row = row("pktvar", "What a pcre captured for the packet.", captured);
 pub(super) static LUA: Row = row("lua", "A script decides.", lua).also(&["luajit"]);
 
 /// The largest `distance` and `within`, bytes, either way.
@@ -352,11 +362,30 @@ fn config(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rule
             rule.unlogged = true;
             Ok(())
         }
-        [["logging", "disable"], ["type", "tx" | "flow"], ["scope", "tx" | "flow"]] => {
-            Err(unsupported(option, "write config:logging disable, type tx, scope tx;"))
-        }
+        [
+            ["logging" | "tracking", "disable"],
+            ["type", "tx" | "flow"],
+            ["scope", "tx" | "flow" | "packet"],
+        ] => Err(unsupported(option, "write config:logging disable, type tx, scope tx;")),
         _ => Err(value.error("not a setting").hint("write config:logging disable, type tx, scope tx;")),
     }
+}
+
+/// `nfq_set_mark:VALUE[/MASK]`
+fn nfq_set_mark(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
+    let value = plain(option)?;
+    let (mark, mask) = match value.split_at_first("/") {
+        Some((mark, mask)) => (mark, Some(mask)),
+        None => (value, None),
+    };
+    for number in std::iter::once(mark).chain(mask) {
+        unsigned(&number, u64::from(u32::MAX))?;
+    }
+    Ok(())
+}
+
+fn captured(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
+    Err(unsupported(option, "what expressions capture is not kept"))
 }
 
 fn lua(option: &OptionAst<'_>, _: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
@@ -465,6 +494,9 @@ mod tests {
             ("http.uri; uricontent:\"abc\";", "uricontent cannot stand behind a sticky buffer"),
             ("prefilter; content:\"a\";", "prefilter stands behind no test"),
             ("lua:x.lua;", "lua is not supported yet"),
+            ("flowvar:x,\"y\";", "flowvar is not supported yet"),
+            ("nfq_set_mark:0x1/y;", "\"y\" is not a number"),
+            ("config:tracking disable, type flow, scope packet;", "config is not supported yet"),
             ("config:logging disable, type tx, scope flow;", "config is not supported yet"),
             ("config:logging enable;", "not a setting"),
         ]);

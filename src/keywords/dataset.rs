@@ -189,6 +189,7 @@ mod tests {
         let (mut vars, mut decoded) = ([], Vec::new());
         let (from_start, to_end) = (true, true);
         test.test(&mut View {
+            little: true,
             bytes,
             at: 0,
             offset: 0,

@@ -3,6 +3,8 @@
 use super::row::{Row, choice, plain, row};
 use crate::app::ProtocolId;
 use crate::detect::RuleBuilder;
+use crate::detect::compile::not_supported;
+use crate::detect::planned::protocol_without_parser;
 use crate::detect::rule::{FlowTest, PacketTest, PacketView, RuleProtocol};
 use crate::flow::Flow;
 use crate::rules::number::{IntTest, unsigned};
@@ -322,6 +324,9 @@ fn app_layer_protocol(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Res
     let wanted = match name.node {
         "failed" => None,
         known => Some(rule.registry.protocol_named(known).ok_or_else(|| {
+            if let Some(planned) = protocol_without_parser(known) {
+                return not_supported(name.span.clone(), "protocol", planned);
+            }
             let names = rule.registry.protocols().iter().map(|p| p.name()).collect::<Vec<_>>();
             let error =
                 name.error(format!("no protocol \"{}\" here", known.chars().take(40).collect::<String>()));

@@ -243,7 +243,7 @@ fn add_host_bit(rule: &mut RuleBuilder<'_>, bit: HostBit) {
     }
 }
 
-/// `xbits:OPERATION,NAME,track ip_src|ip_dst|ip_pair[,expire SECONDS]`
+/// `xbits:OPERATION,NAME,track ip_src|ip_dst|ip_pair|tx[,expire SECONDS]`
 fn xbits(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     let value = plain(option)?;
     let parts = split_commas(&value)?;
@@ -258,8 +258,12 @@ fn xbits(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleE
         let pair = pair(part);
         match pair.key.node {
             "track" => {
-                let tracks =
-                    [("ip_src", Track::Source), ("ip_dst", Track::Destination), ("ip_pair", Track::Both)];
+                let tracks = [
+                    ("ip_src", Track::Source),
+                    ("ip_dst", Track::Destination),
+                    ("ip_pair", Track::Both),
+                    ("tx", Track::Tx),
+                ];
                 track = Some(choice(pair.required()?, "whom xbits tracks", &tracks)?);
             }
             "expire" => {
@@ -417,7 +421,7 @@ mod tests {
             ("flowint:x y,+,1;", "a blank within a name"),
             ("flowint:x;", "not a flowint"),
             ("xbits:set,a;", "track is missing"),
-            ("xbits:set,a,track tx;", "\"tx\" is not whom xbits tracks"),
+            ("xbits:set,a,track rule;", "\"rule\" is not whom xbits tracks"),
             ("xbits:set,a,track ip_dst,expire 0;", "expire begins at 1 second"),
             ("xbits:set,a,ip_src;", "not an option of xbits"),
             ("hostbits:set,a,both;", "both is not supported"),

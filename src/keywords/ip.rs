@@ -13,6 +13,7 @@ pub(super) static TTL: Row = row("ttl", "Time to live, or the hop limit of IPv6.
 pub(super) static IPOPTS: Row = row("ipopts", "The IPv4 header carries that option.", ipopts);
 pub(super) static SAMEIP: Row = row("sameip", "Source and destination are the same address.", sameip);
 pub(super) static IP_PROTO: Row = row("ip_proto", "The protocol above IP, by number or name.", ip_proto);
+pub(super) static L3_PROTO: Row = row("l3_proto", "The version of IP: ipv4 or ipv6.", l3_proto);
 pub(super) static ID: Row = row("id", "Identification field of IPv4.", id);
 pub(super) static FRAGBITS: Row =
     row("fragbits", "Flags of IPv4: M more, D don't fragment, R reserved.", fragbits);
@@ -266,6 +267,33 @@ const PROTOCOLS: &[(&str, u8)] = &[
 /// The number of a protocol by its name, in any case.
 pub(super) fn protocol_number(name: &str) -> Option<Proto> {
     PROTOCOLS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| Proto(*number))
+}
+
+/// `l3_proto`: the version of IP.
+#[derive(Debug)]
+struct Version {
+    four: bool,
+}
+
+impl PacketTest for Version {
+    fn test(&self, view: &PacketView<'_>) -> bool {
+        match view.packet.net {
+            Net::V4(_) => self.four,
+            Net::V6(_) => !self.four,
+            _ => false,
+        }
+    }
+
+    fn needs_packet(&self) -> bool {
+        false
+    }
+}
+
+fn l3_proto(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
+    let names = [("ipv4", true), ("ip4", true), ("ipv6", false), ("ip6", false)];
+    let four = choice(&plain(option)?, "a version of IP", &names)?;
+    rule.packet_tests.push(Box::new(Version { four }));
+    Ok(())
 }
 
 fn ip_proto(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {

@@ -26,6 +26,7 @@ pub mod number;
 mod packet;
 mod pcre;
 mod row;
+mod rpc;
 mod size;
 mod tcp;
 #[cfg(test)]
@@ -68,6 +69,9 @@ pub static ALL: &[&dyn Keyword] = &[
     &dataset::DATASET,
     &dataset::DATAREP,
     &content::LUA,
+    &content::NFQ_SET_MARK,
+    &content::FLOWVAR,
+    &content::PKTVAR,
     &content::CONFIG,
     &frame::FRAME,
     &size::ISDATAAT,
@@ -109,6 +113,8 @@ pub static ALL: &[&dyn Keyword] = &[
     &ip::IPOPTS,
     &ip::SAMEIP,
     &ip::IP_PROTO,
+    &ip::L3_PROTO,
+    &rpc::RPC,
     &ip::ID,
     &ip::FRAGBITS,
     &ip::FRAGOFFSET,

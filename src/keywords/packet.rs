@@ -5,6 +5,8 @@ use crate::detect::PacketBufferSpec;
 
 /// Sticky buffers that a packet has.
 pub static PACKET_BUFFERS: &[PacketBufferSpec] = &[
+    PacketBufferSpec { name: "ip.src", help: "The source address, 4 or 16 bytes.", bytes: source },
+    PacketBufferSpec { name: "ip.dst", help: "The destination address, 4 or 16 bytes.", bytes: destination },
     PacketBufferSpec { name: "ipv4.hdr", help: "The IPv4 header with its options.", bytes: ipv4 },
     PacketBufferSpec { name: "ipv6.hdr", help: "The IPv6 header with its extension headers.", bytes: ipv6 },
     PacketBufferSpec { name: "tcp.hdr", help: "The TCP header with its options.", bytes: tcp },
@@ -15,20 +17,26 @@ pub static PACKET_BUFFERS: &[PacketBufferSpec] = &[
         bytes: icmpv4,
     },
     PacketBufferSpec { name: "icmpv6.hdr", help: "The ICMPv6 header, 8 bytes.", bytes: icmpv6 },
-    PacketBufferSpec {
-        name: "ip.src",
-        help: "The source address, 4 or 16 bytes, for data sets of addresses.",
-        bytes: source,
-    },
-    PacketBufferSpec {
-        name: "ip.dst",
-        help: "The destination address, 4 or 16 bytes, for data sets of addresses.",
-        bytes: destination,
-    },
 ];
 
 /// Bytes of an ICMP header.
 const ICMP_HEADER: usize = 8;
+
+fn source<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
+    match &packet.net {
+        Net::V4(ip) => ip.header().get(12..16),
+        Net::V6(ip) => ip.headers().get(8..24),
+        _ => None,
+    }
+}
+
+fn destination<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
+    match &packet.net {
+        Net::V4(ip) => ip.header().get(16..20),
+        Net::V6(ip) => ip.headers().get(24..40),
+        _ => None,
+    }
+}
 
 fn ipv4<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
     match &packet.net {
@@ -80,22 +88,6 @@ fn icmpv6<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
             let message = icmp.message();
             Some(message.get(..ICMP_HEADER).unwrap_or(message))
         }
-        _ => None,
-    }
-}
-
-fn source<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
-    match &packet.net {
-        Net::V4(ip) => ip.header().get(12..16),
-        Net::V6(ip) => ip.header().get(8..24),
-        _ => None,
-    }
-}
-
-fn destination<'p>(packet: &'p Packet<'p>) -> Option<&'p [u8]> {
-    match &packet.net {
-        Net::V4(ip) => ip.header().get(16..20),
-        Net::V6(ip) => ip.header().get(24..40),
         _ => None,
     }
 }

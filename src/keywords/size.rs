@@ -74,6 +74,10 @@ impl Test for Bsize {
         let grown = view.to_end || matches!(self.0, IntTest::Gt(_) | IntTest::Ge(_));
         grown && self.0.matches(len)
     }
+
+    fn length_max(&self) -> Option<(u64, u64)> {
+        self.0.upper()
+    }
 }
 
 fn bsize(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
@@ -99,6 +103,10 @@ impl PacketTest for Dsize {
         }
         // as the reference engine: a packet without payload is not "other than n bytes"
         (len > 0 || !matches!(self.0, IntTest::Ne(_))) && self.0.matches(len as u64)
+    }
+
+    fn length_max(&self) -> Option<(u64, u64)> {
+        self.0.upper()
     }
 }
 

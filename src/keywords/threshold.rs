@@ -2,9 +2,9 @@
 
 use super::row::{Row, choice, plain, row};
 use crate::detect::RuleBuilder;
-use crate::detect::rule::{Tag, TagMetric, Threshold, ThresholdKind, Track};
+use crate::detect::rule::{PortOf, Tag, TagMetric, Threshold, ThresholdKind, Track};
 use crate::rules::number::{seconds, unsigned};
-use crate::rules::value::{pairs, split_commas};
+use crate::rules::value::{Piece, pairs, split_commas};
 use crate::rules::{OptionAst, RuleError};
 use crate::types::Direction;
 
@@ -41,29 +41,52 @@ fn read(
     rule: &mut RuleBuilder<'_>,
     fixed: Option<ThresholdKind>,
 ) -> Result<(), RuleError> {
-    let value = plain(option)?;
-    let (mut kind, mut track, mut count, mut time) = (fixed, None, None, None);
+    let mut value = plain(option)?;
     let filter = fixed.is_some();
-    for pair in pairs(&value)? {
+    if let (Some(_), false) = (value.node.strip_suffix(','), filter) {
+        ignored(rule, &value.part(value.node.len() - 1..value.node.len()));
+        value = value.part(0..value.node.len() - 1).trim();
+    }
+    let (mut kind, mut track, mut count, mut time) = (fixed, None, None, None);
+    let (mut multiplier, mut unique) = (None, None);
+    let pairs = pairs(&value)?;
+    for (nth, pair) in pairs.iter().enumerate() {
+        let last = nth + 1 == pairs.len();
+        let complete = kind.is_some() && track.is_some() && count.is_some() && time.is_some();
         let twice = match pair.key.node {
             "type" if !filter => {
                 kind.replace(choice(pair.required()?, "a type of threshold", KINDS)?).is_some()
             }
-            "track" => track.replace(choice(pair.required()?, "a way to count", TRACKS)?).is_some(),
-            "count" => count.replace(unsigned(pair.required()?, u64::from(u32::MAX))? as u32).is_some(),
-            "seconds" => time.replace(seconds(pair.required()?, u64::from(u32::MAX))? as u32).is_some(),
+            "track" => {
+                let piece = first_word(pair.required()?, !filter, rule);
+                track.replace(choice(&piece, "a way to count", TRACKS)?).is_some()
+            }
+            "count" => {
+                let piece = first_word(pair.required()?, !filter && last, rule);
+                count.replace(unsigned(&piece, u64::from(u32::MAX))? as u32).is_some()
+            }
+            "seconds" => {
+                let piece = first_word(pair.required()?, !filter && last, rule);
+                time.replace(seconds(&piece, u64::from(u32::MAX))? as u32).is_some()
+            }
             "multiplier" if !filter => {
-                return Err(pair
-                    .key
-                    .error("the type backoff is not supported yet")
-                    .hint("use limit, threshold or both"));
+                multiplier.replace(unsigned(pair.required()?, u64::from(u32::MAX))? as u32).is_some()
+            }
+            "unique_on" if filter => {
+                let ports = [("src_port", PortOf::Source), ("dst_port", PortOf::Destination)];
+                unique.replace(choice(pair.required()?, "a port", &ports)?).is_some()
+            }
+            // the reference engine reads no further when it has all four
+            _ if complete && !filter => {
+                ignored(rule, &pair.key);
+                break;
             }
             _ => {
                 let name = option.name.node;
                 let hint = if filter {
-                    "one of track, count, seconds"
+                    "one of track, count, seconds, unique_on"
                 } else {
-                    "one of type, track, count, seconds"
+                    "one of type, track, count, seconds, multiplier"
                 };
                 return Err(pair.key.error(format!("not an option of {name}")).hint(hint));
             }
@@ -73,21 +96,44 @@ fn read(
         }
     }
     let missing = |what: &str| {
-        let hint = if filter {
-            "write detection_filter:track by_src, count 5, seconds 60;"
-        } else {
-            "write threshold:type limit, track by_src, count 1, seconds 60;"
+        let hint = match kind {
+            _ if filter => "write detection_filter:track by_src, count 5, seconds 60;",
+            Some(ThresholdKind::Backoff) => {
+                "write threshold:type backoff, track by_flow, count 1, multiplier 10;"
+            }
+            _ => "write threshold:type limit, track by_src, count 1, seconds 60;",
         };
         value.error(format!("{what} is missing")).hint(hint)
     };
+    let kind = kind.ok_or_else(|| missing("type"))?;
+    let backoff = kind == ThresholdKind::Backoff;
+    if backoff && time.is_some() {
+        return Err(value
+            .error("seconds and the type backoff contradict each other")
+            .hint("take seconds away"));
+    }
+    if !backoff && multiplier.is_some() {
+        return Err(value.error("multiplier is for the type backoff").hint("write seconds instead"));
+    }
     let threshold = Threshold {
-        kind: kind.ok_or_else(|| missing("type"))?,
+        kind,
         track: track.ok_or_else(|| missing("track"))?,
         count: count.ok_or_else(|| missing("count"))?,
-        seconds: time.ok_or_else(|| missing("seconds"))?,
+        seconds: if backoff { 0 } else { time.ok_or_else(|| missing("seconds"))? },
+        multiplier: if backoff { multiplier.ok_or_else(|| missing("multiplier"))? } else { 0 },
+        unique,
     };
+    if backoff && threshold.track != Track::Flow {
+        return Err(value.error("the type backoff counts by flow only").hint("write track by_flow"));
+    }
+    if backoff && (threshold.count == 0 || threshold.multiplier < 2) {
+        return Err(value.error("count begins at 1 and multiplier at 2 with the type backoff"));
+    }
     if filter && (threshold.count == 0 || threshold.seconds == 0) {
         return Err(value.error("count and seconds of detection_filter begin at 1"));
+    }
+    if threshold.unique.is_some() && threshold.count > u32::from(u16::MAX) {
+        return Err(value.error("there are 65535 ports").hint("write a smaller count"));
     }
     if let Some(before) = rule.threshold {
         let before =
@@ -98,10 +144,27 @@ fn read(
     Ok(())
 }
 
+/// The first word of a value. Published rules have more behind it (a missing semicolon), which the reference engine does not
+/// read: it is told, and the rule loads.
+fn first_word<'t>(piece: &Piece<'t>, may_go_on: bool, rule: &mut RuleBuilder<'_>) -> Piece<'t> {
+    let end = piece.node.find(|c: char| c.is_ascii_whitespace()).unwrap_or(piece.node.len());
+    if !may_go_on || end == piece.node.len() {
+        return piece.clone();
+    }
+    ignored(rule, &piece.part(end..piece.node.len()).trim());
+    piece.part(0..end)
+}
+
+fn ignored(rule: &mut RuleBuilder<'_>, piece: &Piece<'_>) {
+    let error = piece.error("this has no effect").hint("is a comma or a semicolon missing before it?");
+    rule.warnings.push(error.code("ignored-text"));
+}
+
 const KINDS: &[(&str, ThresholdKind)] = &[
     ("limit", ThresholdKind::Limit),
     ("threshold", ThresholdKind::Threshold),
     ("both", ThresholdKind::Both),
+    ("backoff", ThresholdKind::Backoff),
 ];
 
 /// `tag:session|host[,count,packets|bytes|seconds[,src|dst]]`
@@ -171,10 +234,24 @@ mod tests {
             with(text, |rule| {
                 assert_eq!(
                     rule.unwrap().threshold,
-                    Some(Threshold { kind, track, count, seconds }),
+                    Some(Threshold { kind, track, count, seconds, multiplier: 0, unique: None }),
                     "{text}"
                 );
             });
+        }
+    }
+
+    #[test]
+    fn text_without_effect_is_told_and_the_rule_loads() {
+        for (text, told) in [
+            ("threshold:type limit, count 1, seconds 120, track by_src reference:url,a.b/c;", 2),
+            ("threshold:type limit, track by_src, count 1, seconds 60,;", 1),
+            ("threshold:type limit, track by_src, count 1, seconds 60 x;", 1),
+            ("threshold:type limit, track by_src, count 1, seconds 60, foo 3;", 1),
+            ("threshold:type backoff, track by_flow, count 1, multiplier 10;", 0),
+            ("detection_filter:track by_src, count 5, seconds 10, unique_on dst_port;", 0),
+        ] {
+            with(text, |rule| assert_eq!(rule.unwrap().warnings.len(), told, "{text}"));
         }
     }
 
@@ -197,6 +274,17 @@ mod tests {
         check_errors(&[
             ("threshold:type foo, track by_src, count 5, seconds 60;", "\"foo\" is not a type of threshold"),
             ("threshold:type limit, track by_src, count 5;", "seconds is missing"),
+            (
+                "threshold:type backoff, track by_src, count 1, multiplier 10;",
+                "the type backoff counts by flow only",
+            ),
+            ("threshold:type backoff, track by_flow, count 1;", "multiplier is missing"),
+            (
+                "threshold:type backoff, track by_flow, count 1, multiplier 1;",
+                "count begins at 1 and multiplier at 2 with the type backoff",
+            ),
+            ("threshold:type limit, foo 3, track by_src, count 5, seconds 60;", "not an option of threshold"),
+            ("detection_filter:track by_src, count 5, seconds 10, unique_on sid;", "\"sid\" is not a port"),
             ("threshold:type limit, type both, count 5;", "type stands twice"),
             ("threshold:type limit, track by_me, count 5, seconds 1;", "\"by_me\" is not a way to count"),
             (
@@ -210,7 +298,7 @@ mod tests {
             ("detection_filter:type limit, count 1;", "not an option of detection_filter"),
             (
                 "threshold:type limit, track by_src, count 1, multiplier 10;",
-                "the type backoff is not supported yet",
+                "multiplier is for the type backoff",
             ),
             ("tag:foo;", "\"foo\" is not a tag"),
             ("tag:session,5;", "not a tag"),

@@ -49,6 +49,15 @@ impl From<RejectKind> for RejectTo {
     }
 }
 
+/// What an action is about, when the rule says so (`drop:packet`, `pass:flow`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The packet that matched.
+    Packet,
+    /// Its flow, from now on.
+    Flow,
+}
+
 /// `->` or `<>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrow {
@@ -89,8 +98,12 @@ pub struct RuleAst<'t> {
     pub text: &'t str,
     /// What it does.
     pub action: Spanned<Action>,
+    /// What the action is about, where it is written.
+    pub scope: Option<Spanned<Scope>>,
     /// Its protocol, lower case or as written.
     pub protocol: Spanned<&'t str>,
+    /// Where in the protocol it is looked at (`http1:request_line`), where it is written.
+    pub hook: Option<Spanned<&'t str>>,
     /// Left addresses.
     pub source: Spanned<GroupExpr<'t>>,
     /// Left ports.

@@ -19,7 +19,7 @@ pub mod value;
 pub mod vars;
 
 pub use address::AddressSet;
-pub use ast::{Action, Arrow, GroupExpr, OptionAst, RejectKind, RuleAst, Spanned};
+pub use ast::{Action, Arrow, GroupExpr, OptionAst, RejectKind, RuleAst, Scope, Spanned};
 pub use file::RuleFile;
 pub use number::IntTest;
 pub use parser::parse_rule;

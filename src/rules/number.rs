@@ -175,6 +175,16 @@ impl<T: Unsigned> IntTest<T> {
         }
     }
 
+    /// The largest number that passes, and the one that is written as the upper end (for `<5`: 4 and 5); `None` without an
+    /// upper end.
+    pub fn upper(&self) -> Option<(u64, u64)> {
+        match *self {
+            IntTest::Eq(a) | IntTest::Le(a) => Some((a.into(), a.into())),
+            IntTest::Lt(a) | IntTest::Range(_, a) => Some((a.into().saturating_sub(1), a.into())),
+            _ => None,
+        }
+    }
+
     /// Reads a test. One that no number or every number passes is a mistake.
     pub fn parse(value: &Piece<'_>) -> Result<Self, RuleError> {
         let value = value.trim();

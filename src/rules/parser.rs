@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::ast::{Action, Arrow, GroupExpr, OptionAst, RejectKind, RuleAst, Spanned};
+use super::ast::{Action, Arrow, GroupExpr, OptionAst, RejectKind, RuleAst, Scope, Spanned};
 use super::lexer::{Field, Options, Step, header, trimmed};
 use super::report::{RuleError, did_you_mean};
 
@@ -89,7 +89,13 @@ fn rule<'t>(text: &'t str, errors: &mut Vec<RuleError>) -> Option<RuleAst<'t>> {
     };
     let [action, protocol, source, source_ports, arrow, destination, destination_ports] = fields?;
     let spanned = |range: Field| Spanned { node: &text[range.clone()], span: range };
-    let action = read_action(spanned(action), errors);
+    let (action, scope) = head_pair(spanned(action));
+    // firewall rules are refused as a whole
+    let scope = scope.filter(|_| !action.node.eq_ignore_ascii_case("accept"));
+    let scope = scope.map(|scope| read_scope(&action, scope, errors));
+    let action = read_action(action, errors);
+    let (protocol, hook) = head_pair(spanned(protocol));
+    let hook = hook.and_then(|hook| read_protocol(hook, errors));
     let mut read = |field: Field| match group(text, field) {
         Ok(group) => Some(group),
         Err(error) => {
@@ -105,7 +111,9 @@ fn rule<'t>(text: &'t str, errors: &mut Vec<RuleError>) -> Option<RuleAst<'t>> {
     Some(RuleAst {
         text,
         action: action?,
-        protocol: read_protocol(spanned(protocol), errors)?,
+        scope: scope.flatten(),
+        protocol: read_protocol(protocol, errors)?,
+        hook,
         source: source?,
         source_ports: source_ports?,
         arrow: arrow?,
@@ -146,7 +154,8 @@ fn fields(
         let field = &text[(*field).clone()];
         field.len() > 2 && (field.contains("->") || field.contains("<>"))
     });
-    let error = if !first.is_empty() && action(first).is_none() {
+    let first_word = first.split(':').next().unwrap_or(first);
+    let error = if !first.is_empty() && action(first_word).is_none() {
         read_action(Spanned { node: first, span: fields[0].clone() }, errors);
         return None;
     } else if let Some(glued) = glued {
@@ -174,9 +183,56 @@ fn missing(text: &str, fields: &[Field]) -> String {
     format!("{name} {}", if name.ends_with('s') { "are" } else { "is" })
 }
 
+/// Both sides of a colon in a word of the head.
+fn head_pair(word: Spanned<&str>) -> (Spanned<&str>, Option<Spanned<&str>>) {
+    match word.node.split_once(':') {
+        Some((left, right)) => {
+            let at = word.span.start + left.len();
+            (
+                Spanned { node: left, span: word.span.start..at },
+                Some(Spanned { node: right, span: at + 1..word.span.end }),
+            )
+        }
+        None => (word, None),
+    }
+}
+
+fn read_scope(
+    action: &Spanned<&str>,
+    word: Spanned<&str>,
+    errors: &mut Vec<RuleError>,
+) -> Option<Spanned<Scope>> {
+    let node = match word.node {
+        "packet" => Scope::Packet,
+        "flow" => Scope::Flow,
+        "hook" | "tx" => {
+            let error = RuleError::new(word.span, format!("the scope '{}' is not supported yet", word.node));
+            errors.push(error.hint("write packet or flow").unsupported());
+            return None;
+        }
+        _ => {
+            let error =
+                RuleError::new(word.span, format!("{} is not a scope of an action", shown(word.node)));
+            errors.push(error.hint("write packet or flow, as in drop:packet"));
+            return None;
+        }
+    };
+    if matches!(action.node, "alert" | "config") {
+        let error = RuleError::new(word.span, format!("{} has no scope", action.node));
+        errors.push(error.hint("pass, drop and reject have one"));
+        return None;
+    }
+    Some(Spanned { node, span: word.span })
+}
+
 fn read_action(word: Spanned<&str>, errors: &mut Vec<RuleError>) -> Option<Spanned<Action>> {
     if let Some(node) = action(word.node) {
         return Some(Spanned { node, span: word.span });
+    }
+    if word.node.eq_ignore_ascii_case("accept") {
+        let error = RuleError::new(word.span, "firewall rules (accept) are not supported yet");
+        errors.push(error.hint("write pass for what is to be let through").unsupported());
+        return None;
     }
     let hint = match did_you_mean(word.node, ACTIONS.iter().map(|(name, _)| *name)) {
         Some(name) => format!("did you mean {name}?"),
@@ -189,7 +245,7 @@ fn read_action(word: Spanned<&str>, errors: &mut Vec<RuleError>) -> Option<Spann
 
 fn read_protocol<'t>(word: Spanned<&'t str>, errors: &mut Vec<RuleError>) -> Option<Spanned<&'t str>> {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if word.node.bytes().all(good) {
+    if !word.node.is_empty() && word.node.bytes().all(good) {
         return Some(word);
     }
     errors.push(RuleError::new(word.span, format!("{} is not a protocol's name", shown(word.node))));
@@ -406,6 +462,34 @@ mod tests {
     use super::*;
 
     const HEAD: &str = "alert tcp any any -> any any ";
+
+    #[test]
+    fn heads_may_say_where_and_how_far() {
+        let head = |head: &str| {
+            parse_rule(&format!("{head} any any -> any any (sid:1;)")).map(|ast| {
+                (
+                    ast.action.node,
+                    ast.scope.map(|s| s.node),
+                    ast.protocol.node.len(),
+                    ast.hook.map(|h| h.node.len()),
+                )
+            })
+        };
+        assert_eq!(head("drop:packet tcp"), Ok((Action::Drop, Some(Scope::Packet), 3, None)));
+        assert_eq!(head("pass:flow http1:request_line"), Ok((Action::Pass, Some(Scope::Flow), 5, Some(12))));
+        assert_eq!(head("alert tls:client_hello_done"), Ok((Action::Alert, None, 3, Some(17))));
+        for (text, message, unsupported) in [
+            ("drop:tx tcp", "the scope 'tx' is not supported yet", true),
+            ("drop:foo tcp", "\"foo\" is not a scope of an action", false),
+            ("alert:flow tcp", "alert has no scope", false),
+            ("accept:hook tcp:all", "firewall rules (accept) are not supported yet", true),
+            ("alert tcp:", "", false),
+        ] {
+            let errors = head(text).unwrap_err();
+            let first = errors.iter().find(|error| error.message == message || message.is_empty());
+            assert!(first.is_some_and(|error| error.unsupported == unsupported), "{text}: {errors:?}");
+        }
+    }
 
     #[test]
     fn a_rule_becomes_a_tree() {

@@ -15,12 +15,14 @@ pub struct RuleError {
     pub hint: Option<String>,
     /// It is good in the language, and not there yet in this program: no mistake of the rule's writer.
     pub unsupported: bool,
+    /// A short name of the kind of mistake, for programs; empty where there is none.
+    pub code: &'static str,
 }
 
 impl RuleError {
     /// A mistake at that place.
     pub fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        RuleError { span, message: message.into(), hint: None, unsupported: false }
+        RuleError { span, message: message.into(), hint: None, unsupported: false, code: "" }
     }
 
     /// With a hint.
@@ -34,6 +36,13 @@ impl RuleError {
     #[must_use]
     pub fn unsupported(mut self) -> Self {
         self.unsupported = true;
+        self
+    }
+
+    /// With the name of its kind.
+    #[must_use]
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code = code;
         self
     }
 

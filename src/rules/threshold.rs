@@ -34,7 +34,7 @@ pub enum ThresholdKind {
         track: Track,
         /// `count`, from 1
         count: u32,
-        /// `seconds`, from 1
+        /// `seconds`
         seconds: u32,
     },
     /// `rate_filter`
@@ -165,7 +165,7 @@ fn entry(text: &Piece<'_>, line: u32, vars: &Vars) -> Result<ThresholdEntry, Rul
             kind: args.word("type", FilterType::from_name, "one of limit, threshold, both")?,
             track: args.word("track", Track::from_name, TRACKS)?,
             count: args.number("count", 1)?,
-            seconds: args.seconds("seconds", 1)?,
+            seconds: args.seconds("seconds", 0)?,
         },
     };
     args.finish()?;
@@ -181,8 +181,9 @@ const TRACKS: &str = "one of by_src, by_dst, by_both, by_rule, by_flow";
 
 fn new_action(name: &str) -> Option<Action> {
     Some(match name {
-        "alert" => Action::Alert,
-        "drop" => Action::Drop,
+        // `log` and `sdrop` are of old, and do what is left of them
+        "alert" | "log" => Action::Alert,
+        "drop" | "sdrop" => Action::Drop,
         "pass" => Action::Pass,
         "reject" => Action::Reject(RejectKind::Source),
         _ => return None,
@@ -376,9 +377,9 @@ mod tests {
         );
         check("suppress gen_id 1,, sig_id 2", 18, "an argument is missing here");
         check(
-            "rate_filter gen_id 1, sig_id 1, track by_src, count 1, seconds 1, new_action log, timeout 1",
+            "rate_filter gen_id 1, sig_id 1, track by_src, count 1, seconds 1, new_action lose, timeout 1",
             77,
-            "log is unknown here",
+            "lose is unknown here",
         );
     }
 

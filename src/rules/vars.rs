@@ -404,7 +404,26 @@ fn empty(group: &Spanned<GroupExpr<'_>>, kind: &str) -> RuleError {
     let error = RuleError::new(group.span.clone(), format!("no {kind} is left in this group"));
     match &group.node {
         GroupExpr::Not(inner) if inner.node == GroupExpr::Any => error.hint("!any matches nothing"),
+        // with the variable as it stands in many configurations (any), what is outside it is nothing
+        GroupExpr::Not(inner) => match variable_in(&inner.node) {
+            Some(name) => {
+                error.hint(format!("${name} holds all of them: set it to your own under vars.{kind}-groups"))
+            }
+            None => error.hint("the negated items cover all others"),
+        },
         _ => error.hint("the negated items cover all others"),
+    }
+}
+
+/// The first variable that a group names.
+fn variable_in<'t>(group: &GroupExpr<'t>) -> Option<&'t str> {
+    match group {
+        GroupExpr::Variable(name) => Some(name),
+        GroupExpr::List(items) => items.iter().find_map(|item| match &item.node {
+            GroupExpr::Variable(name) => Some(*name),
+            _ => None,
+        }),
+        _ => None,
     }
 }
 

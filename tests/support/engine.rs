@@ -8,7 +8,7 @@ use mamparo::config::Config;
 use mamparo::detect::host::Hosts;
 use mamparo::detect::prefilter::{Automaton, Build};
 use mamparo::detect::{Registry, RuleSet, Tables};
-use mamparo::engine::load::{LoadOptions, Source, load};
+use mamparo::engine::load::{LoadOptions, Loaded, Source, load};
 use mamparo::engine::{EngineConfig, Worker, configure};
 use mamparo::flow::Protocols;
 use mamparo::rules::classification::Classifications;
@@ -118,6 +118,18 @@ pub(crate) fn rules(text: &str) -> Vec<Source> {
 impl Make<'_> {
     /// Loads; every rule must be good.
     pub(crate) fn engine(self) -> Engine {
+        let (config, loaded) = self.load();
+        let shown: Vec<&str> = loaded.complaints.iter().map(|complaint| complaint.shown.as_str()).collect();
+        assert!(loaded.refused == 0, "{}", shown.join("\n"));
+        Engine {
+            config: Arc::new(configure::engine_config(&config, self.inline, self.checksums, true)),
+            protocols: Arc::new(configure::protocols(&config, self.registry.protocols(), &loaded.rules)),
+            rules: loaded.rules,
+        }
+    }
+
+    /// Loads what can be.
+    pub(crate) fn load(&self) -> (Config, Loaded) {
         let set: Vec<(String, String)> =
             self.set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (config, _) = Config::load(None, &set).expect("the configuration is good");
@@ -134,15 +146,10 @@ impl Make<'_> {
             features: &configure::features(&config),
             tables: &Tables::default(),
             folders: &[],
+            lint: false,
         };
         let loaded = load(&self.sources, &options);
-        let shown: Vec<&str> = loaded.complaints.iter().map(|complaint| complaint.shown.as_str()).collect();
-        assert!(loaded.refused == 0, "{}", shown.join("\n"));
-        Engine {
-            config: Arc::new(configure::engine_config(&config, self.inline, self.checksums, true)),
-            protocols: Arc::new(configure::protocols(&config, self.registry.protocols(), &loaded.rules)),
-            rules: loaded.rules,
-        }
+        (config, loaded)
     }
 }
 

@@ -328,6 +328,7 @@ mod tests {
                 offset: 0,
                 from_start: true,
                 to_end: true,
+                little: true,
                 vars: &mut vars,
                 decoded: &mut decoded,
             };

@@ -127,6 +127,11 @@ pub trait Test: Send + Sync + fmt::Debug {
     fn changes(&self) -> bool {
         false
     }
+
+    /// The greatest length of the buffer with which it holds, and how it is written; `None` where it sets none.
+    fn length_max(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// One operation on a buffer.

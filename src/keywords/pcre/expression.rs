@@ -56,7 +56,17 @@ enum Engine {
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}/ {:?}", self.pattern, self.flags)
+        let flags = [
+            (self.flags.caseless, 'i'),
+            (self.flags.multi_line, 'm'),
+            (self.flags.dot_all, 's'),
+            (self.flags.extended, 'x'),
+            (self.flags.anchored, 'A'),
+            (self.flags.dollar_end_only, 'E'),
+            (self.flags.ungreedy, 'G'),
+        ];
+        let letters: String = flags.iter().filter(|(on, _)| *on).map(|(_, letter)| *letter).collect();
+        write!(f, "/{}/{letters}", self.pattern)
     }
 }
 

@@ -16,6 +16,9 @@ impl Summary {
             out.number(name, count);
         }
         out.close();
+        if !self.costs.is_empty() {
+            super::rules::json(&self.costs, &mut out);
+        }
         out.open_array("faults");
         for (capture, what) in &self.faults {
             out.open();

@@ -4,12 +4,15 @@
 //! [`Summary::render_json`] the object of `--json`. No clock: the caller says how long it took.
 
 mod json;
+mod rules;
 mod terminal;
 mod text;
 
 use std::net::IpAddr;
 
 use ahash::AHashMap;
+
+pub use rules::{RuleRow, rule_perf_log};
 
 use crate::types::{Endpoint, Proto, Timestamp};
 
@@ -62,6 +65,8 @@ pub struct Summary {
     pub rules: Option<(usize, usize)>,
     /// Where `eve.json` is, and how many records were written to it.
     pub eve: Option<(String, u64)>,
+    /// What rules cost, the slowest first; empty unless it was measured.
+    pub costs: Vec<RuleRow>,
     packets: u64,
     bytes: u64,
     span: Option<(Timestamp, Timestamp)>,

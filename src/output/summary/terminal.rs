@@ -64,6 +64,9 @@ impl Summary {
         self.head(&mut out, width, paint);
         self.alert_table(&mut out, width, paint);
         self.protocol_bars(&mut out, width, paint);
+        if !self.costs.is_empty() {
+            out.push_str(&super::rules::table(&self.costs, width));
+        }
         self.fault_list(&mut out, width, paint);
         self.foot(&mut out, width, paint);
         out

@@ -115,6 +115,19 @@ impl Protocol for Http {
         parser::FRAMES
     }
 
+    fn hooks(&self) -> &'static [(&'static str, Direction, u8)] {
+        &[
+            ("request_line", Direction::ToServer, slots::LINE),
+            ("request_headers", Direction::ToServer, slots::HEADERS),
+            ("request_body", Direction::ToServer, slots::BODY),
+            ("request_trailer", Direction::ToServer, slots::TRAILER),
+            ("response_line", Direction::ToClient, slots::LINE),
+            ("response_headers", Direction::ToClient, slots::HEADERS),
+            ("response_body", Direction::ToClient, slots::BODY),
+            ("response_trailer", Direction::ToClient, slots::TRAILER),
+        ]
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Factory { config: Arc::new(Config::new(settings)) })
     }

@@ -223,7 +223,8 @@ impl HttpParser {
                 }
             }
         }
-        Ok(Ran { used: at, suspended: false, change })
+        // what follows an upgrade is for another parser
+        Ok(Ran { used: at, suspended: matches!(change, Some(Change::To(_))), change })
     }
 
     /// A response begins: whose is it?

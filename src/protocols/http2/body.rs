@@ -11,6 +11,10 @@ use crate::protocols::http::inflate::Inflate;
 const BROTLI_FREE: u64 = 64 << 10;
 const BROTLI_RATIO: u64 = 256;
 
+/// How a body begins whose window is larger than RFC 7932 allows (section 9.1 reserves it): the library would take it, and up to a
+/// gigabyte of memory.
+const RESERVED_WINDOW: u8 = 0x11;
+
 /// What is done to the bytes of a body.
 #[derive(Default)]
 pub(super) enum Decoder {
@@ -59,7 +63,9 @@ impl Decoder {
                 let room = (bytes.len() as u64).saturating_mul(BROTLI_RATIO);
                 let sink = writer.get_mut();
                 sink.room = sink.room.saturating_add(room);
-                let sound = writer.write_all(bytes).is_ok();
+                let reserved = !std::mem::replace(&mut sink.begun, true)
+                    && bytes.first().is_some_and(|first| first & 0x7f == RESERVED_WINDOW);
+                let sound = !reserved && writer.write_all(bytes).is_ok();
                 out(&std::mem::take(&mut writer.get_mut().bytes));
                 sound
             }
@@ -105,12 +111,14 @@ impl std::fmt::Debug for Decoder {
 #[derive(Debug)]
 pub(super) struct Sink {
     bytes: Vec<u8>,
+    /// Something was fed.
+    begun: bool,
     room: u64,
 }
 
 impl Default for Sink {
     fn default() -> Self {
-        Sink { bytes: Vec::new(), room: BROTLI_FREE }
+        Sink { bytes: Vec::new(), begun: false, room: BROTLI_FREE }
     }
 }
 

@@ -207,7 +207,7 @@ fn what_is_wrong_is_told() {
     let long: Vec<Vec<u8>> =
         (0..8).map(|nth| frame(if nth == 0 { 1 } else { 9 }, 0, 1, &[0; 16_000])).collect();
     check_event(ToServer, &long, "reassembly_limit_reached");
-    let broken = [frame(1, 4, 1, &block(&[("content-encoding", "br")])), frame(0, 0, 1, &[0x11; 8])];
+    let broken = [frame(1, 4, 1, &block(&[("content-encoding", "br")])), frame(0, 1, 1, &[0x11; 8])];
     check_event(ToClient, &broken, "failed_decompression");
     let (parser, result) = run(&[(ToServer, b"GET / HTTP/1.1\r\n\r\n".to_vec())], 100);
     assert!(result.is_err());

@@ -44,6 +44,10 @@ impl Protocol for Krb5 {
         &[Proto::UDP, Proto::TCP]
     }
 
+    fn either_begins(&self) -> bool {
+        true
+    }
+
     fn usual_port(&self) -> Option<u16> {
         Some(PORT)
     }

@@ -255,7 +255,10 @@ impl Parser for MqttParser {
         let side = &mut self.sides[dir.index()];
         let skipped = side.skip.min(len);
         side.skip -= skipped;
-        side.lost |= len > skipped;
+        if len > skipped {
+            // exchanges are of both sides: with a hole in one, the other's would be taken for odd
+            self.sides.iter_mut().for_each(|side| side.lost = true);
+        }
         Ok(())
     }
 

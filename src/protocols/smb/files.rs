@@ -70,6 +70,15 @@ impl Assembly {
         if offset > self.next {
             let (bytes_used, pieces_used) = queue.used;
             added.too_large = bytes_used.saturating_add(bytes.len() as u64) > queue.max.0;
+            // what continues a piece that waits is part of it: a piece comes in as many parts as it has segments
+            if !added.too_large
+                && let Some((start, before)) = self.waiting.range_mut(..offset).next_back()
+                && start.saturating_add(before.len() as u64) == offset
+            {
+                before.extend_from_slice(bytes);
+                queue.used.0 += bytes.len() as u64;
+                return added;
+            }
             added.too_many = pieces_used >= queue.max.1;
             if added.too_large || added.too_many {
                 return added;
@@ -187,7 +196,7 @@ mod tests {
         let (mut queue, mut file) = (queue(), file());
         file.add(4, b"efgh", false, &mut queue);
         file.add(8, b"ij", false, &mut queue);
-        assert_eq!(queue.used, (6, 2));
+        assert_eq!(queue.used, (6, 1));
         file.add(0, b"abcd", false, &mut queue);
         assert_eq!(queue.used, (0, 0));
         file.close(true, &mut queue);

@@ -152,7 +152,7 @@ mod tests {
         }
         bytes.extend(flags.to_le_bytes());
         bytes.extend([10, 0, 0x5a, 0x29, 0, 0, 0, 15]);
-        bytes.extend(b"D\0O\0M\0m\0e\0P\0C\01\0");
+        bytes.extend(b"D\0O\0M\0m\0e\0P\0C\x001\0");
         bytes
     }
 

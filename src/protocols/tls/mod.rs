@@ -19,7 +19,7 @@ pub mod slots;
 mod tests;
 mod transaction;
 
-use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
+use crate::app::{DONE, Parser, ParserFactory, Probe, Protocol, Settings};
 use crate::types::{Direction, Proto};
 
 /// What the list of protocols holds.
@@ -64,6 +64,19 @@ impl Protocol for Tls {
 
     fn frames(&self) -> &'static [&'static str] {
         parser::FRAMES
+    }
+
+    fn hooks(&self) -> &'static [(&'static str, Direction, u8)] {
+        &[
+            ("client_in_progress", Direction::ToServer, slots::HELLO),
+            ("client_hello_done", Direction::ToServer, slots::HELLO),
+            ("client_cert_done", Direction::ToServer, slots::CERTIFICATE),
+            ("client_finished", Direction::ToServer, DONE),
+            ("server_in_progress", Direction::ToClient, slots::HELLO),
+            ("server_hello", Direction::ToClient, slots::HELLO),
+            ("server_cert_done", Direction::ToClient, slots::CERTIFICATE),
+            ("server_finished", Direction::ToClient, DONE),
+        ]
     }
 
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {

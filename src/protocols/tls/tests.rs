@@ -219,7 +219,7 @@ fn a_handshake_with_a_certificate_is_read() {
             r#""serial":"00:AB:12","fingerprint":"60:63:6e:fb:2e:ce:62:e4:6d:a7:25:b2:f1:a2:0f:9c:56:7a:a6:36","#,
             r#""sni":"shop.example","version":"TLS 1.2","notbefore":"2026-11-23T16:49:23","notafter":"2036-11-20T16:49:23","#,
             r#""ja3":{"hash":"349640b9e304f8ea23a8e0f71dde2248","string":"771,4865-49199,0,,"},"#,
-            r#""ja3s":{"hash":"fbe78c619e7ea20046131294ad087f05","string":"771,49199,65281"},"ja4":"t12d020100_c1929292aa6b_000000000000"}}"#
+            r#""ja3s":{"hash":"fbe78c619e7ea20046131294ad087f05","string":"771,49199,65281"},"ja4":"t12d020100_c1929292aa6b_d2e2adf7177b"}}"#
         ),
     );
     let mut parser = parser(SHOWN);
