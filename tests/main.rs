@@ -1,6 +1,7 @@
 //! The one test binary: one link, one process tree.
 
 mod allocations;
+mod announced;
 mod bad_input;
 mod cases;
 mod check;

@@ -28,6 +28,8 @@ fuzz_target!(|data: &[u8]| {
         prefilter: WindowFilter::build,
         features: &configure::features(&config),
         tables: &Tables::default(),
+        folders: &[],
+        lint: true,
     };
     let loaded = load(&[Source { name: "fuzz.rules".to_owned(), bytes: data.to_vec() }], &options);
     for complaint in &loaded.complaints {

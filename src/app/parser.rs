@@ -1,5 +1,8 @@
 //! What a protocol must offer: recognition from bytes, and a parser that turns two byte streams into transactions.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use super::frame::Frames;
 use super::settings::Settings;
 use super::transaction::Transactions;
@@ -63,6 +66,11 @@ pub trait Protocol: Sync {
         None
     }
 
+    /// The entry under `eve-log.types` that switches its records on.
+    fn logger(&self) -> &'static str {
+        self.name()
+    }
+
     /// The names of its `app-layer-event`s and anomalies, without the protocol's name in front.
     fn events(&self) -> &'static [&'static str] {
         &[]
@@ -103,6 +111,30 @@ pub trait ParserFactory: Send + Sync {
     fn stream_depth(&self) -> Option<u64> {
         None
     }
+
+    /// The parser of a flow that another one announced, with what was announced of it ([`Expected::context`]). `None`: a
+    /// fresh parser serves.
+    fn expected(&self, context: &(dyn Any + Send + Sync)) -> Option<Box<dyn Parser>> {
+        let _ = context;
+        None
+    }
+}
+
+/// A flow that a parser has read the announcement of: FTP's data, TFTP's answers, SIP's media. It runs between the same two
+/// addresses as the announcing flow, whatever address the announcement names: who could name another one could have us take
+/// any flow for harmless.
+#[derive(Clone)]
+pub struct Expected {
+    /// The end of the announcing flow that has the port: the receiver of that direction.
+    pub listener: Direction,
+    /// That port.
+    pub port: u16,
+    /// Over what.
+    pub transport: Proto,
+    /// The protocol it will speak.
+    pub protocol: &'static str,
+    /// What its parser is told: see [`ParserFactory::expected`].
+    pub context: Arc<dyn Any + Send + Sync>,
 }
 
 /// What a probe says of some first bytes.
@@ -142,6 +174,8 @@ pub struct Parsed {
     pub change: Option<Change>,
     /// Nothing more in this flow is worth parsing: from here on it is encrypted or opaque.
     pub opaque: bool,
+    /// With [`Parsed::opaque`]: the configuration lets the rest of the flow go by.
+    pub bypass: bool,
 }
 
 impl Parsed {
@@ -208,6 +242,11 @@ pub trait Parser: Send {
     /// now. That is so anyway when a transaction is done.
     fn flushes(&mut self) -> bool {
         false
+    }
+
+    /// Flows that were announced since the last call.
+    fn take_expected(&mut self) -> Vec<Expected> {
+        Vec::new()
     }
 
     /// Memory held for this flow, bytes, roughly.

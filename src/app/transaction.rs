@@ -76,6 +76,11 @@ pub trait Transaction {
         &[]
     }
 
+    /// An address that it names, to be compared with those of the flow.
+    fn address(&self) -> Option<std::net::IpAddr> {
+        None
+    }
+
     /// Whether rules of that direction look at it at all: a protocol whose messages are transactions of their own (DNS)
     /// answers only for the direction the message went.
     fn concerns(&self, dir: Direction) -> bool {

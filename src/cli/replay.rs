@@ -1,7 +1,7 @@
 //! `mamparo replay`: captures in, eve.json and a summary out.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,9 +13,10 @@ use crate::config::Config;
 use crate::detect::prefilter::{Automaton, Everything, WindowFilter};
 use crate::engine::records::Recorder;
 use crate::engine::replay::Replay;
+use crate::engine::settings::FileStoreConfig;
 use crate::engine::{Collector, Counters, configure, tables};
 use crate::output::summary::rule_perf_log;
-use crate::output::{LineWriter, WriterOptions};
+use crate::output::{FileStore, LineWriter, WriterOptions};
 use crate::types::Timestamp;
 
 /// Refused rules that are shown in full without `-v -v`.
@@ -98,6 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Some(Checksums::Auto) => true,
         None => config.checksum_checks.is_none(),
     };
+    engine.file_store = file_store(&config, &outputs.folder)?;
     engine.profile = arguments.profile;
     let engine = Arc::new(engine);
     let mut collector = Collector::new(
@@ -122,7 +124,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         decoded: Default::default(),
         costs: Vec::new(),
     };
-    let faults = replay_all(&mut replay, &captures, &mut collector);
+    let mut faults = replay_all(&mut replay, &captures, &mut collector);
+    if let Some(fault) = engine.file_store.as_ref().and_then(|files| files.store.fault()) {
+        complain(&fault);
+        faults.push((PathBuf::from("file-store"), fault));
+    }
     write_stats(&replay, &mut collector, &engine);
     tables::overflows(&loaded.rules.sets).iter().for_each(|message| complain(message));
     let unsaved = tables::save(&loaded.rules.sets);
@@ -140,6 +146,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         took,
     )?;
     Ok(if unsaved.is_empty() { code } else { ExitCode::FAILURE })
+}
+
+/// The folder for files out of traffic, if the configuration wants one.
+fn file_store(config: &Config, folder: &Path) -> Result<Option<FileStoreConfig>, String> {
+    let Some(section) = &config.outputs.file_store else { return Ok(None) };
+    let root = folder.join(&section.dir);
+    let store = FileStore::open(&root, section.write_fileinfo).map_err(|error| {
+        format!("{}: {error} (give another folder under outputs.file-store.dir)", root.display())
+    })?;
+    let usual = config.stream.reassembly.depth;
+    let depth = section.stream_depth.filter(|depth| usual != 0 && (*depth == 0 || *depth > usual));
+    if section.stream_depth.is_some_and(|wanted| wanted != 0 && depth.is_none()) {
+        complain(
+            "warning: outputs.file-store.stream-depth has no effect: it is less than stream.reassembly.depth",
+        );
+    }
+    Ok(Some(FileStoreConfig { force: section.force_filestore, depth, store: Arc::new(store) }))
 }
 
 /// All captures, one after the other; returns what was wrong with them.
@@ -188,7 +211,13 @@ fn write_stats(replay: &Replay, collector: &mut Collector, engine: &crate::engin
     }
     let mut recorder = Recorder::new(engine.records.clone(), None, Vec::new(), Vec::new());
     let last = Timestamp(replay.counters.span.map_or(0, |(_, last)| last));
-    let line = recorder.stats(last, &replay.counters.named(&replay.decoded)).to_vec();
+    let mut counters = replay.counters.named(&replay.decoded);
+    if let Some(store) = &engine.file_store {
+        let (stored, errors) = store.store.counts();
+        counters.push(("file_store.stored".to_owned(), stored));
+        counters.push(("file_store.fs_errors".to_owned(), errors));
+    }
+    let line = recorder.stats(last, &counters).to_vec();
     collector.line(&line);
 }
 
@@ -274,6 +303,7 @@ struct Outputs {
     eve: Option<LineWriter>,
     fast: Option<LineWriter>,
     eve_path: String,
+    folder: PathBuf,
 }
 
 impl Outputs {
@@ -294,7 +324,7 @@ impl Outputs {
         let eve = eve_name.as_deref().map(&open).transpose()?;
         let fast = config.outputs.fast.as_ref().map(|fast| open(&fast.filename)).transpose()?;
         let eve_path = folder.join(eve_name.as_deref().unwrap_or("eve.json")).display().to_string();
-        Ok(Outputs { eve, fast, eve_path })
+        Ok(Outputs { eve, fast, eve_path, folder })
     }
 
     /// Writes what is left. The answer is where the records are, and how many.

@@ -225,6 +225,7 @@ pub(super) fn load_rules(
         sources,
         &LoadOptions {
             features: &configure::features(config),
+            folders: &config.default_rule_path.iter().cloned().collect::<Vec<_>>(),
             registry: registry.clone(),
             number: keywords::number::compile_number,
             vars: &config.vars,

@@ -387,6 +387,8 @@ fn finish(
         packet_payload: builder.packet_payload,
         packet_tests: std::mem::take(&mut builder.packet_tests),
         tx_tests: std::mem::take(&mut builder.tx_tests),
+        file_tests: std::mem::take(&mut builder.file_tests),
+        file_store: builder.file_store,
         parts: std::mem::take(&mut builder.parts),
         var_tests: std::mem::take(&mut builder.var_tests),
         host_tests: std::mem::take(&mut builder.host_tests),

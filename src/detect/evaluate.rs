@@ -778,11 +778,17 @@ impl State {
             let rule = &set.rules[id as usize];
             let mut held = before.next_if(|(known, _)| *known == id).map_or(0, |(_, held)| held);
             let begun = self.begin();
-            let outcome = self.tx_rule(set, id, inspection, view, &memory.vars, &mut held, ended);
+            let asked = (ended, inspected.files_from(id));
+            let outcome = self.tx_rule(set, id, inspection, view, &memory.vars, &mut held, asked);
             self.end(id, begun, outcome == Outcome::Match);
             match outcome {
                 Outcome::Match => {
-                    inspected.matched.push(id);
+                    // another file of the same transaction is another match
+                    if goes_on(id, rule, tx, dir, inspected) {
+                        inspected.waiting.push((id, held));
+                    } else {
+                        inspected.matched.push(id);
+                    }
                     let found =
                         Match { rule: id, tx: Some(tx.id()), frame: None, class: Class::Tx, stream: false };
                     self.matched(rule, found, memory);
@@ -824,7 +830,7 @@ impl State {
         view: TxView<'_>,
         vars: &Vars,
         held: &mut u64,
-        ended: bool,
+        (ended, files_from): (bool, usize),
     ) -> Outcome {
         let TxView { tx, protocol, flow } = view;
         let (dir, rule) = (inspection.dir, &set.rules[id as usize]);
@@ -841,11 +847,17 @@ impl State {
         let memo = rule.vars == 0 && rule.parts.iter().all(|part| part.buffer != BufferId::BASE64);
         let mut later = false;
         for test in &rule.tx_tests {
-            if !test.test(tx, dir) {
+            if !test.test_between(tx, dir, (flow.client, flow.server)) {
                 match test.progress(protocol, dir) {
                     Some(needed) if needed > progress && !ended => later = true,
                     _ => return Outcome::No,
                 }
+            }
+        }
+        if !rule.file_tests.is_empty() && matching_file(rule, tx, dir, files_from).is_none() {
+            match ended || progress == DONE {
+                true => return Outcome::No,
+                false => later = true,
             }
         }
         if later && rule.changes_sets {
@@ -1074,6 +1086,22 @@ fn apply<'b>(
         std::mem::swap(one, two);
     }
     one
+}
+
+/// The first file from `from` on for which all tests of the rule hold.
+fn matching_file(rule: &Rule, tx: &dyn Transaction, dir: Direction, from: usize) -> Option<usize> {
+    let files = tx.files(dir);
+    (from..files.len()).find(|at| rule.file_tests.iter().all(|test| test.test(&files[*at])))
+}
+
+/// Remembers which file a rule on files matched; whether it may match on one that comes later.
+fn goes_on(id: u32, rule: &Rule, tx: &dyn Transaction, dir: Direction, inspected: &mut TxInspected) -> bool {
+    if rule.file_tests.is_empty() {
+        return false;
+    }
+    let Some(at) = matching_file(rule, tx, dir, inspected.files_from(id)) else { return false };
+    inspected.set_files_from(id, at + 1);
+    tx.progress(dir) != DONE || at + 1 < tx.files(dir).len()
 }
 
 fn searched(inspected: &mut TxInspected, key: (u16, u16)) -> &mut u64 {

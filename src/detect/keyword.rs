@@ -7,7 +7,8 @@ use super::buffer::{BufferId, Origin};
 use super::inspect::ops::{Content, Op, Transform, VarId};
 use super::registry::Registry;
 use super::rule::{
-    FlowTest, HostBit, Meta, PacketTest, Part, Rule, RuleProtocol, Tag, Threshold, TxTest, VarAction, VarTest,
+    FileStore, FileTest, FlowTest, HostBit, Meta, PacketTest, Part, Rule, RuleProtocol, Tag, Threshold,
+    TxTest, VarAction, VarTest,
 };
 use super::sets::{DataSet, Sets};
 use super::tables::Tables;
@@ -92,6 +93,23 @@ pub struct Environment<'e> {
     pub version: (u16, u16, u16),
     /// What rules look up: data sets, reputation, countries.
     pub tables: &'e Tables,
+    /// Files that rules name: lists of digests.
+    pub files: &'e dyn RuleFiles,
+}
+
+/// Reads files that rules name. A relative name is looked for beside the file of the rule, and where the configuration says.
+pub trait RuleFiles: Sync {
+    /// All bytes of it.
+    fn read(&self, name: &str) -> std::io::Result<Vec<u8>>;
+}
+
+/// There are no files.
+pub struct NoFiles;
+
+impl RuleFiles for NoFiles {
+    fn read(&self, _name: &str) -> std::io::Result<Vec<u8>> {
+        Err(std::io::Error::from(std::io::ErrorKind::NotFound))
+    }
 }
 
 /// A rule in the making. Keywords are applied in the order of the rule's text.
@@ -112,6 +130,10 @@ pub struct RuleBuilder<'r> {
     pub packet_tests: Vec<Box<dyn PacketTest>>,
     /// Tests of the transaction.
     pub tx_tests: Vec<Box<dyn TxTest>>,
+    /// Tests of a file.
+    pub file_tests: Vec<Box<dyn FileTest>>,
+    /// `filestore`
+    pub file_store: Option<FileStore>,
     /// Tests of the flow's memory.
     pub var_tests: Vec<Box<dyn VarTest>>,
     /// Tests of hosts' bits.
@@ -172,6 +194,8 @@ impl<'r> RuleBuilder<'r> {
             flow: None,
             packet_tests: Vec::new(),
             tx_tests: Vec::new(),
+            file_tests: Vec::new(),
+            file_store: None,
             var_tests: Vec::new(),
             host_tests: Vec::new(),
             var_actions: Vec::new(),

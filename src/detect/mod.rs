@@ -25,7 +25,7 @@ pub mod tables;
 pub use buffer::{Buffer, BufferId, BufferSpec, Kind, NumberSpec, Place};
 pub use compile::{Compiler, Refused};
 pub use evaluate::{DetectConfig, Detector, Inspection, Match};
-pub use keyword::{Environment, Keyword, Names, RuleBuilder};
+pub use keyword::{Environment, Keyword, Names, NoFiles, RuleBuilder, RuleFiles};
 pub use registry::{PacketBufferSpec, ProtocolEntry, Registry, Word};
 pub use rule::Rule;
 pub use ruleset::{Class, Placement, RuleSet, placement};

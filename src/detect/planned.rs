@@ -8,8 +8,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "dnp3",
     "doh2",
     "enip",
-    "ftp",
-    "ftp-data",
     "ike",
     "ikev1",
     "ikev2",
@@ -22,7 +20,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "ntp",
     "pop3",
     "rdp",
-    "ssh",
     "tftp",
     "websocket",
 ];
@@ -32,13 +29,9 @@ pub fn protocol_without_parser(name: &str) -> Option<&'static str> {
     WITHOUT_PARSER.iter().find(|known| name.eq_ignore_ascii_case(known)).copied()
 }
 
-/// The protocol without a parser that a keyword belongs to: `dnp3_func`, `ssh_proto`.
+/// The protocol without a parser that a keyword belongs to: `dnp3_func`, `ike.init_spi`.
 pub fn keyword_without_parser(name: &str) -> Option<&'static str> {
-    /// Keywords whose names do not begin with that of their protocol.
-    const OTHERS: &[(&str, &str)] = &[("ftpbounce", "ftp"), ("ftpdata", "ftp-data")];
-    let stem = name.split(['.', '_']).next().unwrap_or(name);
-    let other = OTHERS.iter().find(|(keyword, _)| *keyword == name || *keyword == stem);
-    other.map(|(_, protocol)| *protocol).or_else(|| protocol_without_parser(stem))
+    protocol_without_parser(name.split(['.', '_']).next().unwrap_or(name))
 }
 
 #[cfg(test)]
@@ -50,7 +43,8 @@ mod tests {
         for (name, expected) in [
             ("dnp3", Some("dnp3")),
             ("NFS", Some("nfs")),
-            ("ftp-data", Some("ftp-data")),
+            ("bittorrent-dht", Some("bittorrent-dht")),
+            ("ftp", None),
             ("htpp", None),
             ("smbx", None),
         ] {
@@ -59,7 +53,7 @@ mod tests {
         for (name, expected) in [
             ("dnp3_func", Some("dnp3")),
             ("ike.init_spi", Some("ike")),
-            ("ftpdata_command", Some("ftp-data")),
+            ("ssh_proto", None),
             ("contnet", None),
         ] {
             assert_eq!(keyword_without_parser(name), expected, "{name}");

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::buffer::BufferId;
 use super::inspect::ops::{Op, Transform};
-use crate::app::{ProtocolId, Transaction};
+use crate::app::file::Digests;
+use crate::app::{File, ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::flow::{Flow, Vars};
 use crate::rules::{Action, AddressSet, PortSet, Scope};
-use crate::types::{Direction, Proto};
+use crate::types::{Direction, Endpoint, Proto};
 
 /// What a rule is about: the word after its action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,8 +134,54 @@ pub trait TxTest: Send + Sync + fmt::Debug {
     /// Whether it holds.
     fn test(&self, tx: &dyn Transaction, dir: Direction) -> bool;
 
+    /// The same for a test that must know client and server; the default is [`TxTest::test`].
+    fn test_between(&self, tx: &dyn Transaction, dir: Direction, ends: (Endpoint, Endpoint)) -> bool {
+        let _ = ends;
+        self.test(tx, dir)
+    }
+
     /// The progress of `dir` from which its answer is final; before it a `false` may become `true`.
     fn progress(&self, protocol: ProtocolId, dir: Direction) -> Option<u8>;
+}
+
+/// A test of a file that a transaction carries. All tests of a rule must hold for one and the same file.
+pub trait FileTest: Send + Sync + fmt::Debug {
+    /// Whether it holds by now; a file that is still open may be asked about again.
+    fn test(&self, file: &File) -> bool;
+
+    /// What must be known of files for it.
+    fn wants(&self) -> Digests {
+        Digests::default()
+    }
+}
+
+/// `filestore`: which files are stored when the rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStore {
+    /// Going that way; `None`: both.
+    pub dir: Option<FileDirection>,
+    /// How many.
+    pub scope: FileScope,
+}
+
+/// The directions of [`FileStore`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileDirection {
+    /// As the match.
+    Matched,
+    /// That one.
+    Is(Direction),
+}
+
+/// The scopes of [`FileStore`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileScope {
+    /// The file that matched.
+    File,
+    /// All of the transaction.
+    Transaction,
+    /// All of the flow from now on.
+    Flow,
 }
 
 /// A test of what the flow remembers (flowbits, flowint), made when all else matched.
@@ -336,6 +383,10 @@ pub struct Rule {
     pub packet_tests: Vec<Box<dyn PacketTest>>,
     /// Tests of the transaction.
     pub tx_tests: Vec<Box<dyn TxTest>>,
+    /// Tests of a file; with them is a [`TxTest`] that there is one.
+    pub file_tests: Vec<Box<dyn FileTest>>,
+    /// `filestore`
+    pub file_store: Option<FileStore>,
     /// What it asks of buffers.
     pub parts: Vec<Part>,
     /// What it asks of the flow's memory.

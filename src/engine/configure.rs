@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::settings::{AlertFields, AnomalyTypes, EngineConfig, RecordConfig};
 use crate::app::Settings;
+use crate::app::file::Digests;
 use crate::config::{Config, Enabled, Timeouts, UrgentWord};
 use crate::decode::{DecodeConfig, DefragConfig, OverlapPolicy, PrefixMap, TeredoPorts};
 use crate::detect::{DetectConfig, RuleSet};
@@ -80,6 +81,7 @@ pub fn engine_config(config: &Config, inline: bool, checksums: bool, everything:
         checksums_auto: false,
         inline,
         app_error_policy: policies.app_layer_error,
+        file_store: None,
         records: if everything { RecordConfig::everything() } else { records(config) },
         profile: false,
     }
@@ -150,6 +152,7 @@ fn records(config: &Config) -> RecordConfig {
         drop_alerts: types.drop.as_ref().is_some_and(|drop| drop.alerts),
         flow: types.flow,
         files: types.files.is_some(),
+        stores: config.outputs.file_store.is_some(),
         stats: types.stats.is_some(),
         transactions: types.protocols.iter().map(|protocol| protocol.name.clone()).collect(),
         community_id: eve.community_id,
@@ -195,7 +198,9 @@ pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol], rul
         // the server's fingerprint is one with the client's
         let stem = if stem == "ja3s" { "ja3" } else { stem };
         used.insert(Value::from(stem), Value::from(true));
+        used.insert(Value::from(name.replace('.', "-")), Value::from(true));
     }
+    let files = file_settings(config, rules);
     Protocols::new(all, |name| {
         let section = config.protocol(name);
         if section.is_some_and(|section| section.enabled == Some(Enabled::No)) {
@@ -214,15 +219,61 @@ pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol], rul
         {
             map.insert(Value::from("eve"), records.settings.clone());
         }
-        if let (Some(files), Some(map)) =
-            (eve.and_then(|eve| eve.types.files.as_ref()), value.as_mapping_mut())
-        {
-            for hash in &files.force_hash {
-                map.insert(Value::from(format!("hash-{hash}")), Value::from(true));
+        if let Some(map) = value.as_mapping_mut() {
+            for key in &files {
+                map.insert(Value::from(*key), Value::from(true));
             }
         }
         Some(Settings::new(Some(value)))
     })
+}
+
+/// What must be known of files for rules and outputs: nothing of it is made when nobody asks.
+fn file_settings(config: &Config, rules: &RuleSet) -> Vec<&'static str> {
+    let mut wanted = Digests::default();
+    for test in rules.rules.iter().flat_map(|rule| &rule.file_tests) {
+        let more = test.wants();
+        wanted.md5 |= more.md5;
+        wanted.sha1 |= more.sha1;
+        wanted.sha256 |= more.sha256;
+        wanted.magic |= more.magic;
+    }
+    wanted.magic |= rules
+        .rules
+        .iter()
+        .flat_map(|rule| &rule.parts)
+        .any(|part| rules.registry.buffer(part.buffer).name == "file.magic");
+    let mut force = |hashes: &[String]| {
+        for hash in hashes {
+            match &*hash.to_ascii_lowercase() {
+                "md5" => wanted.md5 = true,
+                "sha1" => wanted.sha1 = true,
+                "sha256" => wanted.sha256 = true,
+                _ => {}
+            }
+        }
+    };
+    let records = config.outputs.eve.first().and_then(|eve| eve.types.files.as_ref());
+    if let Some(files) = records {
+        force(&files.force_hash);
+        wanted.magic |= files.force_magic;
+    }
+    if let Some(store) = &config.outputs.file_store {
+        force(&store.force_hash);
+        // a stored file is called by it
+        wanted.sha256 = true;
+        wanted.content = store.force_filestore || rules.rules.iter().any(|rule| rule.file_store.is_some());
+    }
+    [
+        ("hash-md5", wanted.md5),
+        ("hash-sha1", wanted.sha1),
+        ("hash-sha256", wanted.sha256),
+        ("file-magic", wanted.magic),
+        ("file-content", wanted.content),
+    ]
+    .iter()
+    .filter_map(|(key, wanted)| wanted.then_some(*key))
+    .collect()
 }
 
 /// What `requires: feature` may ask for and the configuration does not switch off.

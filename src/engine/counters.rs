@@ -38,6 +38,12 @@ pub struct Counters {
     pub stream_invalid: u64,
     /// Highest stream memory, bytes.
     pub stream_memory_max: u64,
+    /// Flows that other flows announced, and those of them that found no room to be waited for.
+    pub expected: u64,
+    /// See there.
+    pub expected_dropped: u64,
+    /// Files that should have been stored and could not be: too long, with gaps, or without room.
+    pub files_unstorable: u64,
     /// Transactions, by protocol.
     pub transactions: BTreeMap<&'static str, u64>,
     /// Flows, by protocol.
@@ -73,6 +79,9 @@ impl Counters {
         self.midstream += other.midstream;
         self.stream_invalid += other.stream_invalid;
         self.stream_memory_max += other.stream_memory_max;
+        self.files_unstorable += other.files_unstorable;
+        self.expected += other.expected;
+        self.expected_dropped += other.expected_dropped;
         for (key, count) in &other.ended {
             *self.ended.entry(*key).or_default() += count;
         }
@@ -109,6 +118,9 @@ impl Counters {
             ("detect.alert_queue_overflow", self.alerts_overflow),
             ("app_layer.frames_missed", self.frames_missed),
             ("ips.blocked", self.dropped),
+            ("app_layer.expectations", self.expected),
+            ("app_layer.expectations_dropped", self.expected_dropped),
+            ("file_store.unstorable", self.files_unstorable),
         ];
         all.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
         for (section, counts) in [

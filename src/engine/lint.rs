@@ -76,9 +76,6 @@ const fn code(name: &'static str, what: &'static str, remedy: &'static str) -> C
     Code { name, what, remedy }
 }
 
-/// Worth below which a literal is in most traffic (see [`crate::detect::literal`]): two or three common bytes.
-const COMMON: u32 = 80;
-
 /// Worth from which a literal is rare enough: a rarer one makes no rule faster.
 const RARE: u32 = 160;
 

@@ -1,15 +1,16 @@
 //! Rules from text: files in, a rule set out, and everything that was wrong with them.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::bits::{Bits, RuleAt};
 use super::lint;
 use crate::detect::compile::CompileNumber;
 use crate::detect::prefilter::Build;
 use crate::detect::sets::By;
-use crate::detect::{Compiler, Environment, Refused, Registry, Rule, RuleSet, Tables};
+use crate::detect::{Compiler, Environment, Refused, Registry, Rule, RuleFiles, RuleSet, Tables};
 use crate::rules::classification::Classifications;
 use crate::rules::file::RuleText;
 use crate::rules::{Action, Report, RuleAst, RuleError, RuleFile, Vars, parse_rule};
@@ -87,8 +88,47 @@ pub struct LoadOptions<'o> {
     pub prefilter: Build,
     /// What rules look up: data sets, reputation, countries.
     pub tables: &'o Tables,
+    /// Where files that rules name are looked for, behind the folder of the rule's own file.
+    pub folders: &'o [PathBuf],
     /// Looks for what is slow or contradictory too ([`super::lint`]).
     pub lint: bool,
+}
+
+/// Bytes of a file that a rule names beyond which it is refused.
+const FILE_MAX: u64 = 256 << 20;
+
+/// Files beside the file of rules that is being loaded, and in the folders of the configuration.
+struct Files<'o> {
+    beside: Mutex<PathBuf>,
+    folders: &'o [PathBuf],
+}
+
+impl Files<'_> {
+    fn folder(&self) -> std::sync::MutexGuard<'_, PathBuf> {
+        self.beside.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl RuleFiles for Files<'_> {
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let beside = self.folder().clone();
+        let mut fault = io::Error::from(io::ErrorKind::NotFound);
+        for folder in std::iter::once(&beside).chain(self.folders) {
+            match std::fs::File::open(folder.join(name)) {
+                Ok(file) => {
+                    let mut bytes = Vec::new();
+                    file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+                    if bytes.len() as u64 > FILE_MAX {
+                        return Err(io::Error::other(format!("larger than {FILE_MAX} bytes")));
+                    }
+                    return Ok(bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => fault = error,
+            }
+        }
+        Err(fault)
+    }
 }
 
 /// The version of the rule language that `requires` is held against: that of Suricata's user guide.
@@ -107,7 +147,9 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
             Some((name.to_owned(), (class.description.clone(), class.priority)))
         })
         .collect();
+    let lists = Files { beside: Mutex::default(), folders: options.folders };
     let environment = Environment {
+        files: &lists,
         classes: &classes,
         pcre_limits: options.pcre_limits,
         features: options.features,
@@ -125,6 +167,7 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
     for (at, (source, file)) in sources.iter().zip(&files).enumerate() {
         compiler.names.sets.folder =
             Path::new(&source.name).parent().map(Path::to_path_buf).unwrap_or_default();
+        lists.folder().clone_from(&compiler.names.sets.folder);
         disabled += file.disabled;
         for fault in &file.faults {
             refused += 1;
@@ -326,6 +369,7 @@ pub(super) mod tests {
             pcre_limits: (3500, 1500),
             prefilter: crate::detect::prefilter::Everything::build,
             tables: &Tables::default(),
+            folders: &[],
             lint: true,
         };
         let source = Source { name: "t.rules".to_owned(), bytes: text.as_bytes().to_vec() };

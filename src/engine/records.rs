@@ -7,7 +7,7 @@ use crate::detect::rule::{Rule, Target};
 use crate::flow::{Flow, FlowAction, Protocols};
 use crate::json::JsonWriter;
 use crate::output::eve::{
-    AlertRecord, Anomaly, DropRecord, FlowInAlert, FlowRecord, FrameRecord, Payload, TcpRecord,
+    AlertRecord, Anomaly, DropRecord, FileNote, FlowInAlert, FlowRecord, FrameRecord, Payload, TcpRecord,
     TcpSessionRecord, VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo,
     write_files, write_flow_event, write_flow_in_alert, write_frame, write_payload, write_verdict,
 };
@@ -79,6 +79,7 @@ impl Recorder {
         let mut header = packet_header(packet, "alert");
         header.ethernet = packet.ethernet.filter(|_| self.config.ethernet);
         header.flow_id = flow.map(|flow| flow.id.0);
+        header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
@@ -119,7 +120,12 @@ impl Recorder {
             && let Some(tx) = event.tx
         {
             tx.log_in_alert(&mut self.out);
-            write_files(tx.files(event.dir), tx.id(), &mut self.out);
+            // what was told in a record of its own is told
+            let files = tx.files(event.dir);
+            let from =
+                flow.map_or(0, |flow| usize::from(flow.inspected.recorded(tx.id()).files[event.dir.index()]));
+            let note = |nth: usize| note(*flow, tx.id(), event.dir, from + nth, self.config.stores);
+            write_files(files.get(from..).unwrap_or_default(), tx.id(), note, &mut self.out);
         }
         if let Some(flow) = flow {
             write_app_proto(&app_proto(flow, protocols), &mut self.out);
@@ -219,6 +225,7 @@ impl Recorder {
         let community = self.community_of(packet, flow);
         let mut header = packet_header(packet, "drop");
         header.flow_id = flow.map(|flow| flow.id.0);
+        header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.community_id = community.as_deref();
         write_header(&header, &mut self.out);
         write_drop(&DropRecord::of(packet, reason), &mut self.out);
@@ -254,6 +261,7 @@ impl Recorder {
         let community = self.community_of(packet, flow);
         let mut header = packet_header(packet, "anomaly");
         header.flow_id = flow.map(|flow| flow.id.0);
+        header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.community_id = community.as_deref();
         header.tx_id = tx;
         write_header(&header, &mut self.out);
@@ -298,7 +306,7 @@ impl Recorder {
         flow: &Flow,
         dir: Direction,
         tx: &dyn Transaction,
-        file: &crate::app::File,
+        (file, note): (&crate::app::File, &FileNote),
         protocols: &Protocols,
     ) -> &[u8] {
         self.out.clear();
@@ -311,7 +319,7 @@ impl Recorder {
         write_header(&header, &mut self.out);
         tx.log_in_alert(&mut self.out);
         write_app_proto(&app_proto(flow, protocols), &mut self.out);
-        write_fileinfo(file, tx.id(), &mut self.out);
+        write_fileinfo(file, tx.id(), note, &mut self.out);
         self.finish()
     }
 
@@ -323,6 +331,7 @@ impl Recorder {
         let header = EventHeader {
             timestamp: flow.last,
             flow_id: Some(flow.id.0),
+            parent_id: flow.parent.map(|parent| parent.0),
             event_type: "flow",
             vlan: flow.vlans.as_slice(),
             src: Some(flow.client),
@@ -527,6 +536,19 @@ fn exception_target(reason: Reason) -> &'static str {
     }
 }
 
+/// What rules want of a file; nothing when files are not stored.
+pub fn note(flow: Option<&Flow>, tx: u64, dir: Direction, nth: usize, stores: bool) -> FileNote {
+    let mut note = FileNote::default();
+    let Some(flow) = flow.filter(|flow| stores && flow.inspected.has_marks()) else { return note };
+    for mark in flow.inspected.marks_on(tx, dir, nth) {
+        note.storing = true;
+        if !note.sids.contains(&mark.sid) {
+            note.sids.push(mark.sid);
+        }
+    }
+    note
+}
+
 /// What the flow speaks, by the names of its protocols.
 pub fn app_proto<'p>(flow: &Flow, protocols: &'p Protocols) -> AppProto<'p> {
     let name = |id| protocols.name(id);
@@ -587,6 +609,7 @@ fn flow_header<'a>(
     EventHeader {
         timestamp: packet.timestamp,
         flow_id: Some(flow.id.0),
+        parent_id: flow.parent.map(|parent| parent.0),
         pcap_cnt: number_of(packet),
         event_type,
         vlan: flow.vlans.as_slice(),

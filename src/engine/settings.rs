@@ -1,8 +1,11 @@
 //! What the engine is told: the sections of the configuration, each in the words of its stage.
 
+use std::sync::Arc;
+
 use crate::decode::DecodeConfig;
 use crate::detect::DetectConfig;
 use crate::flow::FlowConfig;
+use crate::output::FileStore;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
 
@@ -27,6 +30,19 @@ pub struct EngineConfig {
     pub records: RecordConfig,
     /// Rules are measured (`--profile`).
     pub profile: bool,
+    /// Where files are stored.
+    pub file_store: Option<FileStoreConfig>,
+}
+
+/// How files are stored.
+#[derive(Clone, Debug)]
+pub struct FileStoreConfig {
+    /// Every file, not only those that rules name.
+    pub force: bool,
+    /// Bytes of a stream that files are taken from, where that is more than for other streams; 0 is no limit.
+    pub depth: Option<u64>,
+    /// The folder.
+    pub store: Arc<FileStore>,
 }
 
 /// Which EVE records are written, and with what in them.
@@ -44,6 +60,8 @@ pub struct RecordConfig {
     pub flow: bool,
     /// Files.
     pub files: bool,
+    /// Files that rules name are stored.
+    pub stores: bool,
     /// Counters at the end.
     pub stats: bool,
     /// Transactions of these protocols.
@@ -71,8 +89,11 @@ impl RecordConfig {
             drop_alerts: true,
             flow: true,
             files: true,
+            stores: false,
             stats: true,
-            transactions: ["http", "http2", "dns", "tls", "quic", "smtp"].map(str::to_owned).to_vec(),
+            transactions: ["http", "http2", "dns", "tls", "quic", "smtp", "ssh", "ftp"]
+                .map(str::to_owned)
+                .to_vec(),
             community_id: None,
             metadata: true,
             ethernet: false,

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use super::collector::{AlertFacts, Batch};
 use super::counters::Counters;
 use super::flow_end::EndHeaders;
-use super::records::{AlertEvent, Recorder, exception_verdict, icmp_of, transcript};
+use super::records::{self, AlertEvent, Recorder, exception_verdict, icmp_of, transcript};
 use super::settings::EngineConfig;
-use crate::app::{DONE, Frames, Transaction};
+use crate::app::{DONE, File, FileState, Frames, Transaction};
 use crate::capture::Frame;
 use crate::decode::{Decoder, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
+use crate::flow::inspected::{MarkedFiles, StoreMark};
 use crate::flow::table::Found;
 use crate::flow::{
-    AppLayer, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged, Vars,
+    AppLayer, Expectations, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged,
+    Vars,
 };
-use crate::output::eve::{Anomaly, VerdictAction};
+use crate::output::eve::{Anomaly, FileNote, VerdictAction};
 use crate::rules::Action;
 use crate::stream::{Memory, Segment, Session, StreamEvents};
 use crate::types::{Direction, Proto, Timestamp};
@@ -49,6 +51,7 @@ struct Lane {
     protocols: Arc<Protocols>,
     flows: FlowTable,
     memory: Memory,
+    expectations: Expectations,
     detector: Detector,
     recorder: Recorder,
     /// `None`: what spans flows is judged by the collector.
@@ -112,6 +115,7 @@ impl Worker {
             lane: Lane {
                 flows: FlowTable::new(config.flow),
                 memory: Memory::default(),
+                expectations: Expectations::default(),
                 detector,
                 recorder,
                 hosts,
@@ -353,6 +357,7 @@ impl Lane {
         });
         let flow = Box::new(Flow {
             id: flow_id(&key, packet.timestamp, packet.number),
+            parent: None,
             key,
             client,
             server,
@@ -448,6 +453,7 @@ impl Lane {
         let Some(mut session) = flow.session.take() else { return dir };
         let ports = (flow.client.port, flow.server.port);
         let mut side = side;
+        let announced = session.known_to(side) > 0 && self.announced(flow, now);
         let mut done = flow.app.stream(&self.protocols, &session, side, ports, now, acknowledged);
         if done.reversed {
             if session.midstream() {
@@ -462,7 +468,9 @@ impl Lane {
             done.error = done.error.or(again.error);
             done.opaque |= again.opaque;
             done.flush |= again.flush;
+            done.bypass |= again.bypass;
         }
+        done.recognised |= announced;
         if done.recognised
             && let Some(id) = flow.app.protocol()
         {
@@ -490,6 +498,29 @@ impl Lane {
             self.work_off(flow);
         }
         dir
+    }
+
+    /// Whether another flow has announced this one: then what it speaks is known.
+    fn announced(&mut self, flow: &mut Flow, now: Timestamp) -> bool {
+        if self.expectations.is_empty() || flow.app.protocol().is_some() || flow.app.original().is_some() {
+            return false;
+        }
+        let Some(announced) = self.expectations.take(flow, now) else { return false };
+        let ports = (flow.client.port, flow.server.port);
+        flow.parent = Some(announced.parent);
+        flow.app.expect(&self.protocols, announced.protocol, &*announced.context, ports, flow.proto);
+        true
+    }
+
+    /// Waits for what the flow has announced.
+    fn expect(&mut self, flow: &mut Flow, now: Timestamp) {
+        for expected in flow.app.take_expected() {
+            if let Some(protocol) = self.protocols.named(expected.protocol) {
+                self.counters.expected += 1;
+                self.expectations.add(flow, expected, protocol, now);
+            }
+        }
+        self.counters.expected_dropped = self.expectations.dropped;
     }
 
     /// Another protocol follows: rules see what its transactions have become, and they are recorded, as none of it will be there
@@ -520,6 +551,7 @@ impl Lane {
     ) {
         if done.moved {
             self.moved(flow, side);
+            self.expect(flow, flow.last);
         }
         flow.inspected.flush[side.index()] |= done.flush;
         if done.recognised {
@@ -537,6 +569,8 @@ impl Lane {
                 self.exception(flow, policy, Reason::ApplayerError, findings);
             }
         }
+        // this packet is still looked at
+        flow.bypassed |= done.bypass && self.config.stream.bypass;
         if flow.app.has_events() {
             findings.layer_events.extend(flow.app.take_events().into_iter().map(|(_, event)| event));
         }
@@ -550,11 +584,11 @@ impl Lane {
         let Some(transactions) = flow.app.transactions() else { return };
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
-            // events are seen by rules on either side
-            flow.inspected.moved[side.opposite().index()] |= !tx.events().is_empty() || tx.is_shared();
-            if tx.progress(side.opposite()) == DONE && !flow.inspected.is_done(tx.id(), side.opposite()) {
-                flow.inspected.moved[side.opposite().index()] |= tx.concerns(side.opposite());
-            }
+            // events are seen by rules on either side, and what one side says may be a step of the other
+            let other = side.opposite();
+            let stepped =
+                tx.concerns(other) && tx.progress(other) > flow.inspected.tx(tx.id())[other.index()].progress;
+            flow.inspected.moved[other.index()] |= stepped || !tx.events().is_empty() || tx.is_shared();
             if tx.progress(side) == DONE && tx.concerns(side) && tx.ends_stream_chunk(side) {
                 let inspected = &mut flow.inspected.tx(tx.id())[side.index()];
                 if !inspected.done {
@@ -576,8 +610,10 @@ impl Lane {
             return dir;
         }
         let ports = (flow.client.port, flow.server.port);
-        let done =
+        let announced = !packet.payload.is_empty() && self.announced(flow, packet.timestamp);
+        let mut done =
             flow.app.datagram(&self.protocols, Proto::UDP, dir, ports, packet.payload, packet.timestamp);
+        done.recognised |= announced;
         if done.reversed {
             flow.swap();
             dir = dir.opposite();
@@ -702,6 +738,9 @@ impl Lane {
                 let recorded = flow.inspected.recorded(id);
                 flow.inspected
                     .set_recorded(id, crate::flow::inspected::Recorded { logged: true, ..recorded });
+            }
+            if let Some(flow) = &mut flow {
+                self.mark(rule, found, dir, flow);
             }
             if !rule.noalert && judgement != Judgement::Silent && action != Action::Config {
                 if alerts.len() < self.config.detect.alerts_max {
@@ -900,6 +939,7 @@ impl Lane {
         }
         let Some(id) = flow.app.parser_protocol() else { return };
         let name = self.protocols.name(id);
+        let (event_type, logger) = (self.protocols.event_type(id), self.protocols.logger(id));
         let Some(transactions) = flow.app.transactions() else { return };
         let mut done: smallvec::SmallVec<[u64; 4]> = smallvec::SmallVec::new();
         let mut marks: smallvec::SmallVec<[(u64, crate::flow::inspected::Recorded); 4]> =
@@ -919,9 +959,8 @@ impl Lane {
             if (finished == [true; 2] || ending) && !recorded.logged {
                 recorded.logged = true;
                 *self.counters.transactions.entry(name).or_default() += 1;
-                if self.recorder.config.transactions.iter().any(|wanted| wanted == name) {
+                if self.recorder.config.transactions.iter().any(|wanted| wanted == logger) {
                     for nth in 0..tx.records() {
-                        let event_type = self.protocols.event_type(id);
                         let line = self.recorder.transaction(packet, flow, tx, nth, event_type);
                         self.batch.push(self.number, line, None);
                     }
@@ -947,6 +986,20 @@ impl Lane {
         }
         for (id, recorded) in marks {
             flow.inspected.set_recorded(id, recorded);
+        }
+        let depth = self.config.file_store.as_ref().and_then(|store| store.depth);
+        if let (Some(depth), Some(session)) = (depth, &mut flow.session) {
+            let carries = |dir| {
+                let all = flow.app.transactions().into_iter().flat_map(|transactions| {
+                    (0..transactions.count()).filter_map(|nth| transactions.at(nth))
+                });
+                all.into_iter().any(|tx| !tx.files(dir).is_empty())
+            };
+            for dir in Direction::BOTH {
+                if carries(dir) {
+                    session.deepen(dir, depth);
+                }
+            }
         }
         flow.inspected.unrecorded =
             !ending && flow.app.transactions().is_some_and(|t| t.count() > done.len());
@@ -990,18 +1043,84 @@ impl Lane {
         recorded: &mut crate::flow::inspected::Recorded,
         ending: bool,
     ) {
-        let files = tx.files(dir);
-        let from = usize::from(recorded.files[dir.index()]).min(files.len());
-        for file in &files[from..] {
-            if file.state == crate::app::FileState::Opened && !ending {
+        // what rules want of a file is known once they were asked
+        let asked = !flow.inspected.moved[dir.index()]
+            || flow.action != FlowAction::None
+            || flow.no_payload
+            || flow.bypassed;
+        if !asked && !ending {
+            return;
+        }
+        for (nth, file) in tx.files(dir).iter().enumerate() {
+            if file.state == FileState::Opened && !ending {
                 break;
             }
-            recorded.files[dir.index()] += 1;
-            if self.recorder.config.files {
-                let line = self.recorder.file(packet, flow, dir, tx, file, &self.protocols);
-                self.batch.push(self.number, line, None);
+            let told = nth < usize::from(recorded.files[dir.index()]);
+            let bit = 1u128.checked_shl(nth as u32).unwrap_or(0);
+            let tried = recorded.stored[dir.index()] & bit != 0;
+            let mut note = FileNote::default();
+            if let Some(store) = &self.config.file_store
+                && !tried
+            {
+                note = records::note(Some(flow), tx.id(), dir, nth, true);
+                note.storing |= store.force;
+            }
+            if told && !note.storing {
+                continue;
+            }
+            if std::mem::take(&mut note.storing) {
+                recorded.stored[dir.index()] |= bit;
+                note.stored = self.store(flow, tx.id(), dir, nth, file);
+            }
+            if !told {
+                recorded.files[dir.index()] = u16::try_from(nth + 1).unwrap_or(u16::MAX);
+            }
+            let record = self.recorder.config.files && !told;
+            if record || note.stored.is_some() {
+                let line = self.recorder.file(packet, flow, dir, tx, (file, &note), &self.protocols);
+                if let (Some(id), Some(sha256), Some(store)) =
+                    (note.stored, &file.sha256, &self.config.file_store)
+                {
+                    store.store.info(sha256, packet.timestamp.0 / 1_000_000_000, id, line);
+                }
+                if record {
+                    self.batch.push(self.number, line, None);
+                }
             }
         }
+    }
+
+    /// Stores a file; its number when it is there now. What cannot be stored is counted.
+    fn store(&mut self, flow: &Flow, tx: u64, dir: Direction, nth: usize, file: &File) -> Option<u64> {
+        let store = self.config.file_store.as_ref()?;
+        let (Some(content), Some(sha256)) = (&file.content, &file.sha256) else {
+            self.counters.files_unstorable += 1;
+            return None;
+        };
+        // the same for any number of workers
+        store.store.store(sha256, content.bytes()).then(|| file_id(flow.id, tx, dir, nth))
+    }
+
+    /// Notes the files that a match wants to have stored.
+    fn mark(&self, rule: &crate::detect::Rule, found: &Match, dir: Direction, flow: &mut Flow) {
+        use crate::detect::rule::{FileDirection, FileScope};
+        let (Some(store), Some(tx), true) = (rule.file_store, found.tx, self.config.file_store.is_some())
+        else {
+            return;
+        };
+        let toward = match store.dir {
+            Some(FileDirection::Matched) => Some(dir),
+            Some(FileDirection::Is(dir)) => Some(dir),
+            None => None,
+        };
+        let matched = flow.inspected.tx(tx)[dir.index()].files_from(found.rule).checked_sub(1);
+        let one = matched.and_then(|nth| u16::try_from(nth).ok());
+        let files = match (store.scope, store.dir, one) {
+            (FileScope::File, Some(FileDirection::Matched), Some(nth)) => MarkedFiles::One(tx, nth),
+            (FileScope::File | FileScope::Transaction, ..) => MarkedFiles::Transaction(tx),
+            (FileScope::Flow, ..) => MarkedFiles::From(tx),
+        };
+        flow.inspected.mark(StoreMark { dir: toward, files, sid: rule.meta.sid });
     }
 
     /// Gives back what of the streams was parsed and inspected.
@@ -1134,6 +1253,14 @@ fn candidate(found: &Match, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<
         tx,
         ports: packet.ports(),
     })
+}
+
+/// A number for a stored file, the same for any number of workers and any run.
+fn file_id(flow: FlowId, tx: u64, dir: Direction, nth: usize) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hasher = std::hash::DefaultHasher::new();
+    (flow.0, tx, dir.index(), nth).hash(&mut hasher);
+    (hasher.finish() >> 32).max(1)
 }
 
 /// The same for any number of workers and any run: made of the key and the first packet. Fits into a JSON number (53 bits).

@@ -79,6 +79,11 @@ impl Protocols {
         self.event_types.get(usize::from(id.0)).copied().unwrap_or("unknown")
     }
 
+    /// The entry under `eve-log.types` that switches a protocol's records on.
+    pub fn logger(&self, id: ProtocolId) -> &'static str {
+        self.entry(id).map_or("unknown", |(_, protocol, _)| protocol.logger())
+    }
+
     /// Whether records name its events in capitals.
     pub fn events_in_capitals(&self, id: ProtocolId) -> bool {
         self.entry(id).is_some_and(|(_, protocol, _)| protocol.events_in_capitals())
@@ -98,7 +103,8 @@ impl Protocols {
         self.list.iter().find(|(known, ..)| *known == id)
     }
 
-    fn named(&self, name: &str) -> Option<ProtocolId> {
+    /// The protocol of that name, if it is switched on.
+    pub fn named(&self, name: &str) -> Option<ProtocolId> {
         self.list.iter().find(|(_, p, _)| p.name() == name).map(|(id, ..)| *id)
     }
 }
@@ -143,6 +149,8 @@ pub struct Advance {
     pub opaque: bool,
     /// The raw stream of this side is worth inspecting now.
     pub flush: bool,
+    /// Nothing more of it need be looked at at all.
+    pub bypass: bool,
     /// The first bytes came from the server: client and server must be swapped.
     pub reversed: bool,
     /// Recognised, and not fed yet: what the other side said before comes first.
@@ -283,6 +291,31 @@ impl AppLayer {
     /// Whether there are such events.
     pub fn has_events(&self) -> bool {
         !self.events.is_empty()
+    }
+
+    /// The flow was announced by another: what it speaks is known before its first byte.
+    pub fn expect(
+        &mut self,
+        protocols: &Protocols,
+        id: ProtocolId,
+        context: &(dyn std::any::Any + Send + Sync),
+        ports: (u16, u16),
+        transport: Proto,
+    ) {
+        let Some((_, _, factory)) = protocols.entry(id) else { return };
+        self.parser =
+            Some(factory.expected(context).unwrap_or_else(|| factory.parser(transport, ports.0, ports.1)));
+        self.protocol = Some(id);
+        self.by_side = [Some(id); 2];
+        self.side_done = [true; 2];
+        self.given_up = [false; 2];
+        self.unknown = [false; 2];
+        self.failed = false;
+    }
+
+    /// Flows that the parser has read the announcement of since the last call.
+    pub fn take_expected(&mut self) -> Vec<crate::app::Expected> {
+        self.parser.as_deref_mut().map(|parser| parser.take_expected()).unwrap_or_default()
     }
 
     /// Feeds what has become readable of one side of a TCP session. `acknowledged`: if it has ended, the other side knows.
@@ -464,6 +497,7 @@ impl AppLayer {
                     self.opaque = true;
                     self.given_up = [true; 2];
                     done.opaque = true;
+                    done.bypass = parsed.bypass;
                 }
                 if let Some(change) = parsed.change {
                     done.changed |= self.change(protocols, change);

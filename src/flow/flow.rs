@@ -93,6 +93,8 @@ impl Tagged {
 pub struct Flow {
     /// Its id.
     pub id: FlowId,
+    /// The flow that announced it.
+    pub parent: Option<FlowId>,
     /// Its key in the table.
     pub key: FlowKey,
     /// Who opened it.

@@ -17,7 +17,65 @@ pub struct TxInspected {
     pub matched: SmallVec<[u32; 2]>,
     /// Per growing buffer (list and number): how far it was searched by the prefilter.
     pub searched: SmallVec<[((u16, u16), u64); 2]>,
+    /// Per rule on files that matched: the first file that it has not matched on.
+    files: SmallVec<[(u32, u16); 1]>,
 }
+
+impl TxInspected {
+    /// The first file that the rule is still to be tried on.
+    pub fn files_from(&self, rule: u32) -> usize {
+        self.files.iter().find(|(known, _)| *known == rule).map_or(0, |(_, from)| usize::from(*from))
+    }
+
+    /// Remembers it.
+    pub fn set_files_from(&mut self, rule: u32, from: usize) {
+        let from = u16::try_from(from).unwrap_or(u16::MAX);
+        match self.files.iter_mut().find(|(known, _)| *known == rule) {
+            Some((_, known)) => *known = from,
+            None => self.files.push((rule, from)),
+        }
+    }
+}
+
+/// Files of a flow that a rule wants to have stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreMark {
+    /// Going that way; `None`: both.
+    pub dir: Option<crate::types::Direction>,
+    /// Which.
+    pub files: MarkedFiles,
+    /// The rule.
+    pub sid: u32,
+}
+
+/// The files that a [`StoreMark`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkedFiles {
+    /// That file of that transaction.
+    One(u64, u16),
+    /// All of that transaction.
+    Transaction(u64),
+    /// All of that transaction and of later ones.
+    From(u64),
+}
+
+impl MarkedFiles {
+    fn contains(self, tx: u64, nth: usize) -> bool {
+        match self {
+            MarkedFiles::One(id, file) => id == tx && usize::from(file) == nth,
+            MarkedFiles::Transaction(id) => id == tx,
+            MarkedFiles::From(first) => tx >= first,
+        }
+    }
+
+    /// Whether nothing of it is left when that transaction is gone.
+    fn ends_with(self, tx: u64) -> bool {
+        matches!(self, MarkedFiles::One(id, _) | MarkedFiles::Transaction(id) if id == tx)
+    }
+}
+
+/// Marks kept of a flow.
+const MARKS_MAX: usize = 256;
 
 /// What was recorded of a transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +86,8 @@ pub struct Recorded {
     pub events: u16,
     /// Files that were told, by direction.
     pub files: [u16; 2],
+    /// Files that were stored, or that storing was tried of: bit `n` of file `n`, by direction.
+    pub stored: [u128; 2],
 }
 
 /// A live transaction.
@@ -56,6 +116,8 @@ pub struct Inspected {
     pub moved: [bool; 2],
     /// Some transaction may have to be recorded or removed.
     pub unrecorded: bool,
+    /// Files that rules want to have stored.
+    marks: Vec<StoreMark>,
     /// Live transactions, in the order of their ids.
     txs: VecDeque<TxMemory>,
 }
@@ -84,10 +146,42 @@ impl Inspected {
     /// Forgets all transactions: others with the same ids follow.
     pub fn forget_all(&mut self) {
         self.txs.clear();
+        self.marks.retain_mut(|mark| match &mut mark.files {
+            MarkedFiles::From(first) => {
+                *first = 0;
+                true
+            }
+            MarkedFiles::One(..) | MarkedFiles::Transaction(_) => false,
+        });
+    }
+
+    /// Notes files that a rule wants to have stored.
+    pub fn mark(&mut self, mark: StoreMark) {
+        if self.marks.len() < MARKS_MAX && !self.marks.contains(&mark) {
+            self.marks.push(mark);
+        }
+    }
+
+    /// Whether some rule wants any file of this flow to be stored.
+    pub fn has_marks(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    /// The rules that want that file to be stored.
+    pub fn marks_on(
+        &self,
+        tx: u64,
+        dir: crate::types::Direction,
+        nth: usize,
+    ) -> impl Iterator<Item = &StoreMark> {
+        self.marks
+            .iter()
+            .filter(move |mark| mark.dir.is_none_or(|wanted| wanted == dir) && mark.files.contains(tx, nth))
     }
 
     /// Forgets a transaction.
     pub fn forget(&mut self, id: u64) {
+        self.marks.retain(|mark| !mark.files.ends_with(id));
         if let Ok(at) = self.find(id) {
             self.txs.remove(at);
         }

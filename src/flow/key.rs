@@ -15,6 +15,11 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
+    /// The VLANs that tell its network from others; zeros when they do not count.
+    pub fn vlans(&self) -> [u16; 3] {
+        self.vlans
+    }
+
     /// The key of a packet and whether its source is the key's lower end; `None` for what has no flow (not IP, a
     /// fragment that is not whole).
     pub fn of(packet: &Packet<'_>, use_vlans: bool) -> Option<(FlowKey, bool)> {

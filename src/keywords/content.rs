@@ -39,8 +39,6 @@ pub(super) static REPLACE: Row = row(
     replace,
 );
 pub(super) static PREFILTER: Row = row("prefilter", "The test before it is tried early.", prefilter);
-pub(super) static FILESTORE: Row =
-    row("filestore", "There is a file; it is not stored by this engine.", filestore);
 pub(super) static BYPASS: Row = row("bypass", "A match takes the flow out of inspection.", bypass);
 pub(super) static CONFIG: Row =
     row("config", "Switches the record of the transaction off (logging disable, type tx, scope tx).", config);
@@ -354,14 +352,6 @@ fn bypass(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), Rule
     Ok(())
 }
 
-fn filestore(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    if let Some(value) = &option.value {
-        split_commas(value)?;
-    }
-    rule.tx_tests.push(super::file::any());
-    Ok(())
-}
-
 fn config(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
     let value = plain(option)?;
     let parts = split_commas(&value)?;
@@ -446,7 +436,6 @@ mod tests {
             "content:\"a\"; prefilter;",
             "dsize:3; prefilter;",
             "content:\"a\"; bypass; bypass;",
-            "filestore; filestore:request,flow;",
         ]);
     }
 

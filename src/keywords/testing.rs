@@ -227,6 +227,19 @@ pub(super) fn with<R>(
     with_builder(names, options, look)
 }
 
+/// One list of digests, whatever its length.
+struct Lists;
+
+impl crate::detect::RuleFiles for Lists {
+    fn read(&self, name: &str) -> std::io::Result<Vec<u8>> {
+        match name {
+            "bad.md5" => Ok(b"# bad\n900150983cd24fb0d6963f7d28e17f72  abc.txt\r\n\n".to_vec()),
+            "broken.md5" => Ok(b"900150983cd24fb0d6963f7d28e17f72\nnonsense\n".to_vec()),
+            _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
+        }
+    }
+}
+
 /// The same with names that other rules know.
 pub(super) fn with_names<R>(
     options: &str,
@@ -244,6 +257,7 @@ fn with_builder<'r, R>(
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     let environment = ENVIRONMENT.get_or_init(|| Environment {
         classes: classes(),
+        files: &Lists,
         pcre_limits: (0, 0),
         features: &[],
         version: (8, 0, 1),
@@ -403,8 +417,14 @@ pub(super) fn ipv4_test(options: &str, change: impl FnOnce(&mut [u8])) -> bool {
 
 /// Whether they hold for a plain IPv4 header, with these tables.
 pub(super) fn ipv4_test_with(options: &str, tables: &'static Tables) -> bool {
-    let environment =
-        Environment { classes: classes(), pcre_limits: (0, 0), features: &[], version: (8, 0, 1), tables };
+    let environment = Environment {
+        classes: classes(),
+        pcre_limits: (0, 0),
+        features: &[],
+        version: (8, 0, 1),
+        tables,
+        files: &Lists,
+    };
     let mut names = Names::default();
     let mut rule = RuleBuilder::new(registry(), &mut names, &environment, RuleProtocol::Ip(None));
     apply(&mut rule, options).unwrap_or_else(|error| panic!("{options}: {error:?}"));

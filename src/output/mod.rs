@@ -9,11 +9,13 @@ pub mod community_id;
 pub mod eve;
 pub mod event;
 pub mod fast;
+pub mod file_store;
 pub mod stats;
 pub mod summary;
 pub mod writer;
 
 pub use community_id::community_id;
 pub use event::{AppProto, EventHeader, FullIp, TunnelInfo, close_event, pkt_src, write_header};
+pub use file_store::FileStore;
 pub use summary::{AlertRow, Summary};
 pub use writer::{LineSender, LineWriter, WhenFull, WriterOptions};

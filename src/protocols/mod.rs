@@ -7,6 +7,8 @@ mod ber;
 pub mod dcerpc;
 pub mod dhcp;
 pub mod dns;
+pub mod ftp;
+pub mod ftp_data;
 mod hello;
 pub mod http;
 pub mod http2;
@@ -19,6 +21,7 @@ pub mod sip;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+pub mod ssh;
 pub mod telnet;
 #[cfg(test)]
 mod testing;
@@ -32,7 +35,10 @@ pub static ALL: &[ProtocolEntry] = &[
     http::ENTRY,
     http2::ENTRY,
     tls::ENTRY,
+    ssh::ENTRY,
     smtp::ENTRY,
+    ftp::ENTRY,
+    ftp_data::ENTRY,
     smb::ENTRY,
     dcerpc::ENTRY,
     dns::ENTRY,

@@ -111,6 +111,8 @@ pub(super) struct Side {
     /// Nothing more is put together.
     pub(super) stopped: bool,
     pub(super) depth_reached: bool,
+    /// Another depth than the configuration's.
+    pub(super) depth: Option<u64>,
     pub(super) gap: bool,
     /// Stream offset below which nobody asks for bytes any more.
     pub(super) released: u64,
@@ -146,8 +148,6 @@ pub struct Session {
     reassembly_accounted: u64,
     inline: bool,
     over: bool,
-    /// What the protocol that is spoken says in place of the configuration, bytes, 0 without a limit.
-    depth: Option<u64>,
 }
 
 impl Session {
@@ -169,7 +169,6 @@ impl Session {
             reassembly_accounted: 0,
             inline: config.inline,
             over: false,
-            depth: None,
         }
     }
 
@@ -291,7 +290,15 @@ impl Session {
 
     /// How much is reassembled of a direction in place of what the configuration says, bytes, 0 without a limit.
     pub fn set_depth(&mut self, depth: u64) {
-        self.depth = Some(depth);
+        self.sides.iter_mut().for_each(|side| side.depth = Some(depth));
+    }
+
+    /// The same of one direction, where it is more than now.
+    pub fn deepen(&mut self, dir: Direction, depth: u64) {
+        let known = &mut self.sides[dir.index()].depth;
+        if known.is_none_or(|known| known != 0 && (depth == 0 || depth > known)) {
+            *known = Some(depth);
+        }
     }
 
     /// Whether as much was reassembled of a direction as the configuration allows.
@@ -396,7 +403,7 @@ impl Session {
             return;
         }
         let mut bytes = payload;
-        let depth = self.depth.unwrap_or(config.depth);
+        let depth = side.depth.unwrap_or(config.depth);
         if depth != 0 {
             let room = (depth as i64).saturating_sub(offset).max(0);
             if room < bytes.len() as i64 {

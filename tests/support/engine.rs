@@ -145,6 +145,7 @@ impl Make<'_> {
             prefilter: self.prefilter,
             features: &configure::features(&config),
             tables: &Tables::default(),
+            folders: &[],
             lint: false,
         };
         let loaded = load(&self.sources, &options);

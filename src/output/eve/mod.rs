@@ -12,7 +12,7 @@ pub use alert::{
     AlertRecord, FlowInAlert, Payload, VerdictAction, rule_metadata, write_alert, write_flow_in_alert,
     write_payload, write_verdict,
 };
-pub use fileinfo::{write_fileinfo, write_files};
+pub use fileinfo::{FileNote, write_fileinfo, write_files};
 pub use flow::{FlowRecord, TcpRecord, TcpSessionRecord, write_flow_event};
 pub use frame::{FrameRecord, write_frame};
 pub use packet::{Anomaly, DropRecord, IpFields, TransportFields, write_anomaly, write_drop};

@@ -2,23 +2,11 @@
 
 use super::uri::{BadEscape, Decoding};
 use crate::app::Settings;
+use crate::app::body::BodyLimits;
 use crate::app::file::Digests;
 
 /// Most bytes of one body kept, whatever the configuration says.
 const BODY_KEPT_MAX: usize = 4 << 20;
-
-/// Limits of one direction's bodies.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::protocols) struct BodyLimits {
-    /// Bytes of a body that are looked at; what follows is counted only. `u64::MAX` for no limit.
-    pub(in crate::protocols) limit: u64,
-    /// Bytes kept at once.
-    pub(in crate::protocols) kept_max: usize,
-    /// See [`crate::app::Body::inspect_min`].
-    pub(in crate::protocols) inspect_min: usize,
-    /// See [`crate::app::Body::window`].
-    pub(in crate::protocols) window: usize,
-}
 
 /// The settings of the protocol.
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +89,7 @@ impl Config {
             field_max: size("meta-field-limit", 18_432).clamp(256, 1 << 20) as usize,
             headers_max: size("headers-limit", 1024).clamp(1, 1 << 16) as usize,
             tx_max: size("max-tx", 512).clamp(1, 1 << 16) as usize,
-            digests: Digests {
-                md5: settings.flag("hash-md5").unwrap_or(false),
-                sha1: settings.flag("hash-sha1").unwrap_or(false),
-                sha256: settings.flag("hash-sha256").unwrap_or(false),
-            },
+            digests: Digests::new(settings),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The files of one direction of a transaction.
 
-use super::body::Kept;
-use super::config::BodyLimits;
+use crate::app::body::{BodyLimits, Kept};
 use crate::app::file::{Digesting, Digests, File, FileState};
 
 /// Files in one direction, the last of them perhaps still open.
@@ -60,6 +59,7 @@ impl Files {
         if let (true, Some(file)) = (self.open, self.list.last_mut()) {
             file.size += bytes.len() as u64;
             self.digesting.update(bytes);
+            self.digesting.note(file);
             if let Some(kept) = self.kept.last_mut() {
                 kept.add(bytes, limits);
             }

@@ -1,7 +1,7 @@
 //! The rule keywords of HTTP.
 
 use super::slots::*;
-use crate::app::{ProtocolId, Slot, Transaction};
+use crate::app::{DONE, ProtocolId, Slot, Transaction};
 use crate::detect::rule::TxTest;
 use crate::detect::{BufferSpec, Keyword, Kind, Place, RuleBuilder};
 use crate::rules::value::split_commas;
@@ -295,6 +295,17 @@ pub static BUFFERS: &[BufferSpec] = &[
         places: &[
             place(S, FILE_NAME_REQUEST, BODY, Kind::Multi),
             place(C, FILE_NAME_RESPONSE, BODY, Kind::Multi),
+        ],
+        check: None,
+    },
+    BufferSpec {
+        name: "file.magic",
+        aliases: &[],
+        modifier: None,
+        help: "what each file is by its first bytes, in libmagic's words",
+        places: &[
+            place(S, FILE_MAGIC_REQUEST, DONE, Kind::Multi),
+            place(C, FILE_MAGIC_RESPONSE, DONE, Kind::Multi),
         ],
         check: None,
     },

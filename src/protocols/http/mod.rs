@@ -21,7 +21,6 @@
 //! transactions, a body `*-body-limit` bytes. The parser knows nothing of rules, of flows and of time.
 
 mod bestfit;
-pub(in crate::protocols) mod body;
 pub(in crate::protocols) mod config;
 mod events;
 pub(in crate::protocols) mod files;

@@ -152,7 +152,7 @@ impl Parser for HttpParser {
                 if input.eof {
                     self.end(dir);
                 }
-                Ok(Parsed { consumed, needs: 0, change: ran.change, opaque: false })
+                Ok(Parsed { consumed, change: ran.change, ..Parsed::default() })
             }
             Err(error) => {
                 self.end(dir);

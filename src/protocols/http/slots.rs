@@ -118,4 +118,8 @@ slots! {
     FILE_SIZE_REQUEST = 45;
     /// Length of the file in the response so far, bytes.
     FILE_SIZE_RESPONSE = 46;
+    /// What each uploaded file is by its first bytes.
+    FILE_MAGIC_REQUEST = 47;
+    /// What the file in the response is by its first bytes.
+    FILE_MAGIC_RESPONSE = 48;
 }

@@ -3,13 +3,13 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::body::Kept;
-use super::config::{BodyLimits, Config};
+use super::config::Config;
 use super::files::Files;
 use super::headers::Headers;
 use super::line::{ContentRange, Host, Version};
 use super::multipart::Multipart;
 use super::slots as slot;
+use crate::app::body::{BodyLimits, Kept};
 use crate::app::{Body, DONE, File, Slot, Transaction};
 use crate::json::JsonWriter;
 use crate::types::Direction;
@@ -262,6 +262,10 @@ impl Tx {
         if message.progress < slot::LINE { None } else { filled(message.part(range)) }
     }
 
+    fn file_magic(&self, dir: Direction, nth: usize) -> Option<&[u8]> {
+        self.message(dir).files.list().get(nth)?.magic.as_deref().map(str::as_bytes)
+    }
+
     fn file_name(&self, dir: Direction, nth: usize) -> Option<&[u8]> {
         self.message(dir).files.list().get(nth).and_then(|file| filled(&file.name))
     }
@@ -282,6 +286,8 @@ impl Transaction for Tx {
             slot::REQUEST_HEADER => return request.whole(nth),
             slot::RESPONSE_HEADER => return response.whole(nth),
             slot::FILE_NAME_REQUEST => return self.file_name(Direction::ToServer, nth),
+            slot::FILE_MAGIC_REQUEST => return self.file_magic(Direction::ToServer, nth),
+            slot::FILE_MAGIC_RESPONSE => return self.file_magic(Direction::ToClient, nth),
             _ if nth > 0 => return None,
             _ => {}
         }

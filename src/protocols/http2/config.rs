@@ -1,7 +1,8 @@
 //! What of `app-layer.protocols.http2` steers the parser, read once.
 
 use crate::app::Settings;
-use crate::protocols::http::config::{BodyLimits, Config as HttpConfig};
+use crate::app::body::BodyLimits;
+use crate::protocols::http::config::Config as HttpConfig;
 
 /// The settings of the protocol.
 #[derive(Debug)]

@@ -106,6 +106,13 @@ pub static BUFFERS: &[BufferSpec] = &[
             place(C, slot::FILE_DATA_RESPONSE, IN_BODY, Kind::Body),
         ],
     ),
+    shared(
+        "file.magic",
+        &[
+            place(S, slot::FILE_MAGIC_REQUEST, DONE, Kind::Multi),
+            place(C, slot::FILE_MAGIC_RESPONSE, DONE, Kind::Multi),
+        ],
+    ),
     BufferSpec {
         name: "http2.header_name",
         aliases: &[],

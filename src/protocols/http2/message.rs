@@ -7,7 +7,7 @@ use super::body::Decoder;
 use super::config::{BODY, BODY_OF_MANY, Config};
 use super::hpack::{Item, Text};
 use crate::app::DONE;
-use crate::protocols::http::body::Kept;
+use crate::app::body::Kept;
 use crate::protocols::http::files::Files;
 use crate::protocols::http::slots::{BODY as IN_BODY, HEADERS};
 

@@ -93,6 +93,10 @@ impl Http2Tx {
         std::str::from_utf8(self.response().find(":status")?).ok()?.parse().ok()
     }
 
+    fn file_magic(&self, dir: Direction, nth: usize) -> Option<&[u8]> {
+        self.sides[dir.index()].files.list().get(nth)?.magic.as_deref().map(str::as_bytes)
+    }
+
     /// Memory held, bytes, roughly.
     pub(super) fn memory(&self) -> usize {
         size_of::<Self>() + self.sides.iter().map(Message::memory).sum::<usize>()
@@ -115,6 +119,8 @@ impl Transaction for Http2Tx {
             slot::RESPONSE_HEADER => return response.whole(nth),
             own::NAME_REQUEST => return request.name(nth),
             own::NAME_RESPONSE => return response.name(nth),
+            slot::FILE_MAGIC_REQUEST => return self.file_magic(Direction::ToServer, nth),
+            slot::FILE_MAGIC_RESPONSE => return self.file_magic(Direction::ToClient, nth),
             _ if nth > 0 => return None,
             _ => {}
         }

@@ -43,7 +43,6 @@ impl Config {
             0 => most,
             size => size.min(most),
         };
-        let flag = |key: &str| settings.flag(key).unwrap_or(false);
         Config {
             read_max: size("max-read-size"),
             write_max: size("max-write-size"),
@@ -54,7 +53,7 @@ impl Config {
             ),
             tx_max: usize::try_from(size("max-tx")).ok().filter(|max| *max > 0).unwrap_or(1024).min(65_536),
             stream_depth: size("stream-depth"),
-            digests: Digests { md5: flag("hash-md5"), sha1: flag("hash-sha1"), sha256: flag("hash-sha256") },
+            digests: Digests::new(settings),
         }
     }
 }

@@ -116,6 +116,7 @@ impl Assembly {
         self.next += new.len() as u64;
         self.file[0].size += new.len() as u64;
         self.digesting.update(new);
+        self.digesting.note(&mut self.file[0]);
         self.keep(new, little);
     }
 

@@ -1,7 +1,7 @@
 //! The rule keywords of SMB.
 
 use super::slots::*;
-use crate::app::Slot;
+use crate::app::{DONE, Slot};
 use crate::detect::{BufferSpec, Kind, NumberSpec, Place};
 use crate::protocols::dcerpc::keywords::STUB_DATA;
 use crate::types::Direction;
@@ -62,6 +62,17 @@ pub static BUFFERS: &[BufferSpec] = &[
         modifier: None,
         help: "the name of each file",
         places: &[place(S, FILE_NAME_WRITTEN, Kind::Multi), place(C, FILE_NAME_READ, Kind::Multi)],
+        check: None,
+    },
+    BufferSpec {
+        name: "file.magic",
+        aliases: &[],
+        modifier: None,
+        help: "what each file is by its first bytes, in libmagic's words",
+        places: &[
+            Place { dir: S, slot: FILE_MAGIC_WRITTEN, progress: DONE, kind: Kind::Multi },
+            Place { dir: C, slot: FILE_MAGIC_READ, progress: DONE, kind: Kind::Multi },
+        ],
         check: None,
     },
 ];

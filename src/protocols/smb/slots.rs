@@ -23,3 +23,7 @@ pub const FILE_READ: Slot = Slot(6);
 pub const FILE_NAME_WRITTEN: Slot = Slot(7);
 /// See [`FILE_NAME_WRITTEN`].
 pub const FILE_NAME_READ: Slot = Slot(8);
+/// What the file that is written is by its first bytes.
+pub const FILE_MAGIC_WRITTEN: Slot = Slot(9);
+/// See [`FILE_MAGIC_WRITTEN`].
+pub const FILE_MAGIC_READ: Slot = Slot(10);

@@ -189,6 +189,7 @@ impl Transaction for SmbTx {
             _ => None,
         };
         let name = |dir| self.transfer(dir).filter(|_| nth == 0).map(|transfer| transfer.assembly.name());
+        let magic = |dir| self.files(dir).get(nth)?.magic.as_deref().map(str::as_bytes);
         match slot {
             slots::SHARE => self.tree_named(false),
             slots::NAMED_PIPE => self.tree_named(true),
@@ -196,6 +197,8 @@ impl Transaction for SmbTx {
             slots::DOMAIN => ntlmssp().map(|ntlmssp| &ntlmssp.domain[..]).filter(|domain| !domain.is_empty()),
             slots::FILE_NAME_WRITTEN => name(Direction::ToServer),
             slots::FILE_NAME_READ => name(Direction::ToClient),
+            slots::FILE_MAGIC_WRITTEN => magic(Direction::ToServer),
+            slots::FILE_MAGIC_READ => magic(Direction::ToClient),
             _ => match &self.data {
                 Data::Call(call) => call.bytes(slot, nth),
                 _ => None,

@@ -75,11 +75,7 @@ impl Config {
                 window: cut(size("inspected-tracker.content-inspect-window", 4096)),
             },
             tx_max: size("max-tx", 256).clamp(1, 1 << 16) as usize,
-            digests: Digests {
-                md5: flag("hash-md5", false),
-                sha1: flag("hash-sha1", false),
-                sha256: flag("hash-sha256", false),
-            },
+            digests: Digests::new(settings),
             wanted: Wanted::new(settings),
         }
     }

@@ -74,6 +74,7 @@ impl Files {
         };
         file.size += bytes.len() as u64;
         self.digesting.update(bytes);
+        self.digesting.note(file);
         let room = usize::try_from(limits.content.saturating_sub(kept.total)).unwrap_or(usize::MAX);
         kept.total += bytes.len() as u64;
         kept.cut |= room < bytes.len();

@@ -38,4 +38,9 @@ pub static BUFFERS: &[BufferSpec] = &[
     },
     // names come one after the other while the message arrives; all of them are there at its end
     buffer("file.name", "the name of each file", &[place(FILE_NAME, DONE, Kind::Multi)]),
+    buffer(
+        "file.magic",
+        "what each file is by its first bytes, in libmagic's words",
+        &[place(FILE_MAGIC, DONE, Kind::Multi)],
+    ),
 ];

@@ -47,3 +47,5 @@ pub const BODY_MD5: Slot = Slot(12);
 pub const FILE_DATA: Slot = Slot(13);
 /// The name of each attachment.
 pub const FILE_NAME: Slot = Slot(14);
+/// What each file is by its first bytes.
+pub const FILE_MAGIC: Slot = Slot(15);

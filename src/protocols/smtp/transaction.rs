@@ -209,6 +209,7 @@ impl Transaction for Tx {
             slot::FILE_NAME => {
                 return self.file_list().get(nth).map(|file| file.name.as_slice());
             }
+            slot::FILE_MAGIC => return self.file_list().get(nth)?.magic.as_deref().map(str::as_bytes),
             _ if nth > 0 => return None,
             _ => {}
         }

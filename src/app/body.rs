@@ -1,11 +1,23 @@
 //! A body as it arrives: what is kept of it for inspection, under its limits.
 
-use super::config::BodyLimits;
-use crate::app::Body;
+use super::transaction::Body;
+
+/// Limits of one direction's bodies.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Bytes of a body that are looked at; what follows is counted only. `u64::MAX` for no limit.
+    pub limit: u64,
+    /// Bytes kept at once.
+    pub kept_max: usize,
+    /// See [`Body::inspect_min`].
+    pub inspect_min: usize,
+    /// See [`Body::window`].
+    pub window: usize,
+}
 
 /// A body without its framing.
 #[derive(Debug, Default)]
-pub(in crate::protocols) struct Kept {
+pub struct Kept {
     bytes: Vec<u8>,
     offset: u64,
     /// Bytes seen, lost ones included.
@@ -20,7 +32,7 @@ pub(in crate::protocols) struct Kept {
 
 impl Kept {
     /// Adds bytes; gives back those that are within the limit.
-    pub(in crate::protocols) fn add<'a>(&mut self, bytes: &'a [u8], limits: &BodyLimits) -> &'a [u8] {
+    pub fn add<'a>(&mut self, bytes: &'a [u8], limits: &BodyLimits) -> &'a [u8] {
         let room = limits.limit.saturating_sub(self.total);
         self.total = self.total.saturating_add(bytes.len() as u64);
         let take = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
@@ -36,7 +48,7 @@ impl Kept {
     }
 
     /// Bytes were lost: what follows is not next to what came before.
-    pub(in crate::protocols) fn gap(&mut self, len: u64) {
+    pub fn gap(&mut self, len: u64) {
         self.total = self.total.saturating_add(len);
         self.gaps = true;
         self.bytes.clear();
@@ -49,33 +61,38 @@ impl Kept {
     }
 
     /// Nothing more will come; `whole` when its end was seen.
-    pub(in crate::protocols) fn finish(&mut self, whole: bool) {
+    pub fn finish(&mut self, whole: bool) {
         self.complete = true;
         self.end_seen = whole && !self.cut && !self.gaps;
     }
 
-    pub(in crate::protocols) fn total(&self) -> u64 {
+    /// Bytes seen, lost ones included.
+    pub fn total(&self) -> u64 {
         self.total
     }
 
-    pub(in crate::protocols) fn is_cut(&self) -> bool {
+    /// Bytes beyond the limit were not kept.
+    pub fn is_cut(&self) -> bool {
         self.cut
     }
 
-    pub(in crate::protocols) fn has_gaps(&self) -> bool {
+    /// Bytes were lost.
+    pub fn has_gaps(&self) -> bool {
         self.gaps
     }
 
-    pub(in crate::protocols) fn is_complete(&self) -> bool {
+    /// Nothing more will come.
+    pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    pub(in crate::protocols) fn memory(&self) -> usize {
+    /// Memory held, bytes.
+    pub fn memory(&self) -> usize {
         self.bytes.capacity()
     }
 
     /// As inspection sees it; `None` before the first byte.
-    pub(in crate::protocols) fn body(&self, limits: &BodyLimits) -> Option<Body<'_>> {
+    pub fn body(&self, limits: &BodyLimits) -> Option<Body<'_>> {
         if self.total == 0 {
             return None;
         }
