@@ -207,6 +207,8 @@ struct State {
     scratch: Scratch,
     /// What is known of the packet.
     facts: Facts,
+    /// The raw stream was worth inspecting with this packet.
+    raw_due: bool,
     matches: Vec<Match>,
     /// What rules cost, when that is measured.
     profile: Option<Box<Profile>>,
@@ -216,7 +218,14 @@ impl Detector {
     /// A detector over that set.
     pub fn new(set: Arc<RuleSet>, config: DetectConfig) -> Self {
         let scratch = Scratch::for_rules(set.rules.len());
-        let state = State { config, scratch, facts: Facts::default(), matches: Vec::new(), profile: None };
+        let state = State {
+            config,
+            scratch,
+            facts: Facts::default(),
+            raw_due: false,
+            matches: Vec::new(),
+            profile: None,
+        };
         Detector { set, state }
     }
 
@@ -241,6 +250,7 @@ impl Detector {
         state.matches.clear();
         state.scratch.begin_packet();
         state.facts = Facts::new(inspection, flow.as_deref());
+        state.raw_due = false;
         match flow {
             Some(flow) => {
                 // what inspection changes leaves the flow, so that all else of it can be read meanwhile
@@ -459,6 +469,7 @@ impl State {
             if !due {
                 return;
             }
+            self.raw_due = true;
             memory.inspected.flush[side] = false;
             memory.inspected.stream[side] = from + readable;
             if flow.no_payload {
@@ -871,7 +882,7 @@ impl State {
             let outcome = match &set.registry.buffer(part.buffer).origin {
                 Origin::App(_) => self.tx_part(set, part, inspection, view, ended),
                 Origin::Frame(..) => Outcome::No,
-                Origin::Payload => self.tx_payload(part, inspection, flow, ended),
+                Origin::Payload => self.tx_payload(part, inspection, view, ended),
                 Origin::Packet(bytes) => {
                     let held = match bytes(inspection.packet) {
                         Some(bytes) => self.part_holds(
@@ -978,7 +989,18 @@ impl State {
     }
 
     /// Payload of a transaction rule: what is there of the stream, or the packet's.
-    fn tx_payload(&mut self, part: &Part, inspection: &Inspection<'_>, flow: &Flow, ended: bool) -> Outcome {
+    fn tx_payload(
+        &mut self,
+        part: &Part,
+        inspection: &Inspection<'_>,
+        view: TxView<'_>,
+        ended: bool,
+    ) -> Outcome {
+        let TxView { tx, flow, .. } = view;
+        // a transaction that is part of a long talk is no reason to look into the raw stream: it waits for one
+        if flow.session.is_some() && !self.raw_due && !tx.ends_stream_chunk(inspection.dir) {
+            return if ended { Outcome::No } else { Outcome::Later };
+        }
         let of_packet =
             Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
         let held = match &flow.session {
