@@ -170,7 +170,6 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
 /// Keywords that need something from outside the rule (a file, a script, a database): each is refused, and the message says
 /// why. They are here so that the refusal is on purpose.
 const REFUSED: &[(&str, &str)] = &[
-    ("filemagic", "filemagic:\"executable\";"),
     ("filemd5", "filemd5:bad.md5;"),
     ("filesha1", "filesha1:bad.sha1;"),
     ("filesha256", "filesha256:bad.sha256;"),
