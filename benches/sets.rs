@@ -1,6 +1,7 @@
 //! Data sets and reputation lists of a million entries: how long they take to load, and to be asked.
 
 #![expect(missing_docs, reason = "criterion's macro makes a function without documentation")]
+#![expect(clippy::print_stdout, reason = "memory is told beside criterion's times")]
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
