@@ -692,6 +692,7 @@ impl State {
         if !moved && !inspection.ending {
             return;
         }
+        memory.inspected.unrecorded = true;
         let Some(groups) = set.txs.get(usize::from(protocol.0)) else { return };
         let group = &groups[inspection.dir.index()];
         let Some(transactions) = flow.app.transactions() else { return };

@@ -38,7 +38,7 @@ const COMMONPLACE: u32 = 40;
 const LOOK: u32 = 40;
 
 /// What a literal of at most so many bytes pays when it may stand anywhere.
-const SHORT: [(usize, u32); 4] = [(2, 72), (3, 40), (4, 24), (6, 12)];
+const SHORT: [(usize, u32); 4] = [(2, 80), (3, 56), (4, 36), (6, 24)];
 
 /// Eighths of a bit that a literal gets because the rule asks for it.
 const ASKED: u32 = 16;

@@ -235,6 +235,7 @@ impl Lane {
             dir = self.datagram(packet, flow, dir, &mut findings);
         }
         let tagged = self.is_tagged(packet, flow);
+        let action = flow.action;
         let mut verdict = findings.verdict;
         if flow.action != FlowAction::None || findings.skip {
             // judged before, by a rule or a policy: followed, but not inspected
@@ -249,6 +250,7 @@ impl Lane {
             self.batch.push(self.number, line, None);
         }
         self.anomalies(packet, Some(flow), &findings);
+        flow.inspected.unrecorded |= flow.action != action || findings.parser_error;
         self.transactions(packet, flow, Some(dir));
         self.release(flow);
         verdict
@@ -941,6 +943,7 @@ impl Lane {
         let name = self.protocols.name(id);
         let (event_type, logger) = (self.protocols.event_type(id), self.protocols.logger(id));
         let Some(transactions) = flow.app.transactions() else { return };
+        let mut pending = flow.inspected.has_marks();
         let mut done: smallvec::SmallVec<[u64; 4]> = smallvec::SmallVec::new();
         let mut marks: smallvec::SmallVec<[(u64, crate::flow::inspected::Recorded); 4]> =
             smallvec::SmallVec::new();
@@ -955,6 +958,7 @@ impl Lane {
                 if dir.is_none_or(|dir| dir == side) {
                     self.files(packet, flow, tx, side, &mut recorded, ending);
                 }
+                pending |= tx.files(side).len() > usize::from(recorded.files[side.index()]);
             }
             if (finished == [true; 2] || ending) && !recorded.logged {
                 recorded.logged = true;
@@ -1001,8 +1005,8 @@ impl Lane {
                 }
             }
         }
-        flow.inspected.unrecorded =
-            !ending && flow.app.transactions().is_some_and(|t| t.count() > done.len());
+        // nothing changes until something moves, is inspected or is judged
+        flow.inspected.unrecorded = !ending && pending;
         for id in done {
             flow.inspected.forget(id);
             if let Some(transactions) = flow.app.transactions_mut() {

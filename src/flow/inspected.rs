@@ -1,5 +1,6 @@
 //! What detection has done with a flow, so that nothing is inspected twice. Numbers only: rules are indices here.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;
@@ -120,6 +121,8 @@ pub struct Inspected {
     marks: Vec<StoreMark>,
     /// Live transactions, in the order of their ids.
     txs: VecDeque<TxMemory>,
+    /// Where the last one asked for was found.
+    last: Cell<usize>,
 }
 
 impl Inspected {
@@ -187,8 +190,18 @@ impl Inspected {
         }
     }
 
+    /// Transactions are mostly asked for one after the other: the place of the last one, or the one behind it.
     fn find(&self, id: u64) -> Result<usize, usize> {
-        self.txs.binary_search_by_key(&id, |tx| tx.id)
+        let last = self.last.get();
+        for at in [last, last + 1] {
+            if self.txs.get(at).is_some_and(|tx| tx.id == id) {
+                self.last.set(at);
+                return Ok(at);
+            }
+        }
+        let found = self.txs.binary_search_by_key(&id, |tx| tx.id);
+        self.last.set(found.unwrap_or(0));
+        found
     }
 
     fn entry(&mut self, id: u64) -> &mut TxMemory {

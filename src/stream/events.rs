@@ -139,7 +139,12 @@ impl StreamEvents {
 
     /// All of them, in the order of their numbers.
     pub fn iter(self) -> impl Iterator<Item = StreamEvent> {
-        StreamEvent::ALL.iter().copied().filter(move |event| self.has(*event))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let event = StreamEvent::ALL.get(left.trailing_zeros() as usize).copied()?;
+            left &= left - 1;
+            Some(event)
+        })
     }
 }
 

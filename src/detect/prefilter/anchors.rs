@@ -94,6 +94,9 @@ impl Anchors {
 
 impl Prefilter for Anchors {
     fn scan(&self, bytes: &[u8], offset: u64, hit: &mut dyn FnMut(u32, usize)) {
+        if self.places.last().is_none_or(|(last, _)| u64::from(*last) < offset) {
+            return;
+        }
         for &(place, width) in &self.places {
             let Some(at) = u64::from(place).checked_sub(offset) else { continue };
             if at >= bytes.len() as u64 {
