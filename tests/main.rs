@@ -9,6 +9,7 @@ mod full_disk;
 mod mail;
 mod module_order;
 mod mutations;
+mod prefilter;
 mod properties;
 mod registry;
 mod sets;

@@ -57,6 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let (tables, tables_bad) = setup::tables(&config, &arguments.common, &log_folder(&config, arguments));
     let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, &tables, false);
     drop(tables);
+    drop(sources);
     loaded.faults.iter().for_each(|fault| complain(fault));
     tell_refused(&loaded, arguments);
     let failed =

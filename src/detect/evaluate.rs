@@ -558,8 +558,16 @@ impl State {
         };
         for &id in &candidates {
             // a rule on packets and on the stream says the same thing once, and changes variables once
-            if let Some(before) = self.scratch.told(id).and_then(|at| self.matches.get_mut(at)) {
-                before.stream |= stream && window.is_some();
+            if let Some(before) = self.scratch.told(id) {
+                let known = !stream || window.is_none() || self.matches.get(before).is_none_or(|m| m.stream);
+                let rule = &set.rules[id as usize];
+                if !known
+                    && self.head_holds(set, id, inspection, flow)
+                    && self.holds(set, rule, inspection, flow, &memory.vars, window)
+                    && let Some(before) = self.matches.get_mut(before)
+                {
+                    before.stream = true;
+                }
                 continue;
             }
             let rule = &set.rules[id as usize];

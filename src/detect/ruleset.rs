@@ -129,17 +129,22 @@ impl Patterns {
     /// `bytes` begins in its buffer; `None` when places do not count.
     #[inline]
     pub fn scan(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
+        self.scan_begin(bytes, offset, hit);
+        if let Some(literals) = &self.whole {
+            literals.scan(bytes, offset, 0, hit);
+        }
+    }
+
+    /// Literals that are only looked for near the start of their buffer.
+    fn scan_begin(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
         if let Some(literals) = &self.places {
-            literals.scan(bytes, offset, hit);
+            literals.scan(bytes, offset, 0, hit);
         }
         if let Some((literals, reach)) = &self.head {
             let head = u64::from(*reach).saturating_sub(offset.unwrap_or(0)) as usize;
             if head > 0 {
-                literals.scan(bytes.get(..head).unwrap_or(bytes), offset, hit);
+                literals.scan(bytes.get(..head).unwrap_or(bytes), offset, 0, hit);
             }
-        }
-        if let Some(literals) = &self.whole {
-            literals.scan(bytes, offset, hit);
         }
     }
 
@@ -147,13 +152,12 @@ impl Patterns {
     /// stream, and also from where the new bytes begin.
     #[inline]
     pub fn scan_window(&self, bytes: &[u8], offset: u64, fresh: usize, hit: &mut dyn FnMut(u32)) {
-        self.scan(bytes, Some(offset), hit);
-        let Some(new) = bytes.get(fresh..).filter(|_| fresh > 0) else { return };
-        if let Some(literals) = &self.places {
-            literals.scan(new, Some(0), hit);
+        self.scan_begin(bytes, Some(offset), hit);
+        if fresh > 0 {
+            self.scan_begin(bytes.get(fresh..).unwrap_or(&[]), Some(0), hit);
         }
-        if let Some((literals, reach)) = &self.head {
-            literals.scan(new.get(..*reach as usize).unwrap_or(new), Some(0), hit);
+        if let Some(literals) = &self.whole {
+            literals.scan(bytes, Some(offset), fresh, hit);
         }
     }
 
@@ -198,7 +202,8 @@ impl Literals {
         Some(Literals { prefilter, starts, rules })
     }
 
-    fn scan(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
+    /// Places count from `offset` before `bytes`, and also from `fresh` within them.
+    fn scan(&self, bytes: &[u8], offset: Option<u64>, fresh: usize, hit: &mut dyn FnMut(u32)) {
         self.prefilter.scan(bytes, offset.unwrap_or(0), &mut |literal, at| {
             let (Some(&start), Some(&end)) =
                 (self.starts.get(literal as usize), self.starts.get(literal as usize + 1))
@@ -209,8 +214,10 @@ impl Literals {
                 Some(offset) if at != ANYWHERE => Some(u32::try_from(offset + at as u64).unwrap_or(u32::MAX)),
                 _ => None,
             };
+            let again = at.checked_sub(fresh).and_then(|at| u32::try_from(at).ok());
             for (rule, (low, high)) in &self.rules[start as usize..end as usize] {
-                if place.is_none_or(|place| *low <= place && place <= *high) {
+                let fits = |place: u32| *low <= place && place <= *high;
+                if place.is_none_or(fits) || again.is_some_and(fits) {
                     hit(*rule);
                 }
             }

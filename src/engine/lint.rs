@@ -4,7 +4,7 @@
 use super::bits::{BitUse, Bits, RuleAt, uses};
 use crate::detect::fit::literal_span;
 use crate::detect::inspect::ops::{Content, Op};
-use crate::detect::literal::{candidate, is_everywhere, worth};
+use crate::detect::literal::{candidate, is_everywhere};
 use crate::detect::registry::Word;
 use crate::detect::rule::RuleProtocol;
 use crate::detect::{Class, Placement, Registry, Rule, placement};
@@ -76,9 +76,6 @@ const fn code(name: &'static str, what: &'static str, remedy: &'static str) -> C
     Code { name, what, remedy }
 }
 
-/// Worth from which a literal is rare enough: a rarer one makes no rule faster.
-const RARE: u32 = 160;
-
 /// Buffers whose text is in lower case before rules see it.
 const LOWERED: &[&str] =
     &["http.host", "http.header_lowercase", "ja3.hash", "ja3s.hash", "tls.cert_fingerprint"];
@@ -87,7 +84,7 @@ const LOWERED: &[&str] =
 pub fn rule(rule: &Rule, ast: &RuleAst<'_>, registry: &Registry) -> Vec<RuleError> {
     let mut out = Vec::new();
     let placed = placement(rule, registry);
-    speed(rule, ast, registry, &placed, &mut out);
+    speed(rule, ast, &placed, &mut out);
     flow(rule, ast, placed.class, &mut out);
     bits(ast, &mut out);
     case(rule, ast, registry, &mut out);
@@ -160,7 +157,7 @@ fn value_span(option: &OptionAst<'_>) -> Option<std::ops::Range<usize>> {
 }
 
 /// How often the rule is looked at.
-fn speed(rule: &Rule, ast: &RuleAst<'_>, registry: &Registry, placed: &Placement, out: &mut Vec<RuleError>) {
+fn speed(rule: &Rule, ast: &RuleAst<'_>, placed: &Placement, out: &mut Vec<RuleError>) {
     let each = match placed.class {
         Class::Tx => "transaction",
         Class::Frame => "frame",
@@ -214,9 +211,9 @@ fn speed(rule: &Rule, ast: &RuleAst<'_>, registry: &Registry, placed: &Placement
                 let message =
                     "these bytes are in most traffic (padding, zeros): the rule is evaluated nearly always";
                 out.push(warning(at(), "common-literal", message, "add a content of rarer bytes"));
-            } else if let Some(rarer) = rarer(rule, registry, placed, worth(literal)) {
+            } else if let Some(rarer) = overruling(rule, placed) {
                 let span = option(ast, "fast_pattern").map_or_else(at, |option| option.name.span.clone());
-                let message = "the fast pattern is much commoner than another literal of this rule";
+                let message = "the fast pattern is much commoner than another literal of this rule, which serves instead";
                 let hint = format!("move fast_pattern to {}, or leave it out", shown(&rarer.pattern));
                 out.push(warning(span, "worse-fast-pattern", message, &hint));
             }
@@ -224,39 +221,20 @@ fn speed(rule: &Rule, ast: &RuleAst<'_>, registry: &Registry, placed: &Placement
     }
 }
 
-/// A literal that would serve twice as well as the one that the rule asks for.
-fn rarer<'r>(rule: &'r Rule, registry: &Registry, placed: &Placement, have: u32) -> Option<&'r Content> {
-    let (chosen, _) = placed.literal.as_ref()?;
-    let of_tx = |part: usize| {
-        matches!(
-            registry.buffer(rule.parts[part].buffer).origin,
-            crate::detect::buffer::Origin::App(_) | crate::detect::buffer::Origin::Payload
-        )
-    };
-    // chosen without being asked for: it is the best there is
-    let asked = rule
-        .parts
-        .get(*chosen)?
-        .ops
-        .iter()
-        .any(|op| matches!(op, Op::Content(content) if content.fast_pattern.is_some()));
-    if !asked || have >= RARE {
-        return None;
-    }
-    let origin = std::mem::discriminant(&registry.buffer(rule.parts[*chosen].buffer).origin);
-    rule.parts
-        .iter()
-        .enumerate()
-        .filter(|(at, part)| {
-            of_tx(*at) && std::mem::discriminant(&registry.buffer(part.buffer).origin) == origin
-        })
-        .flat_map(|(_, part)| &part.ops)
-        .filter_map(|op| match op {
+/// The literal that serves although the rule asks for another, which is much commoner.
+fn overruling<'r>(rule: &'r Rule, placed: &Placement) -> Option<&'r Content> {
+    let (part, text) = placed.literal.as_ref()?;
+    let contents = |ops: &'r [Op]| {
+        ops.iter().filter_map(|op| match op {
             Op::Content(content) => Some(content),
             _ => None,
         })
-        .filter(|content| candidate(content).is_some())
-        .find(|content| worth(&content.pattern) > have.saturating_mul(2).max(200))
+    };
+    let asked = rule.parts.iter().flat_map(|part| contents(&part.ops)).any(|c| c.fast_pattern.is_some());
+    let chosen = contents(&rule.parts.get(*part)?.ops).find(|content| {
+        candidate(content).is_some_and(|candidate| candidate.bytes.eq_ignore_ascii_case(text))
+    })?;
+    (asked && chosen.fast_pattern.is_none()).then_some(chosen)
 }
 
 /// A literal for a message.

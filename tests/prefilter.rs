@@ -1,0 +1,189 @@
+//! A prefilter changes no alert: made-up rules over made-up traffic, cut anywhere, with each of them.
+
+use etherparse::PacketBuilder;
+use mamparo::capture::LinkType;
+use mamparo::detect::prefilter::{Automaton, Build, Everything, Naive, WindowFilter};
+use mamparo::types::Timestamp;
+
+use super::support::Random;
+use super::support::engine::{Make, Packet, rules};
+
+/// Few bytes, so that literals nearly match everywhere: letters in both cases, what folding touches, zeros and high bytes.
+const ALPHABET: &[u8] = b"abABxX@`[{ \x00\x00\x80\xc1\xe1\xff";
+
+fn bytes(random: &mut Random, longest: usize) -> Vec<u8> {
+    (0..1 + random.below(longest)).map(|_| ALPHABET[random.below(ALPHABET.len())]).collect()
+}
+
+/// As a rule writes them.
+fn written(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("|{byte:02x}|")).collect()
+}
+
+/// One rule, and a text that it may match.
+fn rule(random: &mut Random, sid: usize) -> (String, Vec<u8>) {
+    let (mut options, mut text) = (String::new(), Vec::new());
+    let buffer = random.below(4);
+    if buffer == 0 {
+        options.push_str("http.uri; ");
+    }
+    for nth in 0..1 + random.below(3) {
+        let longest = [3, 8, 40][random.below(3)];
+        let literal = bytes(random, longest);
+        let negated = nth > 0 && random.below(6) == 0;
+        let sign = if negated { "!" } else { "" };
+        options.push_str(&format!("content:{sign}\"{}\"; ", written(&literal)));
+        if random.below(3) == 0 {
+            options.push_str("nocase; ");
+        }
+        let len = literal.len();
+        match random.below(8) {
+            0 if nth == 0 => options.push_str("startswith; "),
+            1 => options.push_str(&format!("depth:{}; ", len + random.below(30))),
+            2 => options.push_str(&format!("offset:{}; depth:{}; ", random.below(20), len + random.below(4))),
+            3 if nth > 0 => options.push_str(&format!("distance:{}; ", random.below(4))),
+            4 if nth > 0 => options.push_str(&format!("within:{}; ", len + random.below(20))),
+            5 if !negated => options.push_str("fast_pattern; "),
+            _ => {}
+        }
+        if options.matches("fast_pattern").count() > 1 {
+            options = options.replacen("fast_pattern; ", "", 1);
+        }
+        if !negated {
+            text.extend(literal);
+            text.extend((0..random.below(3)).map(|_| b'.'));
+        }
+    }
+    let head = match buffer {
+        0 => "http any any -> any any",
+        1 => "udp any any -> any any",
+        2 => "tcp any any -> any [80,8080]",
+        _ => "tcp any any -> any any",
+    };
+    let flow = if random.below(3) == 0 { "flow:to_server; " } else { "" };
+    (format!("alert {head} (msg:\"made up\"; {flow}{options}sid:{};)\n", sid + 1), text)
+}
+
+/// Noise with texts of rules in it, some of them spoilt.
+fn payload(random: &mut Random, texts: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for _ in 0..1 + random.below(12) {
+        let mut text = texts[random.below(texts.len())].clone();
+        if random.below(3) == 0 {
+            text.make_ascii_uppercase();
+        }
+        if random.below(4) == 0 {
+            let at = random.below(text.len());
+            text[at] ^= 1 << random.below(8);
+        }
+        if random.below(3) > 0 {
+            out.extend(bytes(random, 30));
+        }
+        out.extend(text);
+    }
+    out
+}
+
+fn packet(nth: usize, bytes: Vec<u8>) -> Packet {
+    Packet { timestamp: Timestamp::new(1_700_000_000 + nth as u64, 0), link: LinkType::ETHERNET, bytes }
+}
+
+/// A conversation over TCP in random segments, and one datagram a piece of it.
+fn traffic(random: &mut Random, texts: &[Vec<u8>]) -> Vec<Packet> {
+    let (mut out, mut seq) = (Vec::new(), [1000u32, 5000]);
+    let mut segment = |side: usize, flags: u8, payload: &[u8]| {
+        let (from, to) = [(1u8, 2u8), (2, 1)][side];
+        let port = |end: u8| if end == 1 { 40_000 } else { 80 };
+        let mut tcp = PacketBuilder::ethernet2([from; 6], [to; 6])
+            .ipv4([10, 0, 0, from], [10, 0, 0, to], 64)
+            .tcp(port(from), port(to), seq[side], 60_000);
+        if flags & 1 != 0 {
+            tcp = tcp.fin();
+        }
+        if flags & 2 != 0 {
+            tcp = tcp.syn();
+        }
+        if flags != 2 {
+            tcp = tcp.ack(seq[1 - side]);
+        }
+        let mut bytes = Vec::new();
+        tcp.write(&mut bytes, payload).expect("a packet");
+        seq[side] = seq[side].wrapping_add(payload.len() as u32 + u32::from(flags & 3 != 0));
+        out.push(bytes);
+    };
+    segment(0, 2, b"");
+    segment(1, 18, b"");
+    segment(0, 16, b"");
+    let mut request = Vec::new();
+    if random.below(2) == 0 {
+        request.extend(b"GET /");
+        request.extend(payload(random, texts).into_iter().filter(|byte| !b" \r\n\0".contains(byte)));
+        request.extend(b" HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    request.extend(payload(random, texts));
+    let answer = payload(random, texts);
+    for (side, data) in [(0, &request), (1, &answer)] {
+        let mut rest = &data[..];
+        while !rest.is_empty() {
+            let most = [4, 60, 1400][random.below(3)];
+            let (piece, left) = rest.split_at((1 + random.below(most)).min(rest.len()));
+            segment(side, 24, piece);
+            segment(1 - side, 16, b"");
+            rest = left;
+        }
+    }
+    segment(0, 17, b"");
+    segment(1, 17, b"");
+    for piece in request.chunks(300) {
+        let mut bytes = Vec::new();
+        PacketBuilder::ethernet2([1; 6], [2; 6])
+            .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+            .udp(40_000, 9999)
+            .write(&mut bytes, piece)
+            .expect("a packet");
+        out.push(bytes);
+    }
+    out.into_iter().enumerate().map(|(nth, bytes)| packet(nth, bytes)).collect()
+}
+
+/// `MAMPARO_ROUNDS` for more than every run does.
+#[test]
+fn alerts_are_the_same_with_each_prefilter_and_without() {
+    let rounds = std::env::var("MAMPARO_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let kinds: [(&str, Build); 5] = [
+        ("off", Everything::build),
+        ("naive", Naive::build),
+        ("automaton", Automaton::build),
+        ("windows", WindowFilter::build),
+        ("windows, portable", WindowFilter::build_portable),
+    ];
+    let mut seen = 0;
+    for round in 0..rounds {
+        let mut random = Random::new(round + 1);
+        let (made, texts): (Vec<_>, Vec<_>) =
+            (0..20 + random.below(60)).map(|sid| rule(&mut random, sid)).unzip();
+        let conversations: Vec<_> = (0..6).map(|_| traffic(&mut random, &texts)).collect();
+        for inline in [false, true] {
+            let engines = kinds.map(|(name, prefilter)| {
+                let make = Make { sources: rules(&made.concat()), prefilter, inline, ..Make::default() };
+                (name, make.engine())
+            });
+            for packets in &conversations {
+                let [(_, off), others @ ..] = &engines;
+                let expected = off.run(packets).lines;
+                seen += expected.iter().filter(|line| line.contains("\"event_type\":\"alert\"")).count();
+                for (name, engine) in others {
+                    let found = engine.run(packets).lines;
+                    let differs = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+                    assert!(
+                        found == expected,
+                        "round {round}, {name}, inline {inline}: {} records and {} without; {differs:#?}",
+                        found.len(),
+                        expected.len()
+                    );
+                }
+            }
+        }
+    }
+    assert!(seen as u64 > rounds * 50, "{seen} alerts were compared");
+}
