@@ -1,5 +1,5 @@
 //! FTP (RFC 959, RFC 2428, RFC 4217): the control connection. What it announces of data connections is handed to the engine
-//! as [`Expected`]; the connections themselves are `ftp_data`'s.
+//! as [`Expected`](crate::app::parser::Expected); the connections themselves are `ftp_data`'s.
 //!
 //! A transaction is a command with its replies; replies that no command waits for (the greeting) have one of their own.
 //! A data connection is announced when a file is asked for (`RETR`, `STOR`) and a port was agreed on before, by `PORT`,
@@ -8,7 +8,7 @@
 //! Recognised as Suricata 7 recognises it: by `USER`, `PASS`, `PORT` or `FEAT` at the front of what the client says, or
 //! `220 (` from the server.
 //!
-//! Settings: `max-line-length` (4096), `max-tx` (1024). Bounds: a reply keeps [`transaction::REPLIES_MAX`] lines.
+//! Settings: `max-line-length` (4096), `max-tx` (1024). Bounds: a reply keeps `transaction::REPLIES_MAX` lines.
 
 mod address;
 pub mod keywords;

@@ -4,8 +4,8 @@
 //! slots here, and rules of `http` are about both.
 //!
 //! Bounds: `max-streams` live streams a flow, `max-table-size` bytes of each dynamic table, `max-reassembly-size` bytes of a frame or a
-//! block of headers, [`message::HEADER_BYTES_MAX`] bytes and [`message::HEADERS_MAX`] headers a message, [`message::LISTED_MAX`] frames
-//! noted a message, [`parser::DECODERS_MAX`] bodies decompressed at once. Bodies are kept as a window, which is smaller when many are
+//! block of headers, `message::HEADER_BYTES_MAX` bytes and `message::HEADERS_MAX` headers a message, `message::LISTED_MAX` frames
+//! noted a message, `parser::DECODERS_MAX` bodies decompressed at once. Bodies are kept as a window, which is smaller when many are
 //! open.
 
 mod body;

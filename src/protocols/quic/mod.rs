@@ -3,7 +3,7 @@
 //!
 //! Each packet with a long header is a transaction of its own, done at once, which concerns the direction it went, up to that side's
 //! hello; behind it nothing more of that side can be read, save a new connection between the same ports. Packets that are not Initial
-//! end their datagram. Bounds: [`parser::PACKETS_MAX`] packets a datagram, [`crypto_stream::LEN_MAX`] bytes of handshake a side.
+//! end their datagram. Bounds: `parser::PACKETS_MAX` packets a datagram, `crypto_stream::LEN_MAX` bytes of handshake a side.
 //!
 //! Like the reference engine it is looked for on UDP ports 443 and 80; `detection-ports.dp` names others. A header that cannot be
 //! read makes no transaction, so `error_on_header` is known to rules and never raised.

@@ -4,8 +4,8 @@
 //! MD5 of the algorithms that a side offers, in the order it offers them.
 //!
 //! Settings: `hassh` (`yes`, `no`, `auto`: made when rules ask for it), `encryption-handling` (`default`, `bypass`, `full`:
-//! with `full` the flow never becomes opaque). Bounds: a banner has [`parser::BANNER_MAX`] bytes, a key exchange message
-//! [`parser::RECORD_MAX`]; other messages are passed over.
+//! with `full` the flow never becomes opaque). Bounds: a banner has `parser::BANNER_MAX` bytes, a key exchange message
+//! `parser::RECORD_MAX`; other messages are passed over.
 
 pub mod keywords;
 mod parser;
