@@ -1,8 +1,8 @@
 //! The compiled rule set: rules in the order of their evaluation, and the groups in which they are looked for.
 //!
-//! A rule is in the groups of each direction in which it can match. Groups on payload are split by ports, so that a
-//! packet meets only rules whose ports are its own; rules without narrow ports are in a group that all packets meet. A
-//! group is the rules without a literal, and a prefilter over the literals of the others.
+//! A rule is in the groups of each direction in which it can match. A group on payload is a prefilter over the literals of its
+//! rules, searched once whatever the ports, and the rules without a literal that is rare enough: these are split by ports, so that
+//! a packet meets only those whose ports are its own.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
