@@ -82,6 +82,14 @@ impl JsonWriter {
         self.out.push(b':');
     }
 
+    /// A number in decimal digits.
+    fn digits(&mut self, number: i128) {
+        match u64::try_from(number) {
+            Ok(number) => self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+            Err(_) => self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        }
+    }
+
     /// `"key":"value"` for text that is ours or known to be UTF-8.
     pub fn text(&mut self, key: &str, value: &str) {
         self.key(key);
@@ -105,7 +113,7 @@ impl JsonWriter {
     /// `"key":7`
     pub fn number(&mut self, key: &str, value: impl Into<i128>) {
         self.key(key);
-        self.display(value.into());
+        self.digits(value.into());
     }
 
     /// `"key":true`
@@ -143,7 +151,7 @@ impl JsonWriter {
     /// An array element: a number.
     pub fn element_number(&mut self, value: impl Into<i128>) {
         self.separate();
-        self.display(value.into());
+        self.digits(value.into());
     }
 
     fn display(&mut self, value: impl Display) {
@@ -158,17 +166,29 @@ impl JsonWriter {
     }
 
     fn quoted_utf8(&mut self, value: &str) {
-        self.out.push(b'"');
-        for &byte in value.as_bytes() {
-            if byte >= 0x80 { self.out.push(byte) } else { self.escaped(byte) }
-        }
-        self.out.push(b'"');
+        self.runs(value.as_bytes(), |byte| is_plain(byte) || byte >= 0x80);
     }
 
     fn quoted(&mut self, value: &[u8]) {
+        self.runs(value, is_plain);
+    }
+
+    /// Bytes in quotes: what is as it is in runs, the others one by one.
+    #[inline]
+    fn runs(&mut self, value: &[u8], stays: impl Fn(u8) -> bool) {
         self.out.push(b'"');
-        for &byte in value {
-            self.escaped(byte);
+        let mut rest = value;
+        while !rest.is_empty() {
+            let run = rest.iter().position(|byte| !stays(*byte)).unwrap_or(rest.len());
+            let (run, behind) = rest.split_at(run);
+            self.out.extend_from_slice(run);
+            rest = match behind.split_first() {
+                Some((&byte, behind)) => {
+                    self.escaped(byte);
+                    behind
+                }
+                None => behind,
+            };
         }
         self.out.push(b'"');
     }
@@ -196,6 +216,11 @@ impl JsonWriter {
             }
         }
     }
+}
+
+/// Printable ASCII that stands for itself in a JSON text.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
 }
 
 #[cfg(test)]

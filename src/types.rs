@@ -40,14 +40,23 @@ impl fmt::Display for Timestamp {
         let days = (self.seconds() / 86_400) as i64;
         let second_of_day = self.seconds() % 86_400;
         let (year, month, day) = civil_from_days(days);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}+0000",
-            second_of_day / 3600,
-            second_of_day / 60 % 60,
-            second_of_day % 60,
-            self.micros()
-        )
+        // written with every record: without the machinery of formatting
+        let mut text = *b"0000-00-00T00:00:00.000000+0000";
+        let mut put = |from: usize, to: usize, mut number: u64| {
+            for digit in text[from..to].iter_mut().rev() {
+                *digit = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        // nanoseconds in 64 bits end in the year 2554
+        put(0, 4, year.unsigned_abs());
+        put(5, 7, month.into());
+        put(8, 10, day.into());
+        put(11, 13, second_of_day / 3600);
+        put(14, 16, second_of_day / 60 % 60);
+        put(17, 19, second_of_day % 60);
+        put(20, 26, self.micros().into());
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use super::buffer::{BufferId, Kind, Origin};
+use super::group::{Group, Unfiltered};
 use super::head::Facts;
 use super::inspect::ops::View;
 use super::inspect::{finds, inspect};
 use super::profile::{Clock, Profile};
 use super::rule::{Absent, PacketView, Part, Rule};
-use super::ruleset::{Class, Group, RuleSet, TxList, Unfiltered, transport_of};
+use super::ruleset::{Class, RuleSet, TxList, transport_of};
 use crate::app::{DONE, Frame, Frames, ProtocolId, Transaction};
 use crate::decode::{Packet, Transport};
 use crate::flow::{Flow, Inspected, TxInspected, Vars};
@@ -396,10 +397,10 @@ impl State {
         // rules on payload need some
         let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
         self.scratch.begin();
-        self.collect(group, ports, window);
+        self.collect(set, group, ports, window);
         // a payload that became part of no stream is all that stream rules will see of it
         if matches!(packet.transport, Transport::Tcp(_)) && !inspection.in_stream && !payload.is_empty() {
-            self.collect(&set.streams[inspection.dir.index()], ports, window);
+            self.collect(set, &set.streams[inspection.dir.index()], ports, window);
         }
         let window = Some((window, false)).filter(|_| !payload.is_empty());
         self.try_candidates(set, inspection, flow, memory, window);
@@ -426,20 +427,23 @@ impl State {
     }
 
     /// Rules of a group that may match in that window.
-    fn collect(&mut self, group: &Group, ports: Option<(u16, u16)>, window: Window<'_>) {
-        let (scratch, facts) = (&mut self.scratch, &self.facts);
-        for set in group.sets(ports) {
-            let payload: &[Unfiltered] = if window.bytes.is_empty() { &[] } else { &set.payload };
-            for unfiltered in set.always.iter().chain(payload) {
-                if unfiltered.head.may_hold(facts) {
+    fn collect(&mut self, set: &RuleSet, group: &Group, ports: Option<(u16, u16)>, window: Window<'_>) {
+        let (scratch, facts, tables) = (&mut self.scratch, &self.facts, &set.tables);
+        for met in group.sets(facts.spoken, ports) {
+            let payload: &[Unfiltered] = if window.bytes.is_empty() { &[] } else { &met.payload };
+            for unfiltered in met.always.iter().chain(payload) {
+                if unfiltered.head.may_hold(facts, tables) {
                     scratch.add(unfiltered.rule);
                 }
             }
-        }
-        if !window.bytes.is_empty() {
-            group
-                .patterns
-                .scan_window(window.bytes, window.offset, window.fresh, &mut |rule| scratch.add(rule));
+            if !window.bytes.is_empty() {
+                let hit = &mut |rule: u32| {
+                    if set.heads.get(rule as usize).is_some_and(|head| head.may_hold(facts, tables)) {
+                        scratch.add(rule);
+                    }
+                };
+                met.patterns.scan_window(window.bytes, window.offset, window.fresh, hit);
+            }
         }
     }
 
@@ -492,7 +496,7 @@ impl State {
             let fresh = if self.config.inline { 0 } else { usize::try_from(from - start).unwrap_or(0) };
             let window = Window { bytes, offset: start, fresh, to_end: true, is_stream: true };
             self.scratch.begin();
-            self.collect(&set.streams[side], inspection.packet.ports(), window);
+            self.collect(set, &set.streams[side], inspection.packet.ports(), window);
             self.try_candidates(set, inspection, Some(flow), memory, Some((window, true)));
         }
     }
@@ -517,7 +521,7 @@ impl State {
             memory.frames.inspected(dir, nth, upto);
             let Some(window) = found else { continue };
             self.scratch.begin();
-            self.collect(&group.groups[side], inspection.packet.ports(), window);
+            self.collect(set, &group.groups[side], inspection.packet.ports(), window);
             let mut candidates = std::mem::take(&mut self.scratch.candidates);
             candidates.sort_unstable();
             for &id in &candidates {
@@ -597,7 +601,7 @@ impl State {
     #[inline]
     fn head_holds(&self, set: &RuleSet, id: u32, inspection: &Inspection<'_>, flow: Option<&Flow>) -> bool {
         let (head, rule) = (&set.heads[id as usize], &set.rules[id as usize]);
-        head.holds(rule, &self.facts, inspection.packet, flow)
+        head.holds(rule, &self.facts, &set.tables, inspection.packet, flow)
             && (!head.has_tests() || packet_tests_hold(rule, inspection, flow))
     }
 

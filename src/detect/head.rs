@@ -1,12 +1,21 @@
-//! The head of a rule as a few bits: protocol, direction and state, held against what is known of a packet.
+//! The head of a rule as a few numbers: protocol, direction, state, length, ports and addresses, held against what is known of
+//! a packet.
 //!
-//! What a packet is, is found out once ([`Facts`]); a rule asks for bits of it ([`Head`]), so that most rules are told from
-//! one word, without looking at the rule itself. Ports come next, addresses last.
+//! What a packet is, is found out once ([`Facts`]); a rule asks for it ([`Head`]), so that most rules are told from one line of
+//! memory, without looking at the rule itself. Address groups that many rules share are numbered ([`Tables`]): whether an end
+//! of the packet is in one is looked up when the first rule asks, and remembered for the others.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::evaluate::Inspection;
 use super::rule::{FlowTest, Header, Rule, RuleProtocol};
+use crate::app::ProtocolId;
 use crate::decode::{Net, Origin, Packet};
 use crate::flow::Flow;
+use crate::rules::{AddressSet, PortSet};
 use crate::types::{Direction, Endpoint, Proto};
 
 const IP: u32 = 1;
@@ -24,12 +33,22 @@ const NOT_ESTABLISHED: u32 = 1 << 11;
 const FRAGMENT: u32 = 1 << 12;
 const WHOLE: u32 = 1 << 13;
 
+/// Protocols that have ports.
+const PORTS: u32 = TCP | UDP | SCTP;
+
 /// What is known of a packet and its flow.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Facts {
     bits: u32,
+    /// Bytes of payload, as far as a head can ask for them.
+    length: u16,
     ends: Option<(Endpoint, Endpoint)>,
-    ports: bool,
+    /// What the flow speaks.
+    pub(super) spoken: [Option<ProtocolId>; 2],
+    apps: u128,
+    /// For source and destination: numbered address groups that were asked for, and those that the end is in.
+    asked: [Cell<u64>; 2],
+    inside: [Cell<u64>; 2],
 }
 
 impl Facts {
@@ -49,6 +68,7 @@ impl Facts {
             _ => 0,
         };
         bits |= if packet.origin == Origin::Defragmented { FRAGMENT } else { WHOLE };
+        let mut spoken = [None; 2];
         if let Some(flow) = flow {
             bits |= match inspection.dir {
                 Direction::ToServer => TO_SERVER,
@@ -56,11 +76,60 @@ impl Facts {
             };
             let established = flow.is_established() && !inspection.opening;
             bits |= if established { ESTABLISHED } else { NOT_ESTABLISHED };
+            spoken = [flow.app.protocol(), flow.app.original()];
+            if spoken[0] == spoken[1] {
+                spoken[1] = None;
+            }
         }
+        let apps = spoken.iter().flatten().map(|id| app_bit(*id)).sum();
         // a fragment tells no ports: they count as 0, as in the reference engine
-        Facts { bits, ends: packet.ends(), ports: bits & (TCP | UDP | SCTP) != 0 }
+        let length = u16::try_from(packet.payload.len()).unwrap_or(u16::MAX);
+        Facts {
+            bits,
+            length,
+            ends: packet.ends(),
+            spoken,
+            apps,
+            asked: Default::default(),
+            inside: Default::default(),
+        }
+    }
+
+    /// Whether an end (0: source) is in a numbered group.
+    #[inline]
+    fn is_in(&self, end: usize, ip: IpAddr, group: u8, tables: &Tables) -> bool {
+        let (asked, inside) = (&self.asked[end], &self.inside[end]);
+        let bit = 1u64 << (group & 63);
+        if asked.get() & bit == 0 {
+            asked.set(asked.get() | bit);
+            if tables.groups.get(usize::from(group)).is_some_and(|group| group.contains(ip)) {
+                inside.set(inside.get() | bit);
+            }
+        }
+        inside.get() & bit != 0
     }
 }
+
+/// Protocols beyond the last bit share it: what it tells is looked at again.
+fn app_bit(id: ProtocolId) -> u128 {
+    1 << id.0.min(127)
+}
+
+/// What heads refer to by number.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    /// Address groups that are asked for most often; the first is any address.
+    groups: Vec<Arc<AddressSet>>,
+    /// Sets of application protocols; the first is none.
+    apps: Vec<u128>,
+}
+
+/// Any address.
+const ANY: u8 = 0;
+/// A group that has no number: the rule is looked at.
+const OTHER: u8 = u8::MAX;
+/// How many groups have a number.
+const GROUPS_MAX: usize = 64;
 
 /// What a rule asks of [`Facts`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,50 +138,178 @@ pub(super) struct Head {
     all: u32,
     /// One of these, unless there are none.
     any: u32,
-    /// The protocol is not told by bits.
-    protocol: bool,
-    /// Ports or addresses are asked for.
-    ends: bool,
+    /// Least and most bytes of payload.
+    length: (u16, u16),
+    /// Ports lie within, first and last.
+    source: (u16, u16),
+    destination: (u16, u16),
+    /// Address groups of source and destination.
+    groups: [u8; 2],
+    /// One of these application protocols, by number.
+    apps: u8,
+    /// Ports are asked for.
+    ports: bool,
+    /// The rule itself is to be looked at, for its protocol or its ends.
+    rest: bool,
     /// Tests of the packet stand behind.
     tests: bool,
 }
 
 impl Head {
-    pub(super) fn new(rule: &Rule) -> Self {
-        let (mut all, any, protocol) = match rule.protocol {
-            RuleProtocol::Any => (0, 0, false),
-            RuleProtocol::Ip(None) => (IP, 0, false),
-            RuleProtocol::Ip(Some(4)) => (IPV4, 0, false),
-            RuleProtocol::Ip(Some(_)) => (IPV6, 0, false),
-            RuleProtocol::Tcp | RuleProtocol::TcpPacket | RuleProtocol::TcpStream => (TCP, 0, false),
-            RuleProtocol::Udp => (UDP, 0, false),
-            RuleProtocol::Icmp(None) => (0, ICMP | ICMPV6, false),
-            RuleProtocol::Icmp(Some(4)) => (ICMP, 0, false),
-            RuleProtocol::Icmp(Some(_)) => (ICMPV6, 0, false),
-            RuleProtocol::Sctp => (SCTP, 0, false),
-            RuleProtocol::Other(_) | RuleProtocol::App(_) | RuleProtocol::Either(..) => (0, 0, true),
-        };
-        all |= flow_bits(rule.flow.unwrap_or_default());
-        let header = &rule.header;
-        let ends = !(header.source.is_any()
-            && header.destination.is_any()
-            && header.source_ports.is_any()
-            && header.destination_ports.is_any());
-        Head { all, any, protocol, ends, tests: !rule.packet_tests.is_empty() }
+    /// The heads of all rules, and what they refer to; `protocols` is how many application protocols there are.
+    pub(super) fn all(rules: &[Rule], protocols: usize) -> (Vec<Head>, Tables) {
+        let mut asked: HashMap<*const AddressSet, (usize, &Arc<AddressSet>)> = HashMap::new();
+        for rule in rules {
+            for group in [&rule.header.source, &rule.header.destination] {
+                if !group.is_any() {
+                    asked.entry(Arc::as_ptr(group)).or_insert((0, group)).0 += 1;
+                }
+            }
+        }
+        let mut often: Vec<(usize, &Arc<AddressSet>)> = asked.into_values().collect();
+        // by how often, and those alike in an order of their own
+        often.sort_by_cached_key(|(times, group)| {
+            (std::cmp::Reverse(*times), group.ranges_v4().to_vec(), group.ranges_v6().to_vec())
+        });
+        often.truncate(GROUPS_MAX - 1);
+        let groups = std::iter::once(Arc::new(AddressSet::any()))
+            .chain(often.iter().map(|(_, group)| Arc::clone(group)))
+            .collect();
+        let numbers: HashMap<*const AddressSet, u8> =
+            often.iter().zip(1..).map(|((_, group), number)| (Arc::as_ptr(group), number)).collect();
+        let mut tables = Tables { groups, apps: vec![0] };
+        let heads = rules
+            .iter()
+            .map(|rule| {
+                let number = |group: &Arc<AddressSet>| match group.is_any() {
+                    true => ANY,
+                    false => numbers.get(&Arc::as_ptr(group)).copied().unwrap_or(OTHER),
+                };
+                Head::new(rule, protocols, number, &mut tables)
+            })
+            .collect();
+        (heads, tables)
     }
 
-    /// What the bits alone say.
+    fn new(
+        rule: &Rule,
+        protocols: usize,
+        number: impl Fn(&Arc<AddressSet>) -> u8,
+        tables: &mut Tables,
+    ) -> Self {
+        let (mut all, any) = match rule.protocol {
+            RuleProtocol::Any | RuleProtocol::Other(_) => (0, 0),
+            RuleProtocol::Ip(None) => (IP, 0),
+            RuleProtocol::Ip(Some(4)) => (IPV4, 0),
+            RuleProtocol::Ip(Some(_)) => (IPV6, 0),
+            RuleProtocol::Tcp | RuleProtocol::TcpPacket | RuleProtocol::TcpStream => (TCP, 0),
+            RuleProtocol::Udp => (UDP, 0),
+            RuleProtocol::Icmp(None) => (0, ICMP | ICMPV6),
+            RuleProtocol::Icmp(Some(4)) => (ICMP, 0),
+            RuleProtocol::Icmp(Some(_)) => (ICMPV6, 0),
+            RuleProtocol::Sctp => (SCTP, 0),
+            RuleProtocol::App(_) | RuleProtocol::Either(..) => (0, 0),
+        };
+        all |= flow_bits(rule.flow.unwrap_or_default());
+        let is_app = matches!(rule.protocol, RuleProtocol::App(_) | RuleProtocol::Either(..));
+        let spoken: Vec<ProtocolId> = (0..protocols)
+            .filter_map(|id| u8::try_from(id).ok().map(ProtocolId))
+            .filter(|id| rule.speaks(*id))
+            .collect();
+        let apps: u128 = spoken.iter().fold(0, |apps, id| apps | app_bit(*id));
+        let apps = match tables.apps.iter().position(|known| *known == apps && apps != 0) {
+            _ if !is_app => 0,
+            Some(at) => at,
+            None => {
+                tables.apps.push(apps);
+                tables.apps.len() - 1
+            }
+        };
+        let (apps, many) = u8::try_from(apps).map_or((0, true), |apps| (apps, false));
+        let many = many || spoken.iter().any(|id| id.0 >= 127);
+        let header = &rule.header;
+        let hull = |ports: &PortSet| match ports.ranges() {
+            [] => (1, 0),
+            [(low, high)] => (*low, *high),
+            [(low, _), .., (_, high)] => (*low, *high),
+        };
+        let single = |ports: &PortSet| ports.ranges().len() <= 1;
+        let (mut source, mut destination) = (hull(&header.source_ports), hull(&header.destination_ports));
+        let mut groups = [number(&header.source), number(&header.destination)];
+        let mut rest = matches!(rule.protocol, RuleProtocol::Other(_))
+            || is_app && many
+            || !single(&header.source_ports)
+            || !single(&header.destination_ports)
+            || groups.contains(&OTHER);
+        if header.both_ways {
+            // which end is which is not known: the rule tells
+            (source, destination, groups) = ((0, u16::MAX), (0, u16::MAX), [ANY; 2]);
+            rest = true;
+        }
+        let mut length = (0, u16::MAX);
+        for test in &rule.packet_tests {
+            let (low, high) = test.lengths();
+            // a payload of as much or more than a head can ask for counts as that much
+            length.0 = length.0.max(u16::try_from(low).unwrap_or(u16::MAX));
+            length.1 = length.1.min(u16::try_from(high).unwrap_or(u16::MAX));
+        }
+        Head {
+            all,
+            any,
+            length,
+            source,
+            destination,
+            groups,
+            apps,
+            ports: !(header.source_ports.is_any() && header.destination_ports.is_any()),
+            rest,
+            tests: !rule.packet_tests.is_empty(),
+        }
+    }
+
+    /// What can be told without the rule.
     #[inline]
-    pub(super) fn may_hold(&self, facts: &Facts) -> bool {
-        facts.bits & self.all == self.all && (self.any == 0 || facts.bits & self.any != 0)
+    pub(super) fn may_hold(&self, facts: &Facts, tables: &Tables) -> bool {
+        facts.bits & self.all == self.all
+            && (self.any == 0 || facts.bits & self.any != 0)
+            && self.length.0 <= facts.length
+            && facts.length <= self.length.1
+            && (self.apps == 0
+                || tables.apps.get(usize::from(self.apps)).is_some_and(|apps| facts.apps & apps != 0))
+            && self.ends_may_hold(facts, tables)
+    }
+
+    #[inline]
+    fn ends_may_hold(&self, facts: &Facts, tables: &Tables) -> bool {
+        if !self.ports && self.groups == [ANY; 2] {
+            return true;
+        }
+        let Some((source, destination)) = facts.ends else { return false };
+        let within = |port: u16, (low, high): (u16, u16)| low <= port && port <= high;
+        let ports = match facts.bits & PORTS != 0 {
+            true => within(source.port, self.source) && within(destination.port, self.destination),
+            // a protocol without ports has none that could match
+            false => !self.ports || facts.bits & (ICMP | ICMPV6) != 0,
+        };
+        let end = |end: usize, ip: IpAddr| match self.groups[end] {
+            ANY | OTHER => true,
+            group => facts.is_in(end, ip, group, tables),
+        };
+        ports && end(0, source.ip) && end(1, destination.ip)
     }
 
     /// Whether the head holds, but for tests of the packet.
     #[inline]
-    pub(super) fn holds(&self, rule: &Rule, facts: &Facts, packet: &Packet<'_>, flow: Option<&Flow>) -> bool {
-        self.may_hold(facts)
-            && (!self.protocol || protocol_holds(rule, packet, flow))
-            && (!self.ends || ends_hold(&rule.header, facts))
+    pub(super) fn holds(
+        &self,
+        rule: &Rule,
+        facts: &Facts,
+        tables: &Tables,
+        packet: &Packet<'_>,
+        flow: Option<&Flow>,
+    ) -> bool {
+        self.may_hold(facts, tables)
+            && (!self.rest || protocol_holds(rule, packet, flow) && ends_hold(&rule.header, facts))
     }
 
     /// Whether tests of the packet are left to make.
@@ -148,23 +345,25 @@ fn protocol_holds(rule: &Rule, packet: &Packet<'_>, flow: Option<&Flow>) -> bool
         RuleProtocol::Other(proto) => packet.proto() == Some(proto),
         RuleProtocol::App(_) | RuleProtocol::Either(..) => flow.is_some_and(|flow| {
             let spoken = [flow.app.protocol(), flow.app.original()];
-            spoken.into_iter().flatten().any(|id| rule.protocol.is_app(id) || rule.carrier == Some(id))
+            spoken.into_iter().flatten().any(|id| rule.speaks(id))
         }),
         _ => true,
     }
 }
 
 fn ends_hold(header: &Header, facts: &Facts) -> bool {
+    let any_port = header.source_ports.is_any() && header.destination_ports.is_any();
+    if any_port && header.source.is_any() && header.destination.is_any() {
+        return true;
+    }
     let Some((source, destination)) = facts.ends else { return false };
+    let has_ports = facts.bits & PORTS != 0;
     // a protocol without ports has none that could match
-    if !facts.ports
-        && facts.bits & (ICMP | ICMPV6) == 0
-        && !(header.source_ports.is_any() && header.destination_ports.is_any())
-    {
+    if !has_ports && facts.bits & (ICMP | ICMPV6) == 0 && !any_port {
         return false;
     }
     let one_way = |from: Endpoint, to: Endpoint| {
-        (!facts.ports
+        (!has_ports
             || (header.source_ports.contains(from.port) && header.destination_ports.contains(to.port)))
             && header.source.contains(from.ip)
             && header.destination.contains(to.ip)

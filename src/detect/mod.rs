@@ -6,6 +6,7 @@ pub mod buffer;
 pub mod compile;
 pub mod evaluate;
 pub mod fit;
+mod group;
 mod head;
 pub mod hook;
 pub mod host;

@@ -123,6 +123,16 @@ pub trait PacketTest: Send + Sync + fmt::Debug {
         false
     }
 
+    /// It holds only for payloads of at least and at most so many bytes.
+    fn lengths(&self) -> (u64, u64) {
+        (0, u64::MAX)
+    }
+
+    /// The one IP protocol with which it can hold, if there is one.
+    fn ip_protocol(&self) -> Option<Proto> {
+        None
+    }
+
     /// The greatest length of the payload with which it holds, and how it is written; `None` where it sets none.
     fn length_max(&self) -> Option<(u64, u64)> {
         None
@@ -417,4 +427,12 @@ pub struct Rule {
     pub vars: u8,
     /// Where it comes from: file index and line, for messages.
     pub line: u32,
+}
+
+impl Rule {
+    /// Whether it asks for application protocols, and that is one of them.
+    pub fn speaks(&self, id: ProtocolId) -> bool {
+        let asks = matches!(self.protocol, RuleProtocol::App(_) | RuleProtocol::Either(..));
+        asks && (self.protocol.is_app(id) || self.carrier == Some(id))
+    }
 }

@@ -1,24 +1,23 @@
 //! The compiled rule set: rules in the order of their evaluation, and the groups in which they are looked for.
 //!
-//! A rule is in the groups of each direction in which it can match. A group on payload is a prefilter over the literals of its
-//! rules, searched once whatever the ports, and the rules without a literal that is rare enough: these are split by ports, so that
-//! a packet meets only those whose ports are its own.
+//! A rule is in the groups of each direction in which it can match; what groups are inside is told by [`super::group`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::buffer::{BufferId, Kind, Origin, Place};
-use super::head::Head;
+use super::group::{Group, Patterns, Pending, Wanted};
+use super::head::{Head, Tables};
 use super::inspect::ops::{Op, Transform};
 use super::keyword::Names;
 use super::literal;
-use super::prefilter::{ANYWHERE, Build, Prefilter, Region};
+use super::prefilter::Build;
 use super::registry::Registry;
 use super::rule::{Part, Rule, RuleProtocol};
 use super::sets::Sets;
 use crate::app::{FrameKind, ProtocolId, WantedFrames};
-use crate::rules::{Action, PortSet};
+use crate::rules::Action;
 use crate::types::{Direction, Proto};
 
 /// How a rule is looked at, as the user guide's "rule types" have it.
@@ -54,225 +53,6 @@ pub struct List {
 /// The number of a [`List`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListId(pub u16);
-
-/// Rules that are looked at without a literal.
-#[derive(Debug, Default)]
-pub struct Set {
-    /// Whatever the packet carries.
-    pub always: Vec<Unfiltered>,
-    /// When it carries a payload.
-    pub payload: Vec<Unfiltered>,
-}
-
-/// A rule without a literal, and what tells it fastest.
-#[derive(Clone, Copy, Debug)]
-pub struct Unfiltered {
-    /// What it asks of a packet's facts.
-    pub(super) head: Head,
-    /// Which.
-    pub rule: u32,
-}
-
-/// The literals that are searched in one buffer.
-#[derive(Debug, Default)]
-pub struct Patterns {
-    /// Those that must stand at one place.
-    places: Option<Literals>,
-    /// Short ones that must stand within the first bytes, and how many bytes that are.
-    head: Option<(Literals, u32)>,
-    /// Those that may stand anywhere.
-    whole: Option<Literals>,
-    /// The longest, bytes.
-    pub longest: usize,
-}
-
-/// A rule that waits for a literal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wanted {
-    /// The literal, lower case.
-    pub text: Vec<u8>,
-    /// Where it must begin.
-    pub bounds: literal::Bounds,
-    /// The rule.
-    pub rule: u32,
-}
-
-/// Short literals that must end within so many bytes of the start are searched there only.
-const HEAD_MAX: u32 = 256;
-
-impl Patterns {
-    /// With `placed`, [`Patterns::scan`] is always told where bytes begin in their buffer.
-    fn build(wanted: Vec<Wanted>, placed: bool, build: Build) -> Self {
-        let longest = wanted.iter().map(|w| w.text.len()).max().unwrap_or(0);
-        let end = |w: &Wanted| w.bounds.1.saturating_add(w.text.len() as u32);
-        let (mut places, mut head, mut whole) = (Vec::new(), Vec::new(), Vec::new());
-        for wanted in wanted {
-            let (low, high) = wanted.bounds;
-            if placed && low == high {
-                places.push(wanted);
-            } else if placed && end(&wanted) <= HEAD_MAX && wanted.text.len() < 5 {
-                head.push(wanted);
-            } else {
-                whole.push(wanted);
-            }
-        }
-        let reach = head.iter().map(end).max().unwrap_or(0);
-        Patterns {
-            places: Literals::build(places, None, build),
-            head: Literals::build(head, Some(Region::Head), build).map(|literals| (literals, reach)),
-            whole: Literals::build(whole, Some(Region::Whole), build),
-            longest,
-        }
-    }
-
-    /// Calls `hit` with rules whose literal is in `bytes` at a place that suits them, some more than once. `offset` is where
-    /// `bytes` begins in its buffer; `None` when places do not count.
-    #[inline]
-    pub fn scan(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
-        self.scan_begin(bytes, offset, hit);
-        if let Some(literals) = &self.whole {
-            literals.scan(bytes, offset, 0, hit);
-        }
-    }
-
-    /// Literals that are only looked for near the start of their buffer.
-    fn scan_begin(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
-        if let Some(literals) = &self.places {
-            literals.scan(bytes, offset, 0, hit);
-        }
-        if let Some((literals, reach)) = &self.head {
-            let head = u64::from(*reach).saturating_sub(offset.unwrap_or(0)) as usize;
-            if head > 0 {
-                literals.scan(bytes.get(..head).unwrap_or(bytes), offset, 0, hit);
-            }
-        }
-    }
-
-    /// The same for a window into a stream whose bytes before `fresh` were seen before: places count from the start of the
-    /// stream, and also from where the new bytes begin.
-    #[inline]
-    pub fn scan_window(&self, bytes: &[u8], offset: u64, fresh: usize, hit: &mut dyn FnMut(u32)) {
-        self.scan_begin(bytes, Some(offset), hit);
-        if fresh > 0 {
-            self.scan_begin(bytes.get(fresh..).unwrap_or(&[]), Some(0), hit);
-        }
-        if let Some(literals) = &self.whole {
-            literals.scan(bytes, Some(offset), fresh, hit);
-        }
-    }
-
-    /// Memory of the prefilters, bytes.
-    pub fn memory(&self) -> usize {
-        self.places.as_ref().map_or(0, Literals::memory)
-            + self.head.as_ref().map_or(0, |(literals, _)| literals.memory())
-            + self.whole.as_ref().map_or(0, Literals::memory)
-    }
-}
-
-/// Literals and the rules that wait for them.
-#[derive(Debug)]
-struct Literals {
-    prefilter: Box<dyn Prefilter>,
-    /// Rules of literal `n`: `rules[starts[n]..starts[n + 1]]`.
-    starts: Vec<u32>,
-    rules: Vec<(u32, literal::Bounds)>,
-}
-
-impl Literals {
-    /// Without a region, each literal is looked for at its place only.
-    fn build(mut wanted: Vec<Wanted>, region: Option<Region<'_>>, build: Build) -> Option<Self> {
-        if wanted.is_empty() {
-            return None;
-        }
-        wanted.sort();
-        wanted.dedup();
-        let mut texts: Vec<Vec<u8>> = Vec::new();
-        let (mut places, mut starts, mut rules) = (Vec::new(), Vec::new(), Vec::new());
-        for Wanted { text, bounds, rule } in wanted {
-            let known = texts.last() == Some(&text) && (region.is_some() || places.last() == Some(&bounds.0));
-            if !known {
-                texts.push(text);
-                places.push(bounds.0);
-                starts.push(rules.len() as u32);
-            }
-            rules.push((rule, bounds));
-        }
-        starts.push(rules.len() as u32);
-        let prefilter = build(&texts, region.unwrap_or(Region::Places(&places)));
-        Some(Literals { prefilter, starts, rules })
-    }
-
-    /// Places count from `offset` before `bytes`, and also from `fresh` within them.
-    fn scan(&self, bytes: &[u8], offset: Option<u64>, fresh: usize, hit: &mut dyn FnMut(u32)) {
-        self.prefilter.scan(bytes, offset.unwrap_or(0), &mut |literal, at| {
-            let (Some(&start), Some(&end)) =
-                (self.starts.get(literal as usize), self.starts.get(literal as usize + 1))
-            else {
-                return;
-            };
-            let place = match offset {
-                Some(offset) if at != ANYWHERE => Some(u32::try_from(offset + at as u64).unwrap_or(u32::MAX)),
-                _ => None,
-            };
-            let again = at.checked_sub(fresh).and_then(|at| u32::try_from(at).ok());
-            for (rule, (low, high)) in &self.rules[start as usize..end as usize] {
-                let fits = |place: u32| *low <= place && place <= *high;
-                if place.is_none_or(fits) || again.is_some_and(fits) {
-                    hit(*rule);
-                }
-            }
-        });
-    }
-
-    fn memory(&self) -> usize {
-        self.prefilter.memory()
-            + self.starts.len() * 4
-            + self.rules.len() * size_of::<(u32, literal::Bounds)>()
-    }
-}
-
-/// Sets by port.
-#[derive(Debug, Default)]
-pub struct PortIndex {
-    /// Segment starts, rising, and the set of each (`u32::MAX`: none).
-    segments: Vec<(u16, u32)>,
-    sets: Vec<Set>,
-}
-
-impl PortIndex {
-    /// The set of that port.
-    pub fn find(&self, port: u16) -> Option<&Set> {
-        let at = self.segments.partition_point(|(start, _)| *start <= port).checked_sub(1)?;
-        self.sets.get(self.segments[at].1 as usize)
-    }
-}
-
-/// Rules on payload or header of one transport and direction.
-///
-/// Rules with a literal that is rare are found by it, whatever their ports: one search of a payload serves all. The others are
-/// split by ports.
-#[derive(Debug, Default)]
-pub struct Group {
-    /// Rules that wait for a literal.
-    pub patterns: Patterns,
-    /// Any port.
-    any: Set,
-    /// By destination port.
-    destination: PortIndex,
-    /// By source port, of those without narrow destination ports.
-    source: PortIndex,
-}
-
-impl Group {
-    /// The sets that a packet with these ports meets.
-    pub fn sets(&self, ports: Option<(u16, u16)>) -> impl Iterator<Item = &Set> {
-        let (source, destination) = match ports {
-            Some((source, destination)) => (self.source.find(source), self.destination.find(destination)),
-            None => (None, None),
-        };
-        std::iter::once(&self.any).chain(destination).chain(source)
-    }
-}
 
 /// A buffer that transactions of a group are searched in.
 #[derive(Debug)]
@@ -349,6 +129,8 @@ pub struct RuleSet {
     pub classes: Vec<Class>,
     /// The head of each rule in a few bits.
     pub(super) heads: Vec<Head>,
+    /// What heads refer to.
+    pub(super) tables: Tables,
     /// The list of each part of each rule.
     pub lists_of: Vec<Vec<ListId>>,
     /// Lists by number.
@@ -451,9 +233,11 @@ impl RuleSet {
                 .push(rule.parts.iter().map(|part| lists.intern(part.buffer, &part.transforms)).collect());
             placed.push(place(rule, &registry));
         }
+        let (heads, tables) = Head::all(&rules, registry.protocols().len());
         let mut this = RuleSet {
             classes: placed.iter().map(|p| p.class).collect(),
-            heads: rules.iter().map(Head::new).collect(),
+            heads,
+            tables,
             lists_of,
             lists: lists.all,
             events: Vec::new(),
@@ -503,14 +287,16 @@ impl RuleSet {
                             let covered = std::array::from_fn(|transport| covers(rule.protocol, transport));
                             self.readers[dir].push((id, covered));
                         }
-                        let tcp = covers(rule.protocol, 0);
+                        let apps = self.apps_of(rule);
+                        let tcp = rule_covers(rule, 0);
                         if placed.class != Class::Packet && tcp {
-                            streams[dir].add(rule, self.heads[id as usize], id, literal.clone());
+                            streams[dir].add(rule, self.heads[id as usize], id, literal.clone(), &apps);
                         }
                         for (transport, groups) in packets.iter_mut().enumerate() {
                             let streamed = transport == 0 && placed.class == Class::Stream;
-                            if covers(rule.protocol, transport) && !streamed {
-                                groups[dir].add(rule, self.heads[id as usize], id, literal.clone());
+                            if rule_covers(rule, transport) && !streamed {
+                                let head = self.heads[id as usize];
+                                groups[dir].add(rule, head, id, literal.clone(), &apps);
                             }
                         }
                     }
@@ -530,14 +316,14 @@ impl RuleSet {
                         .filter(|(_, there)| *there)
                     {
                         let literal = placed.literal.as_ref().map(|fast| fast.wanted_by(id));
-                        set.add(rule, self.heads[id as usize], id, literal);
+                        set.add(rule, self.heads[id as usize], id, literal, &self.apps_of(rule));
                     }
                 }
             }
         }
         for dir in 0..2 {
             self.streams[dir] = std::mem::take(&mut streams[dir]).build(build);
-            self.stream_overlap = self.stream_overlap.max(self.streams[dir].patterns.longest);
+            self.stream_overlap = self.stream_overlap.max(self.streams[dir].longest());
             self.addresses[dir] = address_index(&self.rules, &address[dir]);
         }
         for ((protocol, kind), sets) in frames {
@@ -546,7 +332,7 @@ impl RuleSet {
                 wanted.add(protocol, kind);
             }
             let groups = sets.map(|pending| pending.build(build));
-            let longest = groups.iter().map(|group| group.patterns.longest).max();
+            let longest = groups.iter().map(Group::longest).max();
             self.stream_overlap = self.stream_overlap.max(longest.unwrap_or(0));
             self.frames.push(FrameGroup { protocol, kind, groups });
         }
@@ -561,6 +347,12 @@ impl RuleSet {
             };
             self.txs[protocol][dir] = pending.build(build, transformed);
         }
+    }
+
+    /// The application protocols with which alone the rule can match; none: whatever is spoken.
+    fn apps_of(&self, rule: &Rule) -> Vec<ProtocolId> {
+        let all = (0..self.registry.protocols().len()).map(|id| ProtocolId(id as u8));
+        all.filter(|id| rule.speaks(*id)).collect()
     }
 
     fn place_tx(&self, id: u32, placed: &Placed, txs: &mut HashMap<(usize, usize), TxPending>) {
@@ -619,10 +411,9 @@ impl RuleSet {
 
     /// Memory of all prefilters, bytes.
     pub fn prefilter_memory(&self) -> usize {
-        let group = |group: &Group| group.patterns.memory();
-        self.packets.iter().flatten().map(group).sum::<usize>()
-            + self.streams.iter().map(group).sum::<usize>()
-            + self.frames.iter().flat_map(|frames| &frames.groups).map(group).sum::<usize>()
+        self.packets.iter().flatten().map(Group::memory).sum::<usize>()
+            + self.streams.iter().map(Group::memory).sum::<usize>()
+            + self.frames.iter().flat_map(|frames| &frames.groups).map(Group::memory).sum::<usize>()
             + self.txs.iter().flatten().flat_map(|tx| &tx.lists).map(|l| l.patterns.memory()).sum::<usize>()
     }
 }
@@ -638,6 +429,12 @@ fn var_rank(rule: &Rule) -> u8 {
         (true, false) => 2,
         (true, true) => 3,
     }
+}
+
+/// Whether the rule can match in a transport group.
+fn rule_covers(rule: &Rule, transport: usize) -> bool {
+    let asked = rule.packet_tests.iter().find_map(|test| test.ip_protocol());
+    covers(rule.protocol, transport) && asked.is_none_or(|proto| transport_of(Some(proto)) == transport)
 }
 
 /// Whether a rule protocol covers a transport group.
@@ -774,96 +571,6 @@ impl Lists {
             ListId((self.all.len() - 1) as u16)
         })
     }
-}
-
-/// A group while its rules are collected.
-#[derive(Default)]
-struct Pending {
-    literals: Vec<Wanted>,
-    any: Set,
-    destination: Vec<(PortSet, Unfiltered, bool)>,
-    source: Vec<(PortSet, Unfiltered, bool)>,
-}
-
-impl Set {
-    /// Adds a rule that needs a payload or not.
-    fn add(&mut self, unfiltered: Unfiltered, payload: bool) {
-        if payload { &mut self.payload } else { &mut self.always }.push(unfiltered);
-    }
-}
-
-/// Sets of more ports than this are in the group of any port: their own would be met nearly as often.
-const NARROW_PORTS_MAX: u32 = 4096;
-
-impl Pending {
-    fn add(&mut self, rule: &Rule, head: Head, id: u32, literal: Option<Wanted>) {
-        let payload = rule.parts.iter().any(|part| part.buffer == BufferId::PAYLOAD && part.absent.is_none())
-            && literal.is_some();
-        if let Some(wanted) = literal
-            && (wanted.bounds != literal::UNBOUND || !literal::is_everywhere(&wanted.text))
-        {
-            self.literals.push(wanted);
-            return;
-        }
-        let narrow = |ports: &PortSet| {
-            !ports.is_any()
-                && ports.ranges().iter().map(|r| u32::from(r.1) - u32::from(r.0) + 1).sum::<u32>()
-                    <= NARROW_PORTS_MAX
-        };
-        let unfiltered = Unfiltered { head, rule: id };
-        if rule.header.both_ways {
-            self.any.add(unfiltered, payload);
-        } else if narrow(&rule.header.destination_ports) {
-            self.destination.push(((*rule.header.destination_ports).clone(), unfiltered, payload));
-        } else if narrow(&rule.header.source_ports) {
-            self.source.push(((*rule.header.source_ports).clone(), unfiltered, payload));
-        } else {
-            self.any.add(unfiltered, payload);
-        }
-    }
-
-    fn build(self, build: Build) -> Group {
-        Group {
-            patterns: Patterns::build(self.literals, true, build),
-            any: self.any,
-            destination: port_index(&self.destination),
-            source: port_index(&self.source),
-        }
-    }
-}
-
-/// Cuts the ports where some rule's set begins or ends; segments with the same rules share a set.
-fn port_index(rules: &[(PortSet, Unfiltered, bool)]) -> PortIndex {
-    let mut cuts: Vec<u32> = vec![0];
-    for (ports, ..) in rules {
-        for &(low, high) in ports.ranges() {
-            cuts.push(u32::from(low));
-            cuts.push(u32::from(high) + 1);
-        }
-    }
-    cuts.sort_unstable();
-    cuts.dedup();
-    let mut index = PortIndex::default();
-    let mut known: HashMap<Vec<usize>, u32> = HashMap::new();
-    for &cut in cuts.iter().filter(|cut| **cut <= 65_535) {
-        let port = cut as u16;
-        let here: Vec<usize> =
-            rules.iter().enumerate().filter(|(_, (p, ..))| p.contains(port)).map(|(at, _)| at).collect();
-        if here.is_empty() {
-            index.segments.push((port, u32::MAX));
-            continue;
-        }
-        let set = *known.entry(here).or_insert_with_key(|here| {
-            let mut set = Set::default();
-            for &at in here {
-                set.add(rules[at].1, rules[at].2);
-            }
-            index.sets.push(set);
-            (index.sets.len() - 1) as u32
-        });
-        index.segments.push((port, set));
-    }
-    index
 }
 
 #[derive(Default)]

@@ -103,7 +103,7 @@ pub struct Collector {
     rules: Arc<RuleSet>,
     hosts: Hosts,
     /// Flows with an alert that was judged here and whose end has not been told: their workers do not know.
-    alerted: HashSet<u64>,
+    alerted: HashSet<u64, ahash::RandomState>,
     eve: Option<LineSender>,
     fast: Option<LineSender>,
     /// What a person is told at the end.
@@ -120,7 +120,7 @@ impl Collector {
         Collector {
             rules,
             hosts: Hosts::new(Vec::new()),
-            alerted: HashSet::new(),
+            alerted: HashSet::default(),
             eve,
             fast,
             summary: Summary::new(),

@@ -66,7 +66,7 @@ pub struct Announced {
 /// The flows that are waited for, of one worker.
 #[derive(Default)]
 pub struct Expectations {
-    pairs: HashMap<Pair, SmallVec<[Entry; 1]>>,
+    pairs: HashMap<Pair, SmallVec<[Entry; 1]>, ahash::RandomState>,
     /// Pairs in the order of their announcements, with the times; some may be gone from `pairs` already.
     order: VecDeque<(Timestamp, Pair)>,
     count: usize,

@@ -59,6 +59,14 @@ impl<T: crate::rules::number::Unsigned + Send + Sync> PacketTest for Field<T> {
     fn is_address(&self) -> bool {
         self.name == "ip_proto"
     }
+
+    fn ip_protocol(&self) -> Option<Proto> {
+        let number = match self.test {
+            IntTest::Eq(number) if self.name == "ip_proto" => number.into(),
+            _ => return None,
+        };
+        u8::try_from(number).ok().map(Proto)
+    }
 }
 
 /// Adds a [`Field`] with the usual integer operators.

@@ -105,6 +105,10 @@ impl PacketTest for Dsize {
         (len > 0 || !matches!(self.0, IntTest::Ne(_))) && self.0.matches(len as u64)
     }
 
+    fn lengths(&self) -> (u64, u64) {
+        self.0.bounds()
+    }
+
     fn length_max(&self) -> Option<(u64, u64)> {
         self.0.upper()
     }

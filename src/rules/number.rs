@@ -175,6 +175,21 @@ impl<T: Unsigned> IntTest<T> {
         }
     }
 
+    /// No number below the first or above the second passes.
+    pub fn bounds(&self) -> (u64, u64) {
+        match *self {
+            IntTest::Eq(a) => (a.into(), a.into()),
+            IntTest::Lt(a) => (0, a.into().saturating_sub(1)),
+            IntTest::Le(a) => (0, a.into()),
+            IntTest::Gt(a) => (a.into().saturating_add(1), u64::MAX),
+            IntTest::Ge(a) => (a.into(), u64::MAX),
+            IntTest::Range(a, b) => (a.into().saturating_add(1), b.into().saturating_sub(1)),
+            IntTest::Ne(_) | IntTest::NotRange(..) | IntTest::Mask(..) | IntTest::NotMask(..) => {
+                (0, u64::MAX)
+            }
+        }
+    }
+
     /// The largest number that passes, and the one that is written as the upper end (for `<5`: 4 and 5); `None` without an
     /// upper end.
     pub fn upper(&self) -> Option<(u64, u64)> {

@@ -5,13 +5,15 @@
 //! A thousand such literals on forty places cost forty looks a packet, whatever its length.
 
 use super::Prefilter;
-use super::kernel::{Bits, fold};
+use super::kernel::{Bits, Looks, fold};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Anchors {
     /// Where to look, and how wide: rising by place.
     places: Box<[(u32, u8)]>,
+    /// The same, eight at a time.
+    looks: Looks,
     bits: Bits,
     /// Entries by rising key.
     keys: Box<[u32]>,
@@ -41,13 +43,22 @@ fn window(bytes: &[u8], at: usize, width: u8) -> Option<u32> {
             u32::from_le_bytes(rest)
         }
     };
-    Some(fold(window) & (u32::MAX >> (32 - 8 * u32::from(width))))
+    Some(fold(window) & mask(width))
 }
 
 /// Place, width and window in one.
 #[inline(always)]
 fn key(place: u32, width: u8, window: u32) -> u32 {
-    window ^ place.wrapping_mul(0x85eb_ca6b).rotate_left(u32::from(width) * 5)
+    window ^ salt(place, width)
+}
+
+fn salt(place: u32, width: u8) -> u32 {
+    place.wrapping_mul(0x85eb_ca6b).rotate_left(u32::from(width) * 5)
+}
+
+/// The bytes of a window that count.
+fn mask(width: u8) -> u32 {
+    u32::MAX >> (32 - 8 * u32::from(width))
 }
 
 impl Anchors {
@@ -71,7 +82,15 @@ impl Anchors {
         let mut bits = Bits::new(log);
         let (keys, entries): (Vec<_>, Vec<_>) = all.into_iter().unzip();
         keys.iter().for_each(|key| bits.insert(*key));
-        Anchors { places: looks.into(), bits, keys: keys.into(), entries: entries.into() }
+        let told: Vec<_> =
+            looks.iter().map(|&(place, width)| (place, mask(width), salt(place, width))).collect();
+        Anchors {
+            looks: Looks::new(&told),
+            places: looks.into(),
+            bits,
+            keys: keys.into(),
+            entries: entries.into(),
+        }
     }
 
     #[inline(never)]
@@ -97,21 +116,33 @@ impl Prefilter for Anchors {
         if self.places.last().is_none_or(|(last, _)| u64::from(*last) < offset) {
             return;
         }
-        for &(place, width) in &self.places {
-            let Some(at) = u64::from(place).checked_sub(offset) else { continue };
-            if at >= bytes.len() as u64 {
-                return;
-            }
-            let Some(window) = window(bytes, at as usize, width) else { continue };
+        let mut look = |place: u32, width: u8| {
+            let at = u64::from(place).checked_sub(offset)?;
+            let window = window(bytes, usize::try_from(at).ok()?, width)?;
             let key = key(place, width, window);
             if self.bits.test(key) {
                 self.candidates(key, bytes, offset, hit);
             }
+            Some(())
+        };
+        let done = match offset {
+            0 => self.looks.scan(&self.bits, bytes, &mut |nth| {
+                if let Some(&(place, width)) = self.places.get(nth) {
+                    look(place, width);
+                }
+            }),
+            _ => 0,
+        };
+        for &(place, width) in self.places.iter().skip(done) {
+            if u64::from(place) >= offset.saturating_add(bytes.len() as u64) {
+                return;
+            }
+            look(place, width);
         }
     }
 
     fn memory(&self) -> usize {
         let entries: usize = self.entries.iter().map(|e| size_of::<Entry>() + e.text.len()).sum();
-        self.bits.memory() + self.keys.len() * 4 + self.places.len() * 8 + entries
+        self.bits.memory() + self.looks.memory() + self.keys.len() * 4 + self.places.len() * 8 + entries
     }
 }

@@ -6,6 +6,7 @@
 //!   every fourth byte.
 //! - [`Nibbles`]: a few hundred windows at most, told by the two halves of each of their bytes; 32 places of the data with
 //!   eight or sixteen shuffles. Used at every byte.
+//! - [`Looks`]: windows at certain places, hashed into a bit map too; eight places with two gathers.
 #![allow(unsafe_code)] // SIMD loads and the gather; each block says why it is sound
 
 use crate::detect::literal;
@@ -102,6 +103,58 @@ impl Bits {
     }
 }
 
+/// Places where windows are looked at.
+#[derive(Debug)]
+pub(super) struct Looks(Box<[Eight]>);
+
+/// Eight of them.
+#[derive(Debug)]
+struct Eight {
+    places: [u32; 8],
+    /// Which bytes of the window count.
+    masks: [u32; 8],
+    /// What makes the same window at different places different.
+    salts: [u32; 8],
+}
+
+impl Looks {
+    /// At these places, each with mask and salt; what is left of the last eight is not looked at.
+    pub(super) fn new(looks: &[(u32, u32, u32)]) -> Self {
+        let of = |eight: &[(u32, u32, u32)], take: fn(&(u32, u32, u32)) -> u32| {
+            let mut numbers = [0; 8];
+            numbers.iter_mut().zip(eight).for_each(|(to, from)| *to = take(from));
+            numbers
+        };
+        Looks(
+            looks
+                .chunks_exact(8)
+                .map(|eight| Eight {
+                    places: of(eight, |look| look.0),
+                    masks: of(eight, |look| look.1),
+                    salts: of(eight, |look| look.2),
+                })
+                .collect(),
+        )
+    }
+
+    /// Looks at the windows of the first places, as many as are whole in `bytes`, and calls `found` with the numbers of those that
+    /// may be in the set. Returns how many places these were; none where [`is_wide`] is false.
+    #[inline(always)]
+    pub(super) fn scan(&self, bits: &Bits, bytes: &[u8], found: &mut impl FnMut(usize)) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if is_wide() {
+            // SAFETY: the processor has AVX2, as was asked just now.
+            return unsafe { avx2::scan_looks((&bits.words, bits.log), &self.0, bytes, found) };
+        }
+        let _ = (bits, bytes, found);
+        0
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.0.len() * size_of::<Eight>()
+    }
+}
+
 /// A few windows, told by the halves of their bytes. Each belongs to one of eight buckets, a bit each.
 #[derive(Clone, Debug)]
 pub(super) struct Nibbles {
@@ -109,9 +162,12 @@ pub(super) struct Nibbles {
     low: [[u8; 16]; 4],
     /// … and that upper half.
     high: [[u8; 16]; 4],
-    /// For each bucket, the widths of its windows: bit `n` for `n` bytes.
-    widths: [u8; 8],
+    /// For each set of buckets, the widths of their windows: bit `n` for `n` bytes.
+    widths: [u8; 256],
 }
+
+/// The share of places that a second set must keep from passing.
+const SECOND: f32 = 0.02;
 
 /// Buckets of one [`Nibbles`].
 const BUCKETS: usize = 8;
@@ -129,17 +185,21 @@ impl Nibbles {
         // alike ones are neighbours: by width, then by the upper halves
         sorted.sort_by_key(|(window, width)| (*width, window.swap_bytes() & 0xf0f0_f0f0, *window));
         sorted.dedup();
-        let sets = if sorted.len() > 2 * BUCKETS { 2 } else { 1 };
-        let buckets = split(&sorted, sets * BUCKETS);
+        // a second set costs as much as looking at a few places of each hundred
+        let (one, passes) = split(&sorted, BUCKETS);
+        let (two, fewer) = split(&sorted, 2 * BUCKETS);
+        let buckets = if passes - fewer > SECOND { two } else { one };
         buckets.chunks(BUCKETS).map(Nibbles::new).collect()
     }
 
     fn new(buckets: &[&[Short]]) -> Self {
-        let mut nibbles = Nibbles { low: [[0; 16]; 4], high: [[0; 16]; 4], widths: [0; 8] };
+        let mut nibbles = Nibbles { low: [[0; 16]; 4], high: [[0; 16]; 4], widths: [0; 256] };
         for (nth, windows) in buckets.iter().enumerate() {
             let bucket = 1u8 << nth;
             for (window, width) in *windows {
-                nibbles.widths[nth] |= 1 << width;
+                for (set, widths) in (0..=u8::MAX).zip(&mut nibbles.widths) {
+                    *widths |= if set & bucket != 0 { 1 << width } else { 0 };
+                }
                 for (at, byte) in window.to_le_bytes().into_iter().enumerate() {
                     if at < *width {
                         nibbles.low[at][usize::from(byte & 15)] |= bucket;
@@ -156,20 +216,20 @@ impl Nibbles {
 
     /// Folds and tests the windows at every byte, 32 at a time, and calls `found` with places and the widths of the windows that may
     /// stand there (bit `n` for `n` bytes). Where [`is_wide`] is false, all places may be of all widths.
+    ///
+    /// What passes is first written down without a branch for each, and called for a batch at a time: how many there are in the
+    /// next few bytes is what a processor guesses worst.
     #[inline(always)]
     pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(usize, u8)) {
         #[cfg(target_arch = "x86_64")]
         if is_wide() {
-            let mut widths = |at: usize, mut buckets: u8| {
-                let mut widths = 0;
-                while buckets != 0 {
-                    widths |= self.widths[buckets.trailing_zeros() as usize & 7];
-                    buckets &= buckets - 1;
+            let mut passed = |from: usize, batch: &avx2::Batch| {
+                for &nth in batch.places() {
+                    found(from + usize::from(nth), self.widths[usize::from(batch.bucket(nth))]);
                 }
-                found(at, widths);
             };
             // SAFETY: the processor has AVX2, as was asked just now.
-            unsafe { avx2::scan_nibbles(&self.low, &self.high, bytes, &mut widths) };
+            unsafe { avx2::scan_nibbles(&self.low, &self.high, bytes, &mut passed) };
             return;
         }
         (0..bytes.len()).for_each(|at| found(at, u8::MAX));
@@ -177,8 +237,8 @@ impl Nibbles {
 }
 
 /// Cuts a sorted list into at most `pieces` so that as little of traffic as possible passes: the least sum, over the pieces, of
-/// the share of places at which all four bytes have halves of the piece.
-fn split(sorted: &[Short], pieces: usize) -> Vec<&[Short]> {
+/// the share of places at which all four bytes have halves of the piece. That share, too.
+fn split(sorted: &[Short], pieces: usize) -> (Vec<&[Short]>, f32) {
     let (low, high) = half_frequencies();
     let share = |halves: u16, of: &[f32; 16]| -> f32 {
         (0..16).filter(|half| halves & 1 << half != 0).map(|half| of[half as usize]).sum()
@@ -225,7 +285,7 @@ fn split(sorted: &[Short], pieces: usize) -> Vec<&[Short]> {
         end = from;
     }
     cut.reverse();
-    cut
+    (cut, best.last().and_then(|row| row.last()).map_or(0.0, |(cost, _)| *cost))
 }
 
 /// How often each lower and each upper half of a byte is met, by the model of [`literal`].
@@ -311,7 +371,7 @@ mod avx2 {
         low: &[[u8; 16]; 4],
         high: &[[u8; 16]; 4],
         bytes: &[u8],
-        found: &mut impl FnMut(usize, u8),
+        passed: &mut impl FnMut(usize, &Batch),
     ) {
         let table = |table: &[u8; 16]| {
             // SAFETY: the array has 16 bytes, and the load needs no alignment.
@@ -320,7 +380,8 @@ mod avx2 {
         let low = [table(&low[0]), table(&low[1]), table(&low[2]), table(&low[3])];
         let high = [table(&high[0]), table(&high[1]), table(&high[2]), table(&high[3])];
         let half = _mm256_set1_epi8(15);
-        let mut at = 0;
+        let mut batch = Batch::new();
+        let (mut from, mut at) = (0, 0);
         while at < bytes.len() {
             let mut rest = [0u8; REACH];
             let here = match bytes.get(at..at + REACH) {
@@ -340,18 +401,109 @@ mod avx2 {
                 buckets = _mm256_and_si256(buckets, _mm256_and_si256(lower, upper));
             }
             let none = _mm256_cmpeq_epi8(buckets, _mm256_setzero_si256());
-            let mut hits = !(_mm256_movemask_epi8(none) as u32);
+            let hits = !(_mm256_movemask_epi8(none) as u32);
             if hits != 0 {
-                let mut of = [0u8; BLOCK];
-                // SAFETY: the array has 32 bytes, and the store needs no alignment.
+                let of = &mut batch.buckets[at - from..at - from + BLOCK];
+                // SAFETY: the slice has 32 bytes, and the store needs no alignment.
                 unsafe { _mm256_storeu_si256(of.as_mut_ptr().cast(), buckets) };
-                while hits != 0 {
-                    let nth = hits.trailing_zeros() as usize;
-                    found(at + nth, of[nth & (BLOCK - 1)]);
-                    hits &= hits - 1;
-                }
+                batch.write(hits, (at - from) as u8);
             }
             at += BLOCK;
+            if at - from == BATCH {
+                passed(from, &batch);
+                batch.count = 0;
+                from = at;
+            }
         }
+        passed(from, &batch);
+    }
+
+    /// Places that are written down before they are looked at.
+    const BATCH: usize = 256;
+
+    /// What passed in a batch.
+    pub(super) struct Batch {
+        places: [u8; BATCH + BLOCK],
+        count: usize,
+        /// Of each place of the batch.
+        buckets: [u8; BATCH],
+    }
+
+    impl Batch {
+        fn new() -> Self {
+            Batch { places: [0; BATCH + BLOCK], count: 0, buckets: [0; BATCH] }
+        }
+
+        /// Writes down the bits that are set: four at once, as few blocks have more.
+        #[inline(always)]
+        fn write(&mut self, mut bits: u32, base: u8) {
+            let count = bits.count_ones() as usize;
+            let mut at = self.count;
+            self.count += count;
+            while let Some(four) = self.places.get_mut(at..at + 4) {
+                for place in four {
+                    *place = base.wrapping_add((bits.trailing_zeros() & 31) as u8);
+                    bits &= bits.wrapping_sub(1);
+                }
+                at += 4;
+                if bits == 0 {
+                    break;
+                }
+            }
+        }
+
+        pub(super) fn places(&self) -> &[u8] {
+            self.places.get(..self.count).unwrap_or(&self.places)
+        }
+
+        pub(super) fn bucket(&self, nth: u8) -> u8 {
+            self.buckets[usize::from(nth)]
+        }
+    }
+
+    /// See [`super::Looks::scan`]: how many places were looked at.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn scan_looks(
+        (words, log): (&[u32], u32),
+        looks: &[super::Eight],
+        bytes: &[u8],
+        found: &mut impl FnMut(usize),
+    ) -> usize {
+        assert!(words.len() == 1 << (log - 5), "the map has a word for each hash");
+        let Some(last) = i32::try_from(bytes.len()).unwrap_or(i32::MAX).checked_sub(4) else { return 0 };
+        let last = _mm256_set1_epi32(last);
+        let upper = _mm_cvtsi32_si128(32 - log as i32);
+        let next = _mm_cvtsi32_si128(27 - log as i32);
+        for (nth, eight) in looks.iter().enumerate() {
+            let vector = |numbers: &[u32; 8]| {
+                // SAFETY: the array has 32 bytes, and the load needs no alignment.
+                unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
+            };
+            let places = vector(&eight.places);
+            let negative = _mm256_cmpgt_epi32(_mm256_setzero_si256(), places);
+            let behind = _mm256_or_si256(negative, _mm256_cmpgt_epi32(places, last));
+            if _mm256_testz_si256(behind, behind) == 0 {
+                return nth * 8;
+            }
+            // SAFETY: each place is at least 0 and at most `bytes.len() - 4`, as was seen just now.
+            let window = unsafe { _mm256_i32gather_epi32::<1>(bytes.as_ptr().cast(), places) };
+            let window = _mm256_and_si256(fold(window), vector(&eight.masks));
+            let key = _mm256_xor_si256(window, vector(&eight.salts));
+            let product = _mm256_mullo_epi32(key, _mm256_set1_epi32(MULTIPLIER as i32));
+            let hash = _mm256_srl_epi32(product, upper);
+            let more = _mm256_srl_epi32(product, next);
+            let index = _mm256_srli_epi32::<5>(hash);
+            // SAFETY: a hash has `log` bits, so an index is below `1 << (log - 5)`, the length of `words` asserted above.
+            let word = unsafe { _mm256_i32gather_epi32::<4>(words.as_ptr().cast(), index) };
+            let bits = _mm256_set1_epi32(31);
+            let one = _mm256_sllv_epi32(word, _mm256_andnot_si256(hash, bits));
+            let two = _mm256_sllv_epi32(word, _mm256_andnot_si256(more, bits));
+            let mut hits = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(one, two))) as u32;
+            while hits != 0 {
+                found(nth * 8 + hits.trailing_zeros() as usize);
+                hits &= hits - 1;
+            }
+        }
+        looks.len() * 8
     }
 }

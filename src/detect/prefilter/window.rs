@@ -11,6 +11,10 @@
 //! every window of the data is hashed. Of all stretches the one is taken
 //! whose worst window is rarest ([`literal::worth_of_window`]).
 //!
+//! **A second test.** In large sets some literal has nearly every common window. So where a literal goes on for four more bytes
+//! behind each of its windows (eleven bytes or more), these are part of what is looked up: a window that passed is tested
+//! again together with the four bytes behind it, in a map of its own, before anything of the literals is touched.
+//!
 //! **What does not fit.** Literals of one or two bytes, and those that are worth next to nothing (runs of zeros), would be
 //! candidates everywhere. In [`Region::Whole`] they count as seen in all data, and their rules are held against the cheap
 //! tests of their head at once; in [`Region::Head`], which is short, they are found all the same.
@@ -64,7 +68,12 @@ pub struct WindowFilter {
 /// Windows of one width.
 #[derive(Debug)]
 struct Map {
+    /// All windows.
     bits: Bits,
+    /// Windows of literals that end within the four bytes behind: passed at once.
+    plain: Bits,
+    /// The others, together with the four bytes behind.
+    pairs: Bits,
     /// Bytes of a window: 1 to 4.
     width: usize,
     /// Which bytes of four these are.
@@ -151,6 +160,7 @@ impl WindowFilter {
     fn look(&self, map: &Map, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32, usize)) {
         if let Some(window) = map.window(bytes, at)
             && map.bits.test(window)
+            && (map.plain.test(window) || map.is_pair(window, bytes, at))
         {
             self.candidates(map, window, bytes, at, hit);
         }
@@ -211,8 +221,13 @@ impl Plan {
             self.everywhere.push(id);
             return;
         }
-        let stretch = stretch(text, 7).filter(|(_, worth)| *worth >= literal::WORTH_MIN);
-        match stretch {
+        // four bytes behind each window are worth having, but not a common window
+        let best = [STRETCH + 4, STRETCH].map(|len| stretch(text, len));
+        let best = match best {
+            [Some(paired), Some(short)] if paired.1 + PAIRED >= short.1 => Some(paired),
+            [_, short] => short,
+        };
+        match best.filter(|(_, worth)| *worth >= literal::WORTH_MIN) {
             Some((start, _)) => {
                 (start..start + 4).for_each(|offset| self.long.push(entry(id, text, offset, 4)))
             }
@@ -232,11 +247,18 @@ impl Plan {
     }
 }
 
-/// Where the best stretch of `len` bytes begins, and what its most common window is worth.
+/// Bytes whose four windows represent a literal.
+const STRETCH: usize = 7;
+
+/// Eighths of a bit by which windows may be more common when four bytes stand behind each.
+const PAIRED: u32 = 24;
+
+/// Where the best stretch begins that is followed by bytes, `len` in all, and what the most common of its four windows is worth.
 fn stretch(text: &[u8], len: usize) -> Option<(usize, u32)> {
+    let worth = |stretch: &[u8]| stretch.windows(4).take(4).map(literal::worth_of_window).min().unwrap_or(0);
     text.windows(len)
         .enumerate()
-        .map(|(at, stretch)| (at, stretch.windows(4).map(literal::worth_of_window).min().unwrap_or(0)))
+        .map(|(at, stretch)| (at, worth(stretch)))
         .max_by_key(|(at, worth)| (*worth, std::cmp::Reverse(*at)))
 }
 
@@ -257,6 +279,12 @@ fn entry(literal: u32, text: &[u8], offset: usize, width: usize) -> Entry {
     }
 }
 
+/// A window and the four bytes behind it in one.
+#[inline(always)]
+fn pair(window: u32, behind: u32) -> u32 {
+    window ^ behind.wrapping_mul(0x85eb_ca6b).rotate_left(15)
+}
+
 #[inline(always)]
 fn four(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?;
@@ -270,15 +298,31 @@ impl Map {
         let spare = bits.log().saturating_sub(windows(1));
         entries.sort_by_key(|entry| (bits.hash(entry.window), entry.window, entry.literal));
         let mut buckets = vec![0u32; (1 << (bits.log() - spare)) + 1];
+        let paired =
+            |entry: &Entry| width == 4 && usize::from(entry.other_at) == usize::from(entry.offset) + 4;
+        let log = |many: usize| (many.max(4) * BITS_PER_WINDOW).next_power_of_two().trailing_zeros();
+        let pairs_count = entries.iter().filter(|entry| paired(entry)).count();
+        let (mut plain, mut pairs) =
+            (Bits::new(log(entries.len() - pairs_count)), Bits::new(log(pairs_count)));
         for entry in &entries {
             bits.insert(entry.window);
+            match paired(entry) {
+                true => pairs.insert(pair(entry.window, entry.other)),
+                false => plain.insert(entry.window),
+            }
             buckets[(bits.hash(entry.window) >> spare) as usize + 1] += 1;
         }
         for at in 1..buckets.len() {
             buckets[at] += buckets[at - 1];
         }
         let mask = u32::MAX >> (8 * (4 - width));
-        Map { bits, width, mask, buckets: buckets.into(), spare, entries: entries.into() }
+        Map { bits, plain, pairs, width, mask, buckets: buckets.into(), spare, entries: entries.into() }
+    }
+
+    /// Whether the window and the four bytes behind it may be of a literal.
+    #[inline(always)]
+    fn is_pair(&self, window: u32, bytes: &[u8], at: usize) -> bool {
+        four(bytes, at + 4).is_some_and(|behind| self.pairs.test(pair(window, fold(behind))))
     }
 
     /// The window at `at`, folded and masked; `None` when it is cut short.
@@ -306,7 +350,8 @@ impl Map {
     }
 
     fn memory(&self) -> usize {
-        self.bits.memory() + self.buckets.len() * 4 + self.entries.len() * size_of::<Entry>()
+        let bits = self.bits.memory() + self.plain.memory() + self.pairs.memory();
+        bits + self.buckets.len() * 4 + self.entries.len() * size_of::<Entry>()
     }
 }
 

@@ -1,0 +1,417 @@
+//! Groups of rules on payload: which of them a packet meets.
+//!
+//! A rule is looked for where it can match only. Rules of an application protocol are a set of their own, met by flows that
+//! speak it. Of the others, rules whose literal is long are searched in one pass whatever their ports, which costs nothing more
+//! for each of them; rules without a literal that is rare enough, and those whose literal is short or must stand near the start,
+//! are split by ports where these are narrow: what is common on one port is no burden to the others.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::buffer::BufferId;
+use super::head::Head;
+use super::literal;
+use super::prefilter::{ANYWHERE, Build, Prefilter, Region};
+use super::rule::Rule;
+use crate::app::ProtocolId;
+use crate::rules::PortSet;
+
+/// Rules that are met together.
+#[derive(Debug, Default)]
+pub struct Set {
+    /// Rules that wait for a literal.
+    pub patterns: Patterns,
+    /// Without one, whatever the packet carries.
+    pub always: Vec<Unfiltered>,
+    /// Without one, when it carries a payload.
+    pub payload: Vec<Unfiltered>,
+}
+
+/// A rule without a literal, and what tells it fastest.
+#[derive(Clone, Copy, Debug)]
+pub struct Unfiltered {
+    /// What it asks of a packet's facts.
+    pub(super) head: Head,
+    /// Which.
+    pub rule: u32,
+}
+
+/// Rules on payload or header of one transport and direction.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Whatever the flow speaks and the ports are.
+    any: Set,
+    /// By application protocol.
+    apps: Vec<Option<Box<Set>>>,
+    /// By destination port.
+    destination: PortIndex,
+    /// By source port, of those without narrow destination ports.
+    source: PortIndex,
+}
+
+impl Group {
+    /// The sets that a packet of these protocols and ports meets.
+    pub fn sets(
+        &self,
+        spoken: [Option<ProtocolId>; 2],
+        ports: Option<(u16, u16)>,
+    ) -> impl Iterator<Item = &Set> {
+        let (source, destination) = match ports {
+            Some((source, destination)) => (self.source.find(source), self.destination.find(destination)),
+            None => (None, None),
+        };
+        let apps = spoken.into_iter().flatten().filter_map(|id| self.apps.get(usize::from(id.0))?.as_deref());
+        std::iter::once(&self.any).chain(apps).chain(destination).chain(source)
+    }
+
+    /// The longest literal, bytes.
+    pub fn longest(&self) -> usize {
+        self.all().map(|set| set.patterns.longest).max().unwrap_or(0)
+    }
+
+    /// Memory of the prefilters, bytes.
+    pub fn memory(&self) -> usize {
+        self.all().map(|set| set.patterns.memory()).sum()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Set> {
+        let apps = self.apps.iter().flatten().map(|set| &**set);
+        std::iter::once(&self.any).chain(apps).chain(&self.destination.sets).chain(&self.source.sets)
+    }
+}
+
+/// Sets by port: two looks, however many there are.
+#[derive(Debug, Default)]
+struct PortIndex {
+    /// By the upper half of a port, the page of its lower half.
+    pages: Vec<u16>,
+    /// The set of each port of a page; pages that are alike are one.
+    places: Vec<[u32; PAGE]>,
+    /// The first is of ports without rules of their own.
+    sets: Vec<Set>,
+}
+
+/// Ports of a page.
+const PAGE: usize = 256;
+
+impl PortIndex {
+    /// Of the set of each port.
+    fn new(sets: Vec<Set>, of: &[u32]) -> Self {
+        let mut index = PortIndex { pages: Vec::new(), places: Vec::new(), sets };
+        let mut known: HashMap<[u32; PAGE], u16> = HashMap::new();
+        for page in of.chunks_exact(PAGE).filter_map(|page| <[u32; PAGE]>::try_from(page).ok()) {
+            let at = *known.entry(page).or_insert_with(|| {
+                index.places.push(page);
+                (index.places.len() - 1) as u16
+            });
+            index.pages.push(at);
+        }
+        index
+    }
+
+    /// The set of that port.
+    #[inline]
+    fn find(&self, port: u16) -> Option<&Set> {
+        let page = self.places.get(usize::from(*self.pages.get(usize::from(port >> 8))?))?;
+        match page[usize::from(port) % PAGE] {
+            0 => None,
+            set => self.sets.get(set as usize),
+        }
+    }
+}
+
+/// The literals that are searched in one buffer.
+#[derive(Debug, Default)]
+pub struct Patterns {
+    /// Those that must stand at one place.
+    places: Option<Literals>,
+    /// Short ones that must stand within the first bytes, and how many bytes that are.
+    head: Option<(Literals, u32)>,
+    /// Those that may stand anywhere.
+    whole: Option<Literals>,
+    /// The longest, bytes.
+    pub longest: usize,
+}
+
+/// A rule that waits for a literal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wanted {
+    /// The literal, lower case.
+    pub(super) text: Vec<u8>,
+    /// Where it must begin.
+    pub(super) bounds: literal::Bounds,
+    /// The rule.
+    pub(super) rule: u32,
+}
+
+/// Short literals that must end within so many bytes of the start are searched there only.
+const HEAD_MAX: u32 = 256;
+
+impl Patterns {
+    /// With `placed`, [`Patterns::scan`] is always told where bytes begin in their buffer.
+    pub(super) fn build(wanted: Vec<Wanted>, placed: bool, build: Build) -> Self {
+        let longest = wanted.iter().map(|w| w.text.len()).max().unwrap_or(0);
+        let end = |w: &Wanted| w.bounds.1.saturating_add(w.text.len() as u32);
+        let (mut places, mut head, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        for wanted in wanted {
+            let (low, high) = wanted.bounds;
+            if placed && low == high {
+                places.push(wanted);
+            } else if placed && end(&wanted) <= HEAD_MAX && wanted.text.len() < 5 {
+                head.push(wanted);
+            } else {
+                whole.push(wanted);
+            }
+        }
+        let reach = head.iter().map(end).max().unwrap_or(0);
+        Patterns {
+            places: Literals::build(places, None, build),
+            head: Literals::build(head, Some(Region::Head), build).map(|literals| (literals, reach)),
+            whole: Literals::build(whole, Some(Region::Whole), build),
+            longest,
+        }
+    }
+
+    /// Calls `hit` with rules whose literal is in `bytes` at a place that suits them, some more than once. `offset` is where
+    /// `bytes` begins in its buffer; `None` when places do not count.
+    #[inline]
+    pub fn scan(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
+        self.scan_begin(bytes, offset, hit);
+        if let Some(literals) = &self.whole {
+            literals.scan(bytes, offset, 0, hit);
+        }
+    }
+
+    /// Literals that are only looked for near the start of their buffer.
+    fn scan_begin(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
+        if let Some(literals) = &self.places {
+            literals.scan(bytes, offset, 0, hit);
+        }
+        if let Some((literals, reach)) = &self.head {
+            let head = u64::from(*reach).saturating_sub(offset.unwrap_or(0)) as usize;
+            if head > 0 {
+                literals.scan(bytes.get(..head).unwrap_or(bytes), offset, 0, hit);
+            }
+        }
+    }
+
+    /// The same for a window into a stream whose bytes before `fresh` were seen before: places count from the start of the
+    /// stream, and also from where the new bytes begin.
+    #[inline]
+    pub fn scan_window(&self, bytes: &[u8], offset: u64, fresh: usize, hit: &mut dyn FnMut(u32)) {
+        self.scan_begin(bytes, Some(offset), hit);
+        if fresh > 0 {
+            self.scan_begin(bytes.get(fresh..).unwrap_or(&[]), Some(0), hit);
+        }
+        if let Some(literals) = &self.whole {
+            literals.scan(bytes, Some(offset), fresh, hit);
+        }
+    }
+
+    /// Memory of the prefilters, bytes.
+    pub fn memory(&self) -> usize {
+        self.places.as_ref().map_or(0, Literals::memory)
+            + self.head.as_ref().map_or(0, |(literals, _)| literals.memory())
+            + self.whole.as_ref().map_or(0, Literals::memory)
+    }
+}
+
+/// Literals and the rules that wait for them.
+#[derive(Debug)]
+struct Literals {
+    prefilter: Box<dyn Prefilter>,
+    /// Rules of literal `n`: `rules[starts[n]..starts[n + 1]]`.
+    starts: Vec<u32>,
+    rules: Vec<(u32, literal::Bounds)>,
+}
+
+impl Literals {
+    /// Without a region, each literal is looked for at its place only.
+    fn build(mut wanted: Vec<Wanted>, region: Option<Region<'_>>, build: Build) -> Option<Self> {
+        if wanted.is_empty() {
+            return None;
+        }
+        wanted.sort();
+        wanted.dedup();
+        let mut texts: Vec<Vec<u8>> = Vec::new();
+        let (mut places, mut starts, mut rules) = (Vec::new(), Vec::new(), Vec::new());
+        for Wanted { text, bounds, rule } in wanted {
+            let known = texts.last() == Some(&text) && (region.is_some() || places.last() == Some(&bounds.0));
+            if !known {
+                texts.push(text);
+                places.push(bounds.0);
+                starts.push(rules.len() as u32);
+            }
+            rules.push((rule, bounds));
+        }
+        starts.push(rules.len() as u32);
+        let prefilter = build(&texts, region.unwrap_or(Region::Places(&places)));
+        Some(Literals { prefilter, starts, rules })
+    }
+
+    /// Places count from `offset` before `bytes`, and also from `fresh` within them.
+    fn scan(&self, bytes: &[u8], offset: Option<u64>, fresh: usize, hit: &mut dyn FnMut(u32)) {
+        self.prefilter.scan(bytes, offset.unwrap_or(0), &mut |literal, at| {
+            let (Some(&start), Some(&end)) =
+                (self.starts.get(literal as usize), self.starts.get(literal as usize + 1))
+            else {
+                return;
+            };
+            let place = match offset {
+                Some(offset) if at != ANYWHERE => Some(u32::try_from(offset + at as u64).unwrap_or(u32::MAX)),
+                _ => None,
+            };
+            let again = at.checked_sub(fresh).and_then(|at| u32::try_from(at).ok());
+            for (rule, (low, high)) in &self.rules[start as usize..end as usize] {
+                let fits = |place: u32| *low <= place && place <= *high;
+                if place.is_none_or(fits) || again.is_some_and(fits) {
+                    hit(*rule);
+                }
+            }
+        });
+    }
+
+    fn memory(&self) -> usize {
+        self.prefilter.memory()
+            + self.starts.len() * 4
+            + self.rules.len() * size_of::<(u32, literal::Bounds)>()
+    }
+}
+
+/// A group while its rules are collected.
+#[derive(Default)]
+pub(super) struct Pending {
+    any: PendingSet,
+    apps: BTreeMap<u8, PendingSet>,
+    destination: Vec<(PortSet, Entry)>,
+    source: Vec<(PortSet, Entry)>,
+}
+
+/// A rule in a group, and how it is found.
+#[derive(Clone)]
+struct Entry {
+    unfiltered: Unfiltered,
+    /// It needs a payload.
+    payload: bool,
+    /// What it waits for, where that is rare enough.
+    literal: Option<Wanted>,
+}
+
+#[derive(Default)]
+struct PendingSet(Vec<Entry>);
+
+/// Sets of more ports than this are in the set of any port: their own would be met nearly as often.
+const NARROW_PORTS_MAX: u32 = 4096;
+
+/// As few literals of a port as this are not searched: looking at their rules costs less.
+const FEW: usize = 2;
+
+/// A literal of as many bytes costs nothing more in a search with others.
+const LONG: usize = 7;
+
+impl Pending {
+    /// Adds a rule; `apps` are the application protocols with which alone it can match, if it asks for some.
+    pub(super) fn add(
+        &mut self,
+        rule: &Rule,
+        head: Head,
+        id: u32,
+        literal: Option<Wanted>,
+        apps: &[ProtocolId],
+    ) {
+        let payload = rule.parts.iter().any(|part| part.buffer == BufferId::PAYLOAD && part.absent.is_none())
+            && literal.is_some();
+        let literal = literal
+            .filter(|wanted| wanted.bounds != literal::UNBOUND || !literal::is_everywhere(&wanted.text));
+        let entry = Entry { unfiltered: Unfiltered { head, rule: id }, payload, literal };
+        if !apps.is_empty() {
+            for app in apps {
+                self.apps.entry(app.0).or_default().0.push(entry.clone());
+            }
+            return;
+        }
+        let narrow = |ports: &PortSet| {
+            !ports.is_any()
+                && ports.ranges().iter().map(|r| u32::from(r.1) - u32::from(r.0) + 1).sum::<u32>()
+                    <= NARROW_PORTS_MAX
+        };
+        let costly = entry.literal.as_ref().is_none_or(|wanted| {
+            let (low, high) = wanted.bounds;
+            wanted.text.len() < LONG || low == high
+        });
+        if rule.header.both_ways || !costly {
+            self.any.0.push(entry);
+        } else if narrow(&rule.header.destination_ports) {
+            self.destination.push(((*rule.header.destination_ports).clone(), entry));
+        } else if narrow(&rule.header.source_ports) {
+            self.source.push(((*rule.header.source_ports).clone(), entry));
+        } else {
+            self.any.0.push(entry);
+        }
+    }
+
+    pub(super) fn build(self, build: Build) -> Group {
+        let mut apps: Vec<Option<Box<Set>>> = Vec::new();
+        for (app, pending) in self.apps {
+            apps.resize_with(usize::from(app) + 1, || None);
+            apps[usize::from(app)] = Some(Box::new(pending.build(0, build)));
+        }
+        Group {
+            any: self.any.build(0, build),
+            apps,
+            destination: port_index(&self.destination, build),
+            source: port_index(&self.source, build),
+        }
+    }
+}
+
+impl PendingSet {
+    /// When no more than `few` literals would have to be searched in all of a payload, none is.
+    fn build(self, few: usize, build: Build) -> Set {
+        let searched = |entry: &Entry| entry.literal.as_ref().is_some_and(|w| w.bounds.0 != w.bounds.1);
+        let search = self.0.iter().filter(|entry| searched(entry)).count() > few;
+        let mut set = Set::default();
+        let mut literals = Vec::new();
+        for entry in self.0 {
+            let found = search || !searched(&entry);
+            match entry.literal {
+                Some(wanted) if found => literals.push(wanted),
+                _ if entry.payload => set.payload.push(entry.unfiltered),
+                _ => set.always.push(entry.unfiltered),
+            }
+        }
+        set.patterns = Patterns::build(literals, true, build);
+        set
+    }
+}
+
+/// Cuts the ports where some rule's set begins or ends; segments with the same rules share a set.
+fn port_index(rules: &[(PortSet, Entry)], build: Build) -> PortIndex {
+    let mut cuts: Vec<u32> = vec![0];
+    for (ports, _) in rules {
+        for &(low, high) in ports.ranges() {
+            cuts.push(u32::from(low));
+            cuts.push(u32::from(high) + 1);
+        }
+    }
+    cuts.push(1 << 16);
+    cuts.sort_unstable();
+    cuts.dedup();
+    let mut sets = vec![Set::default()];
+    let mut of = vec![0u32; 1 << 16];
+    let mut known: HashMap<Vec<usize>, u32> = HashMap::new();
+    for (from, to) in cuts.iter().zip(cuts.iter().skip(1)) {
+        let port = u16::try_from(*from).unwrap_or(u16::MAX);
+        let here: Vec<usize> =
+            rules.iter().enumerate().filter(|(_, (p, _))| p.contains(port)).map(|(at, _)| at).collect();
+        if here.is_empty() {
+            continue;
+        }
+        let set = *known.entry(here).or_insert_with_key(|here| {
+            let pending = PendingSet(here.iter().map(|at| rules[*at].1.clone()).collect());
+            sets.push(pending.build(FEW, build));
+            (sets.len() - 1) as u32
+        });
+        of[*from as usize..*to as usize].fill(set);
+    }
+    PortIndex::new(sets, &of)
+}
