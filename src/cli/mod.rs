@@ -7,8 +7,10 @@ mod check;
 mod engine_log;
 mod explain;
 mod list;
+mod outputs;
 pub mod progress;
 mod replay;
+mod run;
 mod setup;
 
 pub use progress::Progress;
@@ -28,6 +30,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command() {
         Ok(args::Command::Replay(replay)) => replay::run(&replay),
+        Ok(args::Command::Run(run)) => run::run(&run),
         Ok(args::Command::Check(check)) => check::run(&check),
         Ok(args::Command::ListKeywords) => list::keywords(),
         Ok(args::Command::ListProtocols) => list::protocols(),

@@ -21,6 +21,8 @@ pub struct Decoder {
     invalid: bool,
     /// What the limits of the defragmenter made of this frame.
     pub(super) limited: Verdict,
+    /// Checksums of this frame are computed.
+    pub(super) checksums: bool,
     unsupported: Option<LinkType>,
 }
 
@@ -53,6 +55,7 @@ impl Decoder {
             layers: 0,
             invalid: false,
             limited: Verdict::Forward,
+            checksums: config.checksums,
             unsupported: None,
         }
     }
@@ -63,6 +66,7 @@ impl Decoder {
         self.layers = 0;
         self.invalid = false;
         self.limited = Verdict::Forward;
+        self.checksums = self.config.checksums && frame.checksums;
         let len = frame.bytes.len() as u64;
         self.counters.bump(Counter::Pkts);
         self.counters.grow(Counter::Bytes, len);
@@ -107,7 +111,12 @@ impl Decoder {
         match next {
             Next::None => verdict,
             Next::Carried(kind, inner, bytes) => {
-                verdict.stricter(self.carried(packet, kind, inner, bytes, each))
+                // the ends of what a tunnel carries cannot be told; that it is dropped holds for the outer packet
+                let carried = match self.carried(packet, kind, inner, bytes, each) {
+                    Verdict::Reject(reason, _) => Verdict::Drop(reason),
+                    other => other,
+                };
+                verdict.stricter(carried)
             }
             Next::Datagram(mut datagram) => {
                 datagram.put_before(below_ip(packet));

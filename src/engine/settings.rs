@@ -30,6 +30,10 @@ pub struct EngineConfig {
     pub records: RecordConfig,
     /// Rules are measured (`--profile`).
     pub profile: bool,
+    /// Who is rejected is told so: answers are made ([`super::Worker::replies`]).
+    pub replies: bool,
+    /// Nothing is really dropped: records say so.
+    pub dry_run: bool,
     /// Where files are stored.
     pub file_store: Option<FileStoreConfig>,
 }
