@@ -19,6 +19,7 @@ fuzz_target!(|data: &[u8]| {
             link: LinkType([1, 0, 9, 12, 50, 51, 101, 104, 108, 113, 228, 229, 276][usize::from(*link) % 13]),
             bytes,
             wire_len: bytes.len() as u32,
+            checksums: true,
         };
         spread(&frame);
         decoder.decode(&frame, &mut |packet| {

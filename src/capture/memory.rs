@@ -40,6 +40,7 @@ impl Capture for Memory {
                 link: self.link,
                 bytes,
                 wire_len: bytes.len() as u32,
+                checksums: true,
             }));
         }
         self.next += handed;

@@ -4,14 +4,19 @@
 
 mod error;
 pub mod files;
+mod hook;
+pub mod live;
 pub mod memory;
+pub mod nfqueue;
 mod pcap_blocks;
 pub mod pcap_file;
+pub mod raw;
 mod source;
 
 use std::io;
 
 pub use error::CaptureError;
+pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Statistics};
 pub use memory::Memory;
 pub use pcap_file::PcapFile;
 
@@ -46,11 +51,16 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
     /// How long it was on the wire, bytes; at least `bytes.len()` unless the capture lies.
     pub wire_len: u32,
+    /// Its checksums may be judged. Not so when hardware is yet to fill them in, or when the kernel has found them right.
+    pub checksums: bool,
 }
+
+/// Every way to live traffic.
+pub static BACKENDS: &[Backend] = &[nfqueue::HOST];
 
 /// A source of frames.
 pub trait Capture {
     /// Hands up to `budget` frames to `handle` and carries out what it answers. Returns how many; 0 means the end for a
-    /// capture that has one. An error names what is broken; frames before it were handed over.
+    /// capture that has one, and nothing now for a live one. An error names what is broken; frames before it were handed over.
     fn poll(&mut self, budget: usize, handle: &mut dyn FnMut(Frame<'_>) -> Verdict) -> io::Result<usize>;
 }

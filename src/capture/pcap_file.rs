@@ -84,6 +84,7 @@ impl Capture for PcapFile {
                 link: record.link,
                 bytes: whole.get(record.header_len..).unwrap_or(&[]),
                 wire_len: record.wire_len,
+                checksums: true,
             });
             self.source.consume(record.total_len);
         }

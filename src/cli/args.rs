@@ -29,6 +29,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Analyse captures: alerts and records go to eve.json, a summary to the terminal.
     Replay(Replay),
+    /// Hold or watch live traffic: drop what rules drop, until a signal says stop.
+    Run(Run),
     /// Check rules and configuration: every mistake with its place and a hint.
     Check(Check),
     #[command(skip)]
@@ -112,6 +114,59 @@ pub(crate) struct Replay {
     /// Accepted for Suricata's sake, without effect.
     #[arg(long, hide = true)]
     pub(crate) no_random: bool,
+}
+
+/// `mamparo run`
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Stand in the way of traffic, and where: `host` holds what the host forwards, bridged or routed.
+    #[arg(long, value_name = "MODE", num_args = 1..=2, conflicts_with = "tap")]
+    pub(crate) inline: Vec<String>,
+    /// Watch copies of traffic on these interfaces; nothing is dropped.
+    #[arg(long, value_name = "INTERFACE", num_args = 0.., value_delimiter = ',')]
+    pub(crate) tap: Option<Vec<String>>,
+    /// What happens to traffic while Mamparo is not there, or cannot keep up: it goes on, or it stops.
+    #[arg(long, value_name = "POLICY", value_enum)]
+    pub(crate) fail: Option<FailArgument>,
+    /// Nothing is dropped: records say what would have been, each with `dry_run`.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Rules to use, instead of those that the configuration names (files; several allowed). Without any, the built-in ones.
+    #[arg(short = 'S', long = "rules", value_name = "FILE", num_args = 1)]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Rules to use beside those of the configuration.
+    #[arg(short = 's', value_name = "FILE", num_args = 1)]
+    pub(crate) more_rules: Vec<PathBuf>,
+    /// Folder for eve.json and other logs.
+    #[arg(short = 'l', long = "log-dir", value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
+    /// Threads that analyse, and queues of the kernel; flows are spread over them by their addresses. Without it, one a processor,
+    /// eight at most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
+    /// Number of the first queue of the kernel.
+    #[arg(long, value_name = "N")]
+    pub(crate) queue: Option<u16>,
+    /// Whether wrong checksums count; those that hardware fills in or the kernel has checked are never looked at.
+    #[arg(short = 'k', value_name = "MODE")]
+    pub(crate) checksums: Option<Checksums>,
+    /// End with a failure when a rule cannot be loaded.
+    #[arg(long)]
+    pub(crate) init_errors_fatal: bool,
+    /// Say more; twice for every refused rule in full.
+    #[arg(short = 'v', action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// `--fail`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailArgument {
+    /// It goes on.
+    Open,
+    /// It stops.
+    Closed,
 }
 
 /// `mamparo check`

@@ -7,8 +7,10 @@ mod check;
 mod engine_log;
 mod explain;
 mod list;
+mod outputs;
 pub mod progress;
 mod replay;
+mod run;
 mod setup;
 
 pub use progress::Progress;
@@ -28,6 +30,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command() {
         Ok(args::Command::Replay(replay)) => replay::run(&replay),
+        Ok(args::Command::Run(run)) => run::run(&run),
         Ok(args::Command::Check(check)) => check::run(&check),
         Ok(args::Command::ListKeywords) => list::keywords(),
         Ok(args::Command::ListProtocols) => list::protocols(),
@@ -47,10 +50,16 @@ pub fn main() -> ExitCode {
 }
 
 /// A message to a person, on standard error.
-#[expect(clippy::print_stderr, reason = "this is the one place that speaks to standard error")]
+#[expect(clippy::print_stderr, reason = "with what goes well, the one place that speaks to standard error")]
 pub(crate) fn complain(message: &str) {
     eprintln!("mamparo: {message}");
     engine_log::write(message);
+}
+
+/// What goes well, for a person, on standard error.
+#[expect(clippy::print_stderr, reason = "beside complaints the one thing said on standard error")]
+pub(crate) fn say(message: &str) {
+    eprintln!("mamparo: {message}");
 }
 
 /// What was asked for, on standard output. A reader that has gone is no failure of ours.

@@ -1,26 +1,22 @@
 //! `mamparo replay`: captures in, eve.json and a summary out.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::args::{Checksums, Prefilter, Replay as Arguments};
+use super::outputs::{Outputs, file_store, log_folder};
 use super::progress::Progress;
 use super::{complain, print, setup};
 use crate::capture::files::expand;
-use crate::config::Config;
 use crate::detect::prefilter::{Automaton, Everything, WindowFilter};
 use crate::engine::records::Recorder;
 use crate::engine::replay::Replay;
-use crate::engine::settings::FileStoreConfig;
 use crate::engine::{Collector, Counters, configure, tables};
 use crate::output::summary::rule_perf_log;
-use crate::output::{FileStore, LineWriter, WriterOptions};
+use crate::output::{LineWriter, WhenFull};
 use crate::types::Timestamp;
-
-/// Refused rules that are shown in full without `-v -v`.
-const SHOWN_MAX: usize = 10;
 
 /// Analyses the captures; the answer is 1 when a capture could not be read to its end.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
@@ -43,7 +39,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         complain(fault.trim_end());
     }
     // before the rules, which take their time: a folder that cannot be written to is told at once
-    let outputs = Outputs::open(&config, arguments)?;
+    let folder = log_folder(&config, arguments.log_dir.as_deref(), &arguments.common);
+    // a test run leaves the records of another in peace
+    let outputs = Outputs::open(&config, &arguments.common, &folder, arguments.test, WhenFull::Wait)?;
     let sources = match arguments.disable_detection {
         true => Vec::new(),
         false => setup::sources(&config, &arguments.rules, &arguments.more_rules)?,
@@ -54,12 +52,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Prefilter::AhoCorasick => Automaton::build,
         Prefilter::Off => Everything::build,
     };
-    let (tables, tables_bad) = setup::tables(&config, &arguments.common, &log_folder(&config, arguments));
+    let (tables, tables_bad) = setup::tables(&config, &arguments.common, &folder);
     let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, &tables, false);
     drop(tables);
     drop(sources);
     loaded.faults.iter().for_each(|fault| complain(fault));
-    tell_refused(&loaded, arguments);
+    setup::tell_refused(&loaded, arguments.verbose, arguments.test);
     let failed =
         loaded.refused > 0 || !companions.faults.is_empty() || !loaded.faults.is_empty() || tables_bad;
     if arguments.test {
@@ -149,23 +147,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     Ok(if unsaved.is_empty() { code } else { ExitCode::FAILURE })
 }
 
-/// The folder for files out of traffic, if the configuration wants one.
-fn file_store(config: &Config, folder: &Path) -> Result<Option<FileStoreConfig>, String> {
-    let Some(section) = &config.outputs.file_store else { return Ok(None) };
-    let root = folder.join(&section.dir);
-    let store = FileStore::open(&root, section.write_fileinfo).map_err(|error| {
-        format!("{}: {error} (give another folder under outputs.file-store.dir)", root.display())
-    })?;
-    let usual = config.stream.reassembly.depth;
-    let depth = section.stream_depth.filter(|depth| usual != 0 && (*depth == 0 || *depth > usual));
-    if section.stream_depth.is_some_and(|wanted| wanted != 0 && depth.is_none()) {
-        complain(
-            "warning: outputs.file-store.stream-depth has no effect: it is less than stream.reassembly.depth",
-        );
-    }
-    Ok(Some(FileStoreConfig { force: section.force_filestore, depth, store: Arc::new(store) }))
-}
-
 /// All captures, one after the other; returns what was wrong with them.
 fn replay_all(
     replay: &mut Replay,
@@ -235,7 +216,7 @@ fn finish(
 ) -> Result<ExitCode, String> {
     let counters = &replay.counters;
     let mut summary = collector.close().summary;
-    let records = outputs.close()?;
+    let records = outputs.close()?.map(|(path, lines, _)| (path, lines));
     for (path, message) in &faults {
         summary.fault(path.display().to_string(), message.clone());
     }
@@ -274,71 +255,4 @@ fn finish(
 /// Columns of the terminal, as it says itself (`COLUMNS`), else 100.
 fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
-}
-
-fn tell_refused(loaded: &crate::engine::load::Loaded, arguments: &Arguments) {
-    // rules with a warning are in use: it is told to who asks
-    let wanted = |warning: bool| !warning || arguments.verbose > 0 || arguments.test;
-    let complaints: Vec<_> = loaded.complaints.iter().filter(|complaint| wanted(complaint.warning)).collect();
-    let shown = if arguments.verbose > 1 || arguments.test { usize::MAX } else { SHOWN_MAX };
-    for complaint in complaints.iter().take(shown) {
-        complain(complaint.shown.trim_end());
-    }
-    let rest = complaints.len().saturating_sub(shown);
-    if rest > 0 {
-        complain(&format!("… and {rest} more mistakes in rules; 'mamparo check -S FILE' shows them all"));
-    }
-}
-
-/// Where logs go; without `--data-dir`, data sets too.
-fn log_folder(config: &Config, arguments: &Arguments) -> PathBuf {
-    arguments
-        .log_dir
-        .clone()
-        .or_else(|| config.default_log_dir.clone().filter(|_| arguments.common.config.is_some()))
-        .unwrap_or_else(|| PathBuf::from("."))
-}
-
-/// The files that are written.
-struct Outputs {
-    eve: Option<LineWriter>,
-    fast: Option<LineWriter>,
-    eve_path: String,
-    folder: PathBuf,
-}
-
-impl Outputs {
-    fn open(config: &Config, arguments: &Arguments) -> Result<Self, String> {
-        let folder = log_folder(config, arguments);
-        let open = |name: &str| -> Result<LineWriter, String> {
-            let mut options = WriterOptions::new(folder.join(name));
-            // a test run leaves the records of another in peace
-            options.append = arguments.test;
-            LineWriter::open(options).map_err(|error| error.to_string())
-        };
-        // without a configuration records are wanted all the same: it is what a replay is for
-        let eve_name = match (config.outputs.eve.first(), &arguments.common.config) {
-            (Some(eve), _) => Some(eve.file.filename.clone()),
-            (None, None) => Some("eve.json".to_owned()),
-            (None, Some(_)) => None,
-        };
-        let eve = eve_name.as_deref().map(&open).transpose()?;
-        let fast = config.outputs.fast.as_ref().map(|fast| open(&fast.filename)).transpose()?;
-        let eve_path = folder.join(eve_name.as_deref().unwrap_or("eve.json")).display().to_string();
-        Ok(Outputs { eve, fast, eve_path, folder })
-    }
-
-    /// Writes what is left. The answer is where the records are, and how many.
-    fn close(self) -> Result<Option<(String, u64)>, String> {
-        if let Some(fast) = self.fast {
-            fast.close().map_err(|error| error.to_string())?;
-        }
-        match self.eve {
-            Some(eve) => {
-                let written = eve.close().map_err(|error| error.to_string())?;
-                Ok(Some((self.eve_path, written.lines)))
-            }
-            None => Ok(None),
-        }
-    }
 }

@@ -15,6 +15,8 @@ use crate::rules::file::FileError;
 use crate::rules::threshold::{self, ThresholdEntry};
 use crate::{keywords, protocols, signatures};
 
+/// Refused rules that are shown in full without `-v -v`.
+const SHOWN_MAX: usize = 10;
 /// Bytes of one file of rules beyond which it is refused.
 const RULES_MAX: u64 = 1 << 30;
 
@@ -237,6 +239,23 @@ pub(super) fn load_rules(
             lint,
         },
     )
+}
+
+/// Shows what is wrong with rules; all of it when much is to be said, or when it is `all` that is asked for.
+pub(super) fn tell_refused(loaded: &Loaded, verbose: u8, all: bool) {
+    // rules with a warning are in use: it is told to who asks
+    let wanted = |warning: bool| !warning || verbose > 0 || all;
+    let complaints: Vec<_> = loaded.complaints.iter().filter(|complaint| wanted(complaint.warning)).collect();
+    let shown = if verbose > 1 || all { usize::MAX } else { SHOWN_MAX };
+    for complaint in complaints.iter().take(shown) {
+        super::complain(complaint.shown.trim_end());
+    }
+    let rest = complaints.len().saturating_sub(shown);
+    if rest > 0 {
+        super::complain(&format!(
+            "… and {rest} more mistakes in rules; 'mamparo check -S FILE' shows them all"
+        ));
+    }
 }
 
 #[cfg(test)]

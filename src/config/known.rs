@@ -50,7 +50,6 @@ pub(super) const KNOWN_IGNORED: &[(&str, &str)] = &[
     ("ipfw", "not a capture method here"),
     ("windivert", "not a capture method here"),
     ("nflog", "not a capture method here"),
-    ("nfq", "queues are given on the command line"),
     ("pcap", "live capture with libpcap is not a method here"),
     ("livedev", "interfaces do not tell flows apart"),
     ("capture.disable-offloading", "offloading is welcome"),

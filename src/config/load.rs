@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml::{Mapping, Value};
 
 use super::datasets::DatasetsSection;
+use super::live::LiveSection;
 use super::outputs::Outputs;
 use super::section::{Reading, Section};
 use super::traffic::{
@@ -92,6 +93,8 @@ pub struct Config {
     pub host_memcap: u64,
     /// `ippair.memcap`, bytes.
     pub ippair_memcap: u64,
+    /// `nfq`, `inline`
+    pub live: LiveSection,
     /// What [`Config::dump`] prints.
     flat: Vec<(String, String)>,
 }
@@ -197,6 +200,49 @@ impl Config {
         path: Option<&Path>,
         set: &[(String, String)],
     ) -> Result<(Config, Vec<ConfigWarning>), ConfigError> {
+        Config::load_with(path, set, &|_| Vec::new())
+    }
+
+    /// The same for live traffic, with what suits it where nothing is said: flows that are alive before us are picked up; where
+    /// traffic goes on without us (`fail_open`, or as the configuration says) it also does when a limit is reached; and of streams
+    /// of which no protocol is known the first MiB is looked at.
+    pub fn load_live(
+        path: Option<&Path>,
+        set: &[(String, String)],
+        fail_open: Option<bool>,
+    ) -> Result<(Config, Vec<ConfigWarning>), ConfigError> {
+        Config::load_with(path, set, &|tree| {
+            let has = |keys: &[&str]| {
+                keys.iter().try_fold(tree, |at, key| at.get(*key)).is_some_and(|v| !v.is_null())
+            };
+            let is = |keys: &[&str], word: &str| {
+                let found = keys.iter().try_fold(tree, |at, key| at.get(*key)).and_then(scalar);
+                found.is_some_and(|text| text.trim().eq_ignore_ascii_case(word))
+            };
+            let mut more = Vec::new();
+            if !has(&["stream", "midstream"]) && !has(&["stream", "midstream-policy"]) {
+                more.push(("stream.midstream", "yes"));
+            }
+            let closed = is(&["inline", "fail"], "closed") || is(&["nfq", "fail-open"], "no");
+            if fail_open.unwrap_or(!closed) && !has(&["exception-policy"]) {
+                more.push(("exception-policy", "ignore"));
+            }
+            if !has(&["stream", "reassembly", "depth"]) {
+                more.push(("stream.reassembly.depth", "1mb"));
+                // a connection that is kept alive is read to its end: an attack may come late on it
+                if !has(&["inline", "depth-for"]) {
+                    more.push(("inline.depth-for", "unknown"));
+                }
+            }
+            more
+        })
+    }
+
+    fn load_with(
+        path: Option<&Path>,
+        set: &[(String, String)],
+        more: &dyn Fn(&Value) -> Vec<(&'static str, &'static str)>,
+    ) -> Result<(Config, Vec<ConfigWarning>), ConfigError> {
         let folder = path.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
         let read = |name: &Path| {
             let full = folder.join(name);
@@ -220,7 +266,7 @@ impl Config {
                 hint: Some("give the right path with -c".to_owned()),
             })?,
         };
-        Config::from_text(path, &text, set, &mut |name| read(name))
+        Config::build(path, &text, set, more, &mut |name| read(name))
     }
 
     /// The files that `logging.outputs` names, and the log folder: read on their own, so that a configuration which cannot be
@@ -247,6 +293,16 @@ impl Config {
         set: &[(String, String)],
         include: &mut dyn FnMut(&Path) -> Result<String, String>,
     ) -> Result<(Config, Vec<ConfigWarning>), ConfigError> {
+        Config::build(path, text, set, &|_| Vec::new(), include)
+    }
+
+    fn build(
+        path: Option<&Path>,
+        text: &str,
+        set: &[(String, String)],
+        more: &dyn Fn(&Value) -> Vec<(&'static str, &'static str)>,
+        include: &mut dyn FnMut(&Path) -> Result<String, String>,
+    ) -> Result<(Config, Vec<ConfigWarning>), ConfigError> {
         let mut loader = Loader { sources: Vec::new(), bytes: 0, twice: Vec::new(), include };
         let mut tree = loader.parse(path, text, "")?;
         loader.expand(&mut tree, "", path, 0)?;
@@ -261,6 +317,15 @@ impl Config {
                     "keys are dotted, places in lists are numbers from 0: outputs.1.eve-log.enabled=no"
                         .to_owned(),
                 ),
+            })?;
+        }
+        for (key, value) in more(&tree) {
+            yaml::set(&mut tree, key, value).map_err(|message| ConfigProblem {
+                key: key.to_owned(),
+                file: None,
+                line: None,
+                message,
+                hint: None,
             })?;
         }
         let overrides = set.iter().map(|(key, _)| key.trim().to_owned()).collect();
@@ -400,6 +465,7 @@ impl Config {
             reputation_files: root.list("reputation-files"),
             host_memcap: memcap_of("host"),
             ippair_memcap: memcap_of("ippair"),
+            live: LiveSection::read(root.section("nfq"), root.section("inline")),
             flat: Vec::new(),
         };
         for (key, error) in config.vars.check() {

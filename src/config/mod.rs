@@ -8,6 +8,7 @@
 
 mod datasets;
 mod known;
+mod live;
 mod load;
 mod locate;
 mod outputs;
@@ -19,6 +20,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use datasets::DatasetsSection;
+pub use live::LiveSection;
 pub use load::{
     AppLayerSection, Config, DetectSection, Enabled, MessageFile, Policies, ProtocolSection, StatsSection,
 };

@@ -21,6 +21,8 @@ pub struct Decoder {
     invalid: bool,
     /// What the limits of the defragmenter made of this frame.
     pub(super) limited: Verdict,
+    /// Checksums of this frame are computed.
+    pub(super) checksums: bool,
     unsupported: Option<LinkType>,
 }
 
@@ -52,7 +54,8 @@ impl Decoder {
             counters: DecodeCounters::default(),
             layers: 0,
             invalid: false,
-            limited: Verdict::Forward,
+            limited: Verdict::Bypass,
+            checksums: config.checksums,
             unsupported: None,
         }
     }
@@ -62,7 +65,9 @@ impl Decoder {
     pub fn decode(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(&Packet<'_>) -> Verdict) -> Verdict {
         self.layers = 0;
         self.invalid = false;
-        self.limited = Verdict::Forward;
+        // the mildest: it changes nothing
+        self.limited = Verdict::Bypass;
+        self.checksums = self.config.checksums && frame.checksums;
         let len = frame.bytes.len() as u64;
         self.counters.bump(Counter::Pkts);
         self.counters.grow(Counter::Bytes, len);
@@ -107,7 +112,12 @@ impl Decoder {
         match next {
             Next::None => verdict,
             Next::Carried(kind, inner, bytes) => {
-                verdict.stricter(self.carried(packet, kind, inner, bytes, each))
+                // the ends of what a tunnel carries cannot be told; that it is dropped holds for the outer packet
+                let carried = match self.carried(packet, kind, inner, bytes, each) {
+                    Verdict::Reject(reason, _) => Verdict::Drop(reason),
+                    other => other,
+                };
+                verdict.stricter(carried)
             }
             Next::Datagram(mut datagram) => {
                 datagram.put_before(below_ip(packet));

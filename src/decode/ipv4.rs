@@ -31,7 +31,7 @@ impl Decoder {
         // What is behind the total length is padding of the link.
         let Some(datagram) = bytes.get(..total_len) else { return self.fail(p, E::Ipv4TruncPkt) };
         let Some(ip) = Ipv4::new(datagram) else { return Next::None };
-        let ip = ip.with_checksum(!self.config.checksums || Sum::default().bytes(ip.header()).is_right());
+        let ip = ip.with_checksum(!self.checksums || Sum::default().bytes(ip.header()).is_right());
         if !ip.checksum_ok {
             self.counters.bump(Counter::BadChecksum);
         }

@@ -32,6 +32,7 @@ fn frame(link: LinkType, bytes: &[u8]) -> Frame<'_> {
         link,
         bytes,
         wire_len: bytes.len() as u32,
+        checksums: true,
     }
 }
 

@@ -17,7 +17,7 @@ impl Decoder {
         bytes: &'a [u8],
         verify: bool,
     ) -> Next<'a> {
-        let verify = verify && self.config.checksums;
+        let verify = verify && self.checksums;
         let v4 = matches!(p.net, Net::V4(_));
         match proto {
             Proto::TCP => self.tcp(p, bytes, verify),

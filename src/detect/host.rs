@@ -96,6 +96,24 @@ impl Hosts {
         Hosts { filters, counters: HashMap::default(), ports: HashMap::default(), bits: HashMap::default() }
     }
 
+    /// Other rules follow: what is remembered for a rule or a bit that is there again stays. `rule` and `bit` give the new number of
+    /// an old one.
+    pub fn renew(
+        &mut self,
+        filters: Vec<file::ThresholdEntry>,
+        rule: &dyn Fn(u32) -> Option<u32>,
+        bit: &dyn Fn(u32) -> Option<u32>,
+    ) {
+        self.filters = filters;
+        let counters = std::mem::take(&mut self.counters).into_iter();
+        self.counters =
+            counters.filter_map(|((id, table, who), count)| Some(((rule(id)?, table, who), count))).collect();
+        let ports = std::mem::take(&mut self.ports).into_iter();
+        self.ports = ports.filter_map(|((id, who), seen)| Some(((rule(id)?, who), seen))).collect();
+        let bits = std::mem::take(&mut self.bits).into_iter();
+        self.bits = bits.filter_map(|((id, who), until)| Some(((bit(id)?, who), until))).collect();
+    }
+
     /// What becomes of a match of `rule`.
     pub fn judge(&mut self, rule: &Rule, found: &Candidate) -> Judgement {
         for bit in &rule.host_tests {

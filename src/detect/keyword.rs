@@ -62,6 +62,11 @@ impl Names {
         listed(&self.flowbits)
     }
 
+    /// Names of host bits by number.
+    pub fn hostbit_names(&self) -> Vec<String> {
+        listed(&self.hostbits)
+    }
+
     /// Names of flow integers by number.
     pub fn flowint_names(&self) -> Vec<String> {
         listed(&self.flowints)

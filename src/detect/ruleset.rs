@@ -159,6 +159,8 @@ pub struct RuleSet {
     pub flowbit_names: Vec<String>,
     /// Names of flow integers by number.
     pub flowint_names: Vec<String>,
+    /// Names of host bits by number.
+    pub hostbit_names: Vec<String>,
     /// Data sets.
     pub sets: Sets,
     /// Longest literal of stream groups, bytes: how much of the window before is searched again.
@@ -250,6 +252,7 @@ impl RuleSet {
             wanted_frames: None,
             readers: Default::default(),
             flowbit_names: names.flowbit_names(),
+            hostbit_names: names.hostbit_names(),
             flowint_names: names.flowint_names(),
             sets: names.sets.clone(),
             stream_overlap: 0,

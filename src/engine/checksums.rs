@@ -68,6 +68,7 @@ mod tests {
                 link: LinkType(101),
                 bytes: &bytes,
                 wire_len: 20,
+                checksums: true,
             })
         });
         assert_eq!(found, expected, "{wrong} wrong, auto {auto}");

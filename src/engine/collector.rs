@@ -135,6 +135,16 @@ impl Collector {
         self.alerted.clear();
     }
 
+    /// Other rules follow.
+    pub fn renew(&mut self, rules: Arc<RuleSet>) {
+        self.rules = rules;
+    }
+
+    /// Hands what was written so far over to the writers.
+    pub fn flush(&mut self) {
+        self.eve.as_mut().into_iter().chain(&mut self.fast).for_each(LineSender::flush);
+    }
+
     /// Whether writing has failed: what is left to do cannot become whole.
     pub fn output_failed(&self) -> bool {
         self.eve.as_ref().is_some_and(LineSender::failed)

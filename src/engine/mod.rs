@@ -1,7 +1,7 @@
 //! Threads, the worker loop, what is told of packets, and the order in which it is told.
 //!
 //! [`worker`] is the way of a packet through all stages; [`records`] turns what happened into EVE; [`collector`] judges
-//! what spans flows and writes; [`replay`] drives captures through one worker or many; [`tables`]
+//! what spans flows and writes; [`replay`] drives captures through one worker or many, [`live`] what a kernel hands out; [`tables`]
 //! reads what rules look up. The engine may name everything;
 //! nothing names it.
 
@@ -12,9 +12,11 @@ pub mod configure;
 pub mod counters;
 pub mod flow_end;
 pub mod lint;
+pub mod live;
 pub mod load;
 pub mod profile;
 pub mod records;
+pub mod renewal;
 pub mod replay;
 pub mod settings;
 pub mod tables;

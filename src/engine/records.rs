@@ -1,8 +1,11 @@
 //! What happened, as EVE records: the facts are taken from packet, flow, rule and transaction; the shapes are `output`'s.
 
+use std::sync::Arc;
+
 use super::settings::RecordConfig;
 use crate::app::{Frame, RecordEnds, Transaction};
-use crate::decode::{Net, Packet, Transport};
+use crate::capture::Interfaces;
+use crate::decode::{Net, Origin, Packet, Transport};
 use crate::detect::rule::{Rule, Target};
 use crate::flow::{Flow, FlowAction, Protocols};
 use crate::json::JsonWriter;
@@ -23,6 +26,9 @@ pub struct Recorder {
     pub config: RecordConfig,
     out: JsonWriter,
     capture: Option<String>,
+    /// Of live traffic: the names of interfaces.
+    interfaces: Option<Arc<Interfaces>>,
+    dry_run: bool,
     flowbit_names: Vec<String>,
     flowint_names: Vec<String>,
 }
@@ -61,10 +67,41 @@ impl Recorder {
         flowbit_names: Vec<String>,
         flowint_names: Vec<String>,
     ) -> Self {
-        Recorder { config, out: JsonWriter::new(), capture, flowbit_names, flowint_names }
+        Recorder {
+            config,
+            out: JsonWriter::new(),
+            capture,
+            interfaces: None,
+            dry_run: false,
+            flowbit_names,
+            flowint_names,
+        }
+    }
+
+    /// Packets are of live traffic: records name the interface instead of a number in a capture. `dry_run`: what is said to be
+    /// dropped was not.
+    pub fn live(&mut self, interfaces: Arc<Interfaces>, dry_run: bool) {
+        self.interfaces = Some(interfaces);
+        self.dry_run = dry_run;
+    }
+
+    /// Other rules follow, with other names.
+    pub fn renew(&mut self, flowbit_names: Vec<String>, flowint_names: Vec<String>) {
+        self.flowbit_names = flowbit_names;
+        self.flowint_names = flowint_names;
+    }
+
+    fn begin(&mut self, header: &EventHeader<'_>, packet: &Packet<'_>) {
+        let Some(interfaces) = &self.interfaces else { return write_header(header, &mut self.out) };
+        // what was made at the end of a flow came from nowhere
+        let name = interfaces.name(packet.iface).filter(|_| packet.origin != Origin::StreamEnd);
+        write_header(&EventHeader { pcap_cnt: None, in_iface: name.as_deref(), ..*header }, &mut self.out);
     }
 
     fn finish(&mut self) -> &[u8] {
+        if self.dry_run {
+            self.out.flag("dry_run", true);
+        }
         close_event(self.capture.as_deref(), &mut self.out);
         self.out.as_bytes()
     }
@@ -85,7 +122,7 @@ impl Recorder {
         header.community_id = community.as_deref();
         header.tx_id = event.tx.map(|tx| tx.id());
         header.tx_guessed = event.tx_guessed;
-        write_header(&header, &mut self.out);
+        self.begin(&header, packet);
         let meta = &rule.meta;
         let metadata = if fields.rule_metadata {
             rule_metadata(meta.metadata.iter().map(|(k, v)| (&**k, &**v)))
@@ -204,7 +241,7 @@ impl Recorder {
         self.out.clear();
         let mut header = packet_header(packet, "packet");
         header.flow_id = Some(flow.id.0);
-        write_header(&header, &mut self.out);
+        self.begin(&header, packet);
         write_payload(
             &Payload { packet: Some((packet.bytes, packet.link.0)), ..Payload::default() },
             &mut self.out,
@@ -227,7 +264,7 @@ impl Recorder {
         header.flow_id = flow.map(|flow| flow.id.0);
         header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.community_id = community.as_deref();
-        write_header(&header, &mut self.out);
+        self.begin(&header, packet);
         write_drop(&DropRecord::of(packet, reason), &mut self.out);
         if let (Some((rule, blocked)), true) = (because, self.config.drop_alerts) {
             let meta = &rule.meta;
@@ -264,7 +301,7 @@ impl Recorder {
         header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.community_id = community.as_deref();
         header.tx_id = tx;
-        write_header(&header, &mut self.out);
+        self.begin(&header, packet);
         write_anomaly(anomaly, &mut self.out);
         self.finish()
     }
@@ -294,7 +331,7 @@ impl Recorder {
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
-        write_header(&header, &mut self.out);
+        self.begin(&header, packet);
         tx.log_record(nth, &mut self.out);
         self.finish()
     }
@@ -316,7 +353,7 @@ impl Recorder {
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
-        write_header(&header, &mut self.out);
+        self.begin(&header, packet);
         tx.log_in_alert(&mut self.out);
         write_app_proto(&app_proto(flow, protocols), &mut self.out);
         write_fileinfo(file, tx.id(), note, &mut self.out);
@@ -406,7 +443,7 @@ impl Recorder {
                     dest: tunnel.destination,
                     proto: tunnel.proto,
                     depth: tunnel.depth,
-                    pcap_cnt: (packet.number > 0).then_some(packet.number),
+                    pcap_cnt: (packet.number > 0 && self.interfaces.is_none()).then_some(packet.number),
                     pkt_src: "wire/pcap",
                 },
                 &mut self.out,

@@ -302,6 +302,7 @@ fn work(
                 link: meta.link,
                 bytes,
                 wire_len: meta.wire_len,
+                checksums: true,
             });
         }
         if round.trusted_from.is_some() {

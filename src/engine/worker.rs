@@ -2,32 +2,36 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::collector::{AlertFacts, Batch};
 use super::counters::Counters;
 use super::flow_end::EndHeaders;
 use super::records::{self, AlertEvent, Recorder, exception_verdict, icmp_of, transcript};
+use super::renewal::Renewal;
 use super::settings::EngineConfig;
 use crate::app::{DONE, File, FileState, Frames, Transaction};
-use crate::capture::Frame;
-use crate::decode::{Decoder, Packet, Transport};
+use crate::capture::{Frame, Interfaces, LinkType};
+use crate::decode::{Decoder, Net, Origin, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
 use crate::flow::inspected::{MarkedFiles, StoreMark};
 use crate::flow::table::Found;
 use crate::flow::{
-    AppLayer, Expectations, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged,
-    Vars,
+    AppLayer, Expectations, Flow, FlowAction, FlowId, FlowKey, FlowState, FlowTable, Inspected, Protocols,
+    Side, Tagged, Vars,
 };
 use crate::output::eve::{Anomaly, FileNote, VerdictAction};
 use crate::rules::Action;
 use crate::stream::{Memory, Segment, Session, StreamEvents};
 use crate::types::{Direction, Proto, Timestamp};
-use crate::verdict::{ExceptionPolicy, Reason, Verdict};
+use crate::verdict::{ExceptionPolicy, Reason, RejectTo, Verdict, reset};
 
 /// Flows ended by time that are worked off with one packet: enough to keep up, never a pause.
 const EXPIRED_PER_PACKET: usize = 8;
+
+/// Packets that tell of rejections and wait to be sent; further rejections are not told.
+const REPLIES_MAX: usize = 1024;
 
 /// Hosts that are tagged at once; further ones are not.
 const TAGGED_HOSTS_MAX: usize = 4096;
@@ -54,13 +58,15 @@ struct Lane {
     expectations: Expectations,
     detector: Detector,
     recorder: Recorder,
-    /// `None`: what spans flows is judged by the collector.
-    hosts: Option<Hosts>,
+    /// `None`: what spans flows is judged by the collector. Workers on live traffic share one: a match is rare beside packets.
+    hosts: Option<Arc<Mutex<Hosts>>>,
     batch: Batch,
     counters: Counters,
     number: u64,
     /// Hosts whose packets a rule wants to see (`tag:host`). Those of flows of this worker: other workers have their own.
     tagged_hosts: HashMap<IpAddr, Tagged, ahash::RandomState>,
+    /// Packets that tell the ends of a rejection.
+    replies: Vec<Vec<u8>>,
 }
 
 /// What the stages before detection found out about a packet.
@@ -118,11 +124,12 @@ impl Worker {
                 expectations: Expectations::default(),
                 detector,
                 recorder,
-                hosts,
+                hosts: hosts.map(|hosts| Arc::new(Mutex::new(hosts))),
                 batch: Batch::default(),
                 counters: Counters::default(),
                 number: 0,
                 tagged_hosts: HashMap::default(),
+                replies: Vec::new(),
                 config: config.clone(),
                 protocols: protocols.clone(),
             },
@@ -141,6 +148,46 @@ impl Worker {
         lane.counters.span =
             Some(lane.counters.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
         self.decoder.decode(frame, &mut |packet| lane.packet(packet))
+    }
+
+    /// What spans flows is judged together with other workers.
+    pub fn share_hosts(&mut self, hosts: Arc<Mutex<Hosts>>) {
+        self.lane.hosts = Some(hosts);
+    }
+
+    /// Frames are of live traffic: records name these interfaces.
+    pub fn live(&mut self, interfaces: Arc<Interfaces>) {
+        self.lane.recorder.live(interfaces, self.config.dry_run);
+    }
+
+    /// Other rules follow, between two frames. Flows stay, with what rules remembered of them by name.
+    pub fn renew(&mut self, renewal: &Renewal) {
+        let lane = &mut self.lane;
+        let old = lane.detector.rules().clone();
+        let rule = |id| renewal.rule(&old, id);
+        let bit = |id| renewal.flowbit(&old, id);
+        let int = |id| renewal.flowint(&old, id);
+        for flow in lane.flows.each_mut() {
+            flow.inspected.renew(&rule);
+            flow.vars.renew(&bit, &int);
+        }
+        lane.detector = Detector::new(renewal.rules.clone(), self.config.detect);
+        lane.recorder.renew(renewal.rules.flowbit_names.clone(), renewal.rules.flowint_names.clone());
+        lane.protocols = renewal.protocols.clone();
+        self.protocols = renewal.protocols.clone();
+    }
+
+    /// Time goes on without packets: ends flows whose time is over, so many at most.
+    pub fn tick(&mut self, now: Timestamp, flows_max: usize) {
+        for _ in 0..flows_max {
+            let Some(flow) = self.lane.flows.take_expired(now) else { return };
+            self.lane.end_flow(flow, "timeout");
+        }
+    }
+
+    /// Packets that tell the ends of rejections since the last call, from the IP header on; emptied by their taker.
+    pub fn replies(&mut self) -> &mut Vec<Vec<u8>> {
+        &mut self.lane.replies
     }
 
     /// From the next frame on no checksum is looked at.
@@ -217,11 +264,43 @@ impl Lane {
                 self.dropped(packet, dir, Some(&mut flow), Reason::FlowDrop, None);
                 Verdict::Drop(Reason::FlowDrop)
             }
-            _ if flow.bypassed => Verdict::Forward,
+            _ if flow.bypassed => Verdict::Bypass,
             _ => self.inspected(packet, &mut flow, dir),
         };
+        if let Verdict::Reject(_, to) = verdict {
+            self.reply(packet, to);
+        }
+        if self.config.live && flow.state() == FlowState::Closed {
+            // it stays for a while, so that what comes late is known
+            flow.inspected.shrink();
+            flow.app.shrink();
+            flow.session.iter_mut().for_each(|session| session.shrink(&mut self.memory));
+        }
         self.flows.put_back(at, flow);
         verdict
+    }
+
+    /// Makes the packets that tell the ends of a rejection. The ends of what came out of a tunnel are not ours to tell.
+    fn reply(&mut self, packet: &Packet<'_>, to: RejectTo) {
+        let wanted = self.config.replies && matches!(packet.origin, Origin::Wire | Origin::Defragmented);
+        if !wanted || self.replies.len() >= REPLIES_MAX {
+            return;
+        }
+        let (Some(source), Some(destination)) = (packet.source_ip(), packet.destination_ip()) else { return };
+        let tcp = packet.tcp().map(|tcp| reset::Segment {
+            source: tcp.source_port(),
+            destination: tcp.destination_port(),
+            seq: tcp.seq(),
+            ack: tcp.ack(),
+            flags: tcp.flags(),
+            len: packet.payload.len() as u32,
+        });
+        let quoted = match &packet.net {
+            Net::V4(_) | Net::V6(_) if packet.link == LinkType::RAW_IP => packet.bytes,
+            _ => &[],
+        };
+        let rejected = reset::Rejected { source, destination, proto: packet.proto(), tcp, quoted };
+        self.replies.extend(reset::replies(&rejected, to));
     }
 
     /// A packet of a flow that is neither dropped nor bypassed.
@@ -253,7 +332,7 @@ impl Lane {
         flow.inspected.unrecorded |= flow.action != action || findings.parser_error;
         self.transactions(packet, flow, Some(dir));
         self.release(flow);
-        verdict
+        if flow.bypassed && verdict == Verdict::Forward { Verdict::Bypass } else { verdict }
     }
 
     /// Whether a rule before wanted to see this packet.
@@ -285,6 +364,9 @@ impl Lane {
         let findings = Findings::default();
         let verdict = self.detect(packet, None, Direction::ToServer, &findings, false);
         self.anomalies(packet, None, &findings);
+        if let Verdict::Reject(_, to) = verdict {
+            self.reply(packet, to);
+        }
         verdict
     }
 
@@ -478,6 +560,8 @@ impl Lane {
         {
             if let Some(depth) = self.protocols.stream_depth(id) {
                 session.set_depth(depth);
+            } else if self.config.depth_for_unknown {
+                session.set_depth(0);
             }
             // the other side may have been waiting for the answer
             let other = flow.app.stream(&self.protocols, &session, side.opposite(), ports, now, false);
@@ -785,6 +869,10 @@ impl Lane {
             self.alert(packet, flow.as_deref().map(|flow| &**flow), dir, rule, found, fate, stream_before);
         }
         if !self.config.inline {
+            // beside the way of packets the ends are told all the same
+            if let Verdict::Reject(_, to) = verdict {
+                self.reply(packet, to);
+            }
             return Verdict::Forward;
         }
         if let Some(reason) = verdict.reason() {
@@ -803,7 +891,10 @@ impl Lane {
     ) -> (bool, Judgement) {
         match &mut self.hosts {
             Some(hosts) => match candidate(found, packet, flow) {
-                Some(candidate) => (true, hosts.judge(rule, &candidate)),
+                Some(candidate) => {
+                    let mut hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
+                    (true, hosts.judge(rule, &candidate))
+                }
                 None => (true, Judgement::Alert),
             },
             None => (false, Judgement::Alert),
@@ -943,6 +1034,10 @@ impl Lane {
         let name = self.protocols.name(id);
         let (event_type, logger) = (self.protocols.event_type(id), self.protocols.logger(id));
         let Some(transactions) = flow.app.transactions() else { return };
+        // nothing more comes of a direction whose depth is reached: on a long connection what waits for it would grow
+        let cut = Direction::BOTH.map(|dir| {
+            self.config.live && flow.session.as_ref().is_some_and(|session| session.depth_reached(dir))
+        });
         let mut pending = flow.inspected.has_marks();
         let mut done: smallvec::SmallVec<[u64; 4]> = smallvec::SmallVec::new();
         let mut marks: smallvec::SmallVec<[(u64, crate::flow::inspected::Recorded); 4]> =
@@ -950,8 +1045,9 @@ impl Lane {
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
             let mut recorded = flow.inspected.recorded(tx.id());
-            let finished = Direction::BOTH
-                .map(|dir| tx.progress(dir) == DONE || !tx.concerns(dir) || flow.app.gave_up(dir));
+            let finished = Direction::BOTH.map(|dir| {
+                tx.progress(dir) == DONE || !tx.concerns(dir) || flow.app.gave_up(dir) || cut[dir.index()]
+            });
             self.tx_events(packet, flow, name, tx, &mut recorded);
             for side in Direction::BOTH {
                 // files are told of with a packet of the side that sent them
@@ -977,6 +1073,7 @@ impl Lane {
                         && tx.progress(*dir) != DONE
                         && !flow.inspected.moved[dir.index()])
                     || flow.inspected.is_done(tx.id(), *dir)
+                    || (cut[dir.index()] && !flow.inspected.moved[dir.index()])
                     || flow.action != FlowAction::None
             });
             if finished == [true; 2] && recorded.logged && inspected {

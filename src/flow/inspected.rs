@@ -131,6 +131,23 @@ impl Inspected {
         &mut self.entry(id).inspected
     }
 
+    /// Other rules follow: live transactions are looked at by them from their beginning, but a rule that has matched and is there
+    /// again does not match once more. `rule` gives the new number of an old one.
+    pub fn renew(&mut self, rule: &dyn Fn(u32) -> Option<u32>) {
+        for inspected in self.txs.iter_mut().flat_map(|tx| &mut tx.inspected) {
+            inspected.matched = inspected.matched.iter().filter_map(|id| rule(*id)).collect();
+            inspected.files =
+                inspected.files.iter().filter_map(|(id, from)| Some((rule(*id)?, *from))).collect();
+            inspected.waiting.clear();
+            inspected.searched.clear();
+            if !inspected.done {
+                inspected.progress = 0;
+            }
+        }
+        self.moved = [true; 2];
+        self.unrecorded = true;
+    }
+
     /// Whether nothing more is to inspect in that direction of that transaction.
     pub fn is_done(&self, id: u64, dir: crate::types::Direction) -> bool {
         self.find(id).is_ok_and(|at| self.txs[at].inspected[dir.index()].done)
@@ -180,6 +197,12 @@ impl Inspected {
         self.marks
             .iter()
             .filter(move |mark| mark.dir.is_none_or(|wanted| wanted == dir) && mark.files.contains(tx, nth))
+    }
+
+    /// Gives back memory that nothing uses.
+    pub fn shrink(&mut self) {
+        self.txs.shrink_to_fit();
+        self.last.set(0);
     }
 
     /// Forgets a transaction.

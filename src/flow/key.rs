@@ -136,6 +136,7 @@ mod tests {
             link: LinkType(101),
             bytes,
             wire_len: bytes.len() as u32,
+            checksums: true,
         };
         let mut found = (None, None);
         let config = DecodeConfig { checksums: false, ..DecodeConfig::default() };

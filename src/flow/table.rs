@@ -187,6 +187,11 @@ impl FlowTable {
         Some(flow)
     }
 
+    /// Every flow that is not borrowed.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
+        self.slots.iter_mut().filter_map(|slot| slot.flow.as_deref_mut())
+    }
+
     /// Removes one flow whose time is over.
     pub fn take_expired(&mut self, now: Timestamp) -> Option<Box<Flow>> {
         if now < self.wake {

@@ -51,6 +51,13 @@ impl Vars {
         }
     }
 
+    /// Other rules follow: what they know by the same names stays.
+    pub fn renew(&mut self, bit: &dyn Fn(u32) -> Option<u32>, int: &dyn Fn(u32) -> Option<u32>) {
+        let old = std::mem::take(self);
+        old.bits().filter_map(bit).for_each(|id| self.set_bit(id, true));
+        self.ints = old.ints.iter().filter_map(|(id, value)| Some((int(*id)?, *value))).collect();
+    }
+
     /// The integers that were set, in the order of their first setting.
     pub fn ints(&self) -> &[(u32, u32)] {
         &self.ints

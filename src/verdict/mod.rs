@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of rules or traffic: others say why, this module says which reason wins.
 
+pub mod reset;
+
 /// Why a packet or a flow was dropped, under the names that EVE's `drop.reason` uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
@@ -63,6 +65,8 @@ pub enum Verdict {
     /// It goes on.
     #[default]
     Forward,
+    /// It goes on, and so may all later packets of its flow without being shown.
+    Bypass,
     /// It ends here, silently.
     Drop(Reason),
     /// It ends here, and the ends named are told (RST, ICMP unreachable).
@@ -81,7 +85,7 @@ pub enum RejectTo {
 }
 
 impl Verdict {
-    /// The stricter of two, by rank: reject, drop, forward. Of two equals the first stays.
+    /// The stricter of two, by rank: reject, drop, forward, bypass. Of two equals the first stays.
     #[must_use]
     pub fn stricter(self, other: Verdict) -> Verdict {
         if other.rank() > self.rank() { other } else { self }
@@ -89,21 +93,22 @@ impl Verdict {
 
     const fn rank(self) -> u8 {
         match self {
-            Verdict::Forward => 0,
-            Verdict::Drop(_) => 1,
-            Verdict::Reject(..) => 2,
+            Verdict::Bypass => 0,
+            Verdict::Forward => 1,
+            Verdict::Drop(_) => 2,
+            Verdict::Reject(..) => 3,
         }
     }
 
     /// Whether the packet ends here.
     pub const fn drops(self) -> bool {
-        !matches!(self, Verdict::Forward)
+        matches!(self, Verdict::Drop(_) | Verdict::Reject(..))
     }
 
     /// Why, when it ends here.
     pub const fn reason(self) -> Option<Reason> {
         match self {
-            Verdict::Forward => None,
+            Verdict::Forward | Verdict::Bypass => None,
             Verdict::Drop(reason) | Verdict::Reject(reason, _) => Some(reason),
         }
     }
@@ -165,6 +170,8 @@ mod tests {
         assert_eq!(drop.stricter(other), drop);
         assert_eq!(drop.stricter(reject), reject);
         assert_eq!(reject.stricter(Verdict::Forward), reject);
+        // what was bypassed inside a tunnel does not take the tunnel with it
+        assert_eq!(Verdict::Bypass.stricter(Verdict::Forward), Verdict::Forward);
     }
 
     #[test]

@@ -198,5 +198,6 @@ pub(crate) fn frame(packet: &Packet, number: u64) -> Frame<'_> {
         link: packet.link,
         bytes: &packet.bytes,
         wire_len: packet.bytes.len() as u32,
+        checksums: true,
     }
 }

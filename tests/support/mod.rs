@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod engine;
 pub(crate) mod frames;
+pub(crate) mod lab;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -186,7 +186,7 @@ pub enum VerdictAction {
 pub fn write_verdict(verdict: Verdict, otherwise: VerdictAction, tcp: bool, out: &mut JsonWriter) {
     out.open_object("verdict");
     match verdict {
-        Verdict::Forward => {
+        Verdict::Forward | Verdict::Bypass => {
             out.text("action", if otherwise == VerdictAction::Pass { "pass" } else { "alert" });
         }
         Verdict::Drop(_) => out.text("action", "drop"),

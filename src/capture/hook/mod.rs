@@ -1,0 +1,132 @@
+//! What is put into the kernel so that forwarded packets are queued for us, and taken out again.
+//!
+//! Everything has a table or chains of its own, called `mamparo`, in front of the host's own filters (at netfilter's "mangle"
+//! place): what we accept still meets the rules of Docker, kube-proxy and others. Putting it in again replaces what is there, so
+//! what a crash has left behind is adopted. Back ends are tried in turn, and the choice is told.
+//!
+//! May not know: packets.
+
+mod bridge;
+mod iptables;
+mod nft;
+
+use std::io::{self, Write as _};
+use std::process::{Command, Stdio};
+
+use super::live::{Fail, Hook};
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// The first queue.
+    pub(super) first: u16,
+    /// The last queue: flows are spread over them by their addresses.
+    pub(super) last: u16,
+    /// What happens to packets while nobody reads the queues.
+    pub(super) fail: Fail,
+    /// Mark and mask of flows that are not queued any more.
+    pub(super) bypass: Option<(u32, u32)>,
+    /// Bridged packets may be sent through netfilter where they are not.
+    pub(super) set_bridge: bool,
+}
+
+/// A way to put rules into the kernel.
+trait Backend: Send {
+    /// Its name, for the log.
+    fn name(&self) -> &str;
+    /// Puts them in, in place of those that are there. An error leaves none. The lines are for the log.
+    fn put(&self, plan: &Plan) -> Result<Vec<String>, String>;
+    /// Takes them out; none is no error.
+    fn remove(&self) -> Result<(), String>;
+    /// Whether some are there.
+    fn is_there(&self) -> bool;
+}
+
+/// Puts the rules in by the first back end that can. The lines say by which, and what is worth knowing.
+pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String> {
+    let mut told = bridge::check(plan.set_bridge);
+    let all = backends();
+    let left: Vec<&str> =
+        all.iter().filter(|backend| backend.is_there()).map(|backend| backend.name()).collect();
+    let mut refused = Vec::new();
+    for (nth, backend) in all.iter().enumerate() {
+        match backend.put(&plan) {
+            Ok(more) => {
+                let queues = match plan.first == plan.last {
+                    true => format!("queue {}", plan.first),
+                    false => format!("queues {} to {}", plan.first, plan.last),
+                };
+                told.push(format!(
+                    "forwarded packets go to {queues} by {}; fail {}{}",
+                    backend.name(),
+                    plan.fail.name(),
+                    if left.is_empty() { "" } else { "; rules left from another run were replaced" },
+                ));
+                told.extend(more);
+                told.extend(
+                    refused
+                        .into_iter()
+                        .map(|why: String| format!("not used, as it cannot queue here: {why}")),
+                );
+                // what another back end has left would queue everything twice
+                for other in
+                    all.iter().enumerate().filter(|(at, other)| *at != nth && left.contains(&other.name()))
+                {
+                    other.1.remove()?;
+                }
+                let backend = all.into_iter().nth(nth);
+                return Ok((Box::new(Attached(backend)), told));
+            }
+            Err(why) => refused.push(why),
+        }
+    }
+    Err(format!(
+        "no way to queue forwarded packets: {}; install nftables or iptables, and see that the kernel has nft_queue or xt_NFQUEUE",
+        refused.join("; ")
+    ))
+}
+
+fn backends() -> Vec<Box<dyn Backend>> {
+    let mut all: Vec<Box<dyn Backend>> = vec![Box::new(nft::Nft)];
+    let flavours = ["-nft", "-legacy"].into_iter().filter(|flavour| iptables::is_installed(flavour));
+    all.extend(flavours.map(|flavour| Box::new(iptables::Iptables { flavour }) as Box<dyn Backend>));
+    if all.len() == 1 {
+        // whichever it is
+        all.push(Box::new(iptables::Iptables { flavour: "" }));
+    }
+    all
+}
+
+struct Attached(Option<Box<dyn Backend>>);
+
+impl Hook for Attached {
+    fn remove(&mut self) -> io::Result<()> {
+        let Some(backend) = &self.0 else { return Ok(()) };
+        backend.remove().map_err(io::Error::other)?;
+        self.0 = None;
+        Ok(())
+    }
+}
+
+/// Runs a program with that on its standard input. The error is what it said.
+fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // one that does not read says why by itself
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line =
+        said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it failed without a word");
+    Err(format!("{program}: {line}"))
+}

@@ -1,0 +1,62 @@
+//! The rules as a table of nftables.
+
+use super::{Backend, Plan, run};
+use crate::capture::live::Fail;
+
+/// nftables with its own `queue`.
+pub(super) struct Nft;
+
+/// The table that holds all of ours.
+const TABLE: &str = "inet mamparo";
+
+impl Backend for Nft {
+    fn name(&self) -> &str {
+        "nft"
+    }
+
+    fn put(&self, plan: &Plan) -> Result<Vec<String>, String> {
+        // one transaction: whole or not at all
+        run("nft", &["-f", "-"], &text(plan)).map(|_| Vec::new())
+    }
+
+    fn remove(&self) -> Result<(), String> {
+        run("nft", &["-f", "-"], &format!("add table {TABLE}\ndelete table {TABLE}\n")).map(|_| ())
+    }
+
+    fn is_there(&self) -> bool {
+        run("nft", &["list", "table", "inet", "mamparo"], "").is_ok()
+    }
+}
+
+fn text(plan: &Plan) -> String {
+    let queues = match plan.first == plan.last {
+        true => plan.first.to_string(),
+        // spread by addresses: what belongs together comes to one queue
+        false => format!("{}-{}", plan.first, plan.last),
+    };
+    let open = if plan.fail == Fail::Open { " bypass" } else { "" };
+    let (mut known, mut keep) = (String::new(), String::new());
+    if let Some((mark, mask)) = plan.bypass {
+        known = format!("    ct mark and {mask:#x} == {mark:#x} accept\n");
+        keep = format!(
+            "  chain keep {{\n    type filter hook postrouting priority mangle; policy accept;\n    meta mark and {mask:#x} == {mark:#x} ct mark set ct mark or {mark:#x}\n  }}\n"
+        );
+    }
+    format!(
+        "add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n  chain forward {{\n    type filter hook forward priority mangle; policy accept;\n{known}    queue num {queues}{open}\n  }}\n{keep}}}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_and_the_queues_are_in_it() {
+        let mut plan = Plan { first: 7, last: 7, fail: Fail::Open, bypass: None, set_bridge: false };
+        assert!(text(&plan).contains("queue num 7 bypass\n"));
+        plan = Plan { last: 9, fail: Fail::Closed, bypass: Some((0x10, 0x30)), ..plan };
+        assert!(text(&plan).contains("queue num 7-9\n"));
+        assert!(text(&plan).contains("ct mark and 0x30 == 0x10 accept"));
+    }
+}

@@ -1,0 +1,176 @@
+//! What live backends are told and give back: one [`LiveCapture`] for each worker, and one [`Hook`] for what was put into the
+//! kernel.
+//!
+//! A backend is a row of [`super::BACKENDS`]; `mamparo run` finds it by its mode.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Capture;
+use crate::types::{IfaceId, Timestamp};
+
+/// A source of live frames that one worker owns. Made by one thread, used by another.
+///
+/// A worker calls, again and again: [`LiveCapture::wait`], then [`Capture::poll`] until that answers 0. `poll` never blocks; 0
+/// means that there is nothing now. Verdicts are carried out when `poll` returns at the latest.
+pub trait LiveCapture: Capture + Send {
+    /// Waits until there are frames, `timeout` at most. An interruption by a signal is no error.
+    fn wait(&mut self, timeout: Duration) -> io::Result<()>;
+
+    /// What the kernel counted since this was opened.
+    fn statistics(&mut self) -> Statistics;
+
+    /// No more frames are wanted: those that the kernel holds already are still handed out by `poll`; the hook is gone by then.
+    fn stop(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is known of frames before a worker sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Frames handed to us.
+    pub received: u64,
+    /// Frames that the kernel could not hand to us for want of room.
+    pub dropped: u64,
+    /// Frames of which the kernel showed only the beginning.
+    pub truncated: u64,
+    /// Times at which the kernel said that it had no room.
+    pub overruns: u64,
+}
+
+impl Statistics {
+    /// Adds another capture's.
+    pub fn add(&mut self, other: Statistics) {
+        self.received += other.received;
+        self.dropped += other.dropped;
+        self.truncated += other.truncated;
+        self.overruns += other.overruns;
+    }
+}
+
+/// What was put into the kernel so that frames come to us.
+pub trait Hook: Send {
+    /// Takes it away, all of it. May be called again.
+    fn remove(&mut self) -> io::Result<()>;
+}
+
+/// What happens to traffic while nobody looks at it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fail {
+    /// It goes on.
+    #[default]
+    Open,
+    /// It stops.
+    Closed,
+}
+
+impl Fail {
+    /// As the command line has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Fail::Open => "open",
+            Fail::Closed => "closed",
+        }
+    }
+}
+
+/// What a backend is told.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// Workers, and captures wanted, 1..
+    pub workers: usize,
+    /// What was named behind the mode: interfaces, a pair.
+    pub names: Vec<String>,
+    /// While we are away.
+    pub fail: Fail,
+    /// Nothing is dropped, whatever the verdict.
+    pub dry_run: bool,
+    /// Number of the first queue.
+    pub queue: u16,
+    /// Frames that a queue of the kernel may hold.
+    pub queue_max: u32,
+    /// Bytes that the kernel may hold for one capture.
+    pub buffer: usize,
+    /// Verdicts given together at most.
+    pub batch: usize,
+    /// How flows are marked that the kernel forwards without us: mark and mask. `None`: nothing is bypassed.
+    pub bypass: Option<(u32, u32)>,
+    /// Whether settings of the kernel may be changed where bridged traffic would not come by (br_netfilter).
+    pub set_bridge: bool,
+    /// Where interfaces get their numbers.
+    pub interfaces: Arc<Interfaces>,
+}
+
+/// What a backend has opened.
+pub struct Opened {
+    /// One for each worker; fewer where there are fewer to be had.
+    pub captures: Vec<Box<dyn LiveCapture>>,
+    /// Puts what is needed into the kernel, once workers are ready.
+    pub attach: Attach,
+}
+
+/// Puts a hook into the kernel; the lines are for the log.
+pub type Attach = Box<dyn FnOnce() -> Result<(Option<Box<dyn Hook>>, Vec<String>), String> + Send>;
+
+/// A way to live traffic.
+pub struct Backend {
+    /// Its name behind `--inline` or `--tap`.
+    pub name: &'static str,
+    /// It stands in the way of traffic: verdicts are carried out.
+    pub inline: bool,
+    /// Opens it. An error names the remedy.
+    pub open: fn(&LiveOptions) -> Result<Opened, String>,
+}
+
+/// Names of interfaces by the numbers that frames carry. Grows with the interfaces ever seen, up to 65,535.
+#[derive(Debug, Default)]
+pub struct Interfaces(Mutex<Vec<Box<str>>>);
+
+impl Interfaces {
+    /// The number of that name, given when it is new. What is beyond the last number shares it.
+    pub fn id(&self, name: &str) -> IfaceId {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = match names.iter().position(|known| &**known == name) {
+            Some(at) => at,
+            None if names.len() < usize::from(u16::MAX) => {
+                names.push(name.into());
+                names.len() - 1
+            }
+            None => names.len(),
+        };
+        IfaceId(at as u16)
+    }
+
+    /// The name of that number.
+    pub fn name(&self, id: IfaceId) -> Option<String> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(usize::from(id.0)).map(|name| name.to_string())
+    }
+}
+
+/// The clock of capture: nanoseconds since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "live time is the arrival of the frame; no stage reads it elsewhere"
+)]
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::new(since.as_secs(), since.subsec_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_keeps_its_number() {
+        let interfaces = Interfaces::default();
+        let (a, b) = (interfaces.id("veth1"), interfaces.id("br0"));
+        assert_ne!(a, b);
+        assert_eq!(interfaces.id("veth1"), a);
+        assert_eq!(interfaces.name(b).as_deref(), Some("br0"));
+        assert_eq!(interfaces.name(IfaceId(9)), None);
+    }
+}

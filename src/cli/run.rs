@@ -1,0 +1,302 @@
+//! `mamparo run`: live traffic, held or watched until a signal says stop.
+//!
+//! TERM and INT end the run, USR2 reads the rules anew, HUP opens the logs anew.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::args::{Checksums, FailArgument, Run as Arguments};
+use super::outputs::{Outputs, file_store, log_folder};
+use super::{complain, say, setup};
+use crate::capture::{BACKENDS, Backend, Fail, Interfaces, LiveOptions};
+use crate::config::Config;
+use crate::detect::prefilter::WindowFilter;
+use crate::detect::{Registry, RuleSet};
+use crate::engine::live::signals::Signals;
+use crate::engine::live::{Host, Live, Outcome};
+use crate::engine::load::Loaded;
+use crate::engine::renewal::Renewal;
+use crate::engine::{Collector, configure, tables};
+use crate::output::{LineWriter, WhenFull};
+use crate::rules::threshold::ThresholdEntry;
+
+/// Threads that are started unless told how many.
+const WORKERS_MAX: usize = 8;
+
+/// Runs; the answer is 1 when something failed.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    // before any thread is there that a signal could go to
+    let signals = Signals::block().map_err(|error| format!("signals cannot be read: {error}"))?;
+    super::engine_log::open(&arguments.common, arguments.log_dir.as_deref());
+    let (backend, names) = match backend(arguments) {
+        Ok(found) => found,
+        Err(why) => {
+            complain(&why);
+            return Ok(ExitCode::from(2));
+        }
+    };
+    may_it()?;
+    let (config, warnings) = configuration(arguments)?;
+    match (arguments.verbose, warnings.len()) {
+        (0, 0) => {}
+        (0, count) => complain(&format!(
+            "warning: {count} keys of the configuration have no effect here (-v names them)"
+        )),
+        _ => warnings.iter().for_each(|warning| complain(&format!("warning: {warning}"))),
+    }
+    let folder = log_folder(&config, arguments.log_dir.as_deref(), &arguments.common);
+    let outputs = Outputs::open(&config, &arguments.common, &folder, true, WhenFull::Drop)?;
+    let registry = setup::registry();
+    let read = read_rules(arguments, &config, &registry, &folder)?;
+    setup::tell_refused(&read.loaded, arguments.verbose, false);
+    if arguments.init_errors_fatal && read.failed {
+        return Err("rules could not be loaded, and --init-errors-fatal is given".to_owned());
+    }
+    if read.loaded.used == 0 {
+        complain("warning: no rule is in use, so nothing can be dropped; name a file of rules with -S");
+    }
+    say(&format!("{} rules in use", read.loaded.used));
+
+    let interfaces = Arc::new(Interfaces::default());
+    let fail = fail(arguments, &config);
+    let rules = read.loaded.rules.clone();
+    let options = options(arguments, &config, names, fail, &rules, interfaces.clone());
+    let opened = (backend.open)(&options)?;
+    let checksums = match arguments.checksums {
+        Some(Checksums::None) => false,
+        Some(Checksums::All | Checksums::Auto) => true,
+        None => config.checksum_checks.unwrap_or(true),
+    };
+    let mut engine =
+        configure::engine_config(&config, backend.inline, checksums, arguments.common.config.is_none());
+    engine.file_store = file_store(&config, &outputs.folder)?;
+    engine.live = true;
+    engine.replies = !arguments.dry_run;
+    engine.dry_run = arguments.dry_run;
+    let engine = Arc::new(engine);
+    let stats = config.stats.enabled && engine.records.stats;
+    let protocols = Arc::new(configure::protocols(&config, registry.protocols(), &rules));
+    let collector = Collector::new(
+        rules.clone(),
+        outputs.eve.as_ref().map(LineWriter::sender),
+        outputs.fast.as_ref().map(LineWriter::sender),
+    );
+    let live = Live {
+        config: engine,
+        rules: Renewal::new(rules.clone(), protocols, read.thresholds),
+        interfaces,
+        fail,
+        stats_interval: Duration::from_secs(if stats { u64::from(config.stats.interval) } else { 0 }),
+    };
+    drop(read.loaded);
+    let operator =
+        Operator { arguments, config, registry, folder, outputs: &outputs, rules: Mutex::new(rules) };
+    let outcome = live.run(opened, collector, &signals, &operator);
+    let rules = operator.rules.into_inner().unwrap_or_else(PoisonError::into_inner);
+    finish(outcome, &rules, outputs)
+}
+
+/// What the run wants of the command line's side.
+struct Operator<'a> {
+    arguments: &'a Arguments,
+    config: Config,
+    registry: Arc<Registry>,
+    folder: PathBuf,
+    outputs: &'a Outputs,
+    /// Those in use.
+    rules: Mutex<Arc<RuleSet>>,
+}
+
+impl Host for Operator<'_> {
+    fn say(&self, line: &str) {
+        match line.starts_with("warning: ") {
+            true => complain(line),
+            false => say(line),
+        }
+    }
+
+    fn complain(&self, line: &str) {
+        complain(line);
+    }
+
+    fn reload(&self) -> Result<Renewal, String> {
+        // variables and names of files may have changed too; what flows are made of stays as it was
+        let (config, _) = configuration(self.arguments)?;
+        let old = self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // what rules have learned is in files before these are read again
+        tables::save(&old.sets).iter().for_each(|message| complain(message));
+        let read = read_rules(self.arguments, &config, &self.registry, &self.folder)?;
+        if read.failed {
+            setup::tell_refused(&read.loaded, self.arguments.verbose, false);
+        }
+        if read.loaded.refused > 0 || read.unreadable {
+            return Err(format!(
+                "{} rules cannot be loaded; put them right ('mamparo check' shows each) and send USR2 again",
+                read.loaded.refused
+            ));
+        }
+        say(&format!("{} rules read", read.loaded.used));
+        let rules = read.loaded.rules.clone();
+        let protocols = configure::protocols(&self.config, self.registry.protocols(), &rules);
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules.clone();
+        Ok(Renewal::new(rules, Arc::new(protocols), read.thresholds))
+    }
+
+    fn reopen(&self) {
+        self.outputs.reopen().iter().for_each(|fault| complain(fault));
+    }
+}
+
+/// The way to traffic that the arguments name, and what stands behind it.
+fn backend(arguments: &Arguments) -> Result<(&'static Backend, Vec<String>), String> {
+    let (name, names) = match (&arguments.tap, arguments.inline.split_first()) {
+        (Some(interfaces), _) => ("tap", interfaces.clone()),
+        (None, Some((mode, names))) => (mode.as_str(), names.to_vec()),
+        (None, None) => return Err("say where to stand: --inline host".to_owned()),
+    };
+    let wanted = arguments.tap.is_none();
+    BACKENDS
+        .iter()
+        .find(|backend| backend.name == name && backend.inline == wanted)
+        .map(|found| (found, names))
+        .ok_or_else(|| {
+            let known: Vec<&str> =
+                BACKENDS.iter().filter(|backend| backend.inline == wanted).map(|b| b.name).collect();
+            match known.is_empty() {
+                true => format!("{name} is not there yet; there is --inline host"),
+                false => format!("{name:?} is no way to live traffic; there is {}", known.join(", ")),
+            }
+        })
+}
+
+/// Without the right to administer the network nothing below would work: told before the rules are read, which takes its time.
+fn may_it() -> Result<(), String> {
+    const NET_ADMIN: u64 = 1 << 12;
+    const NET_RAW: u64 = 1 << 13;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    match effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()) {
+        Some(set) if set & NET_ADMIN == 0 => Err(
+            "the capability NET_ADMIN is missing: run as root, or in a container with --network host --cap-add NET_ADMIN --cap-add NET_RAW"
+                .to_owned(),
+        ),
+        Some(set) if set & NET_RAW == 0 => {
+            complain("warning: the capability NET_RAW is missing: what is rejected is dropped, and its ends are not told; add --cap-add NET_RAW");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The configuration, with what suits live traffic where it says nothing: flows that are alive before us are picked up, and where
+/// traffic must go on it goes on when a limit is reached.
+fn configuration(arguments: &Arguments) -> Result<(Config, Vec<crate::config::ConfigWarning>), String> {
+    Config::load_live(
+        arguments.common.config.as_deref(),
+        &arguments.common.set,
+        arguments.fail.map(|fail| fail == FailArgument::Open),
+    )
+    .map_err(|error| error.to_string())
+}
+
+/// Rules as they were read.
+struct Read {
+    loaded: Loaded,
+    thresholds: Vec<ThresholdEntry>,
+    /// Something of it could not be used.
+    failed: bool,
+    /// A file could not be read, or is wrong.
+    unreadable: bool,
+}
+
+fn read_rules(
+    arguments: &Arguments,
+    config: &Config,
+    registry: &Arc<Registry>,
+    folder: &std::path::Path,
+) -> Result<Read, String> {
+    let companions = setup::companions(config);
+    companions.faults.iter().for_each(|fault| complain(fault.trim_end()));
+    let sources = setup::sources(config, &arguments.rules, &arguments.more_rules)?;
+    let (tables, tables_bad) = setup::tables(config, &arguments.common, folder);
+    let loaded =
+        setup::load_rules(config, &companions, &sources, registry, WindowFilter::build, &tables, false);
+    loaded.faults.iter().for_each(|fault| complain(fault));
+    let unreadable = !companions.faults.is_empty() || !loaded.faults.is_empty() || tables_bad;
+    Ok(Read {
+        failed: loaded.refused > 0 || unreadable,
+        unreadable,
+        thresholds: companions.thresholds,
+        loaded,
+    })
+}
+
+fn fail(arguments: &Arguments, config: &Config) -> Fail {
+    match arguments.fail {
+        Some(FailArgument::Open) => Fail::Open,
+        Some(FailArgument::Closed) => Fail::Closed,
+        None if config.live.fail_open => Fail::Open,
+        None => Fail::Closed,
+    }
+}
+
+fn options(
+    arguments: &Arguments,
+    config: &Config,
+    names: Vec<String>,
+    fail: Fail,
+    rules: &RuleSet,
+    interfaces: Arc<Interfaces>,
+) -> LiveOptions {
+    let usual = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    // connections are marked only where something may ask for it: it makes the kernel follow them all
+    let tls = config.protocol("tls").and_then(|tls| tls.settings.get("encryption-handling"));
+    let wanted = config.stream.bypass
+        || rules.rules.iter().any(|rule| rule.bypass)
+        || tls.and_then(|value| value.as_str()) == Some("bypass")
+        || config.live.bypass.is_some();
+    LiveOptions {
+        workers: arguments.workers.map_or(usual, usize::from),
+        names,
+        fail,
+        dry_run: arguments.dry_run,
+        queue: arguments.queue.unwrap_or(config.live.queue),
+        queue_max: config.live.queue_max,
+        buffer: usize::try_from(config.live.buffer).unwrap_or(usize::MAX),
+        batch: usize::from(config.live.batch),
+        bypass: wanted.then(|| config.live.bypass.unwrap_or((1, 1))).filter(|_| !arguments.dry_run),
+        set_bridge: config.live.set_bridge,
+        interfaces,
+    }
+}
+
+fn finish(outcome: Outcome, rules: &RuleSet, outputs: Outputs) -> Result<ExitCode, String> {
+    let Outcome { sums, lost, collector, mut faults } = outcome;
+    let alerts = collector.alerts;
+    drop(collector);
+    let records = outputs.close()?;
+    tables::overflows(&rules.sets).iter().for_each(|message| complain(message));
+    faults.extend(tables::save(&rules.sets));
+    let verdicts = sums.verdicts;
+    say(&format!(
+        "{} packets: {} forwarded, {} bypassed, {} dropped ({} rejected); {} not shown to us, {} cut short; {} flows, {alerts} alerts",
+        sums.statistics.received,
+        verdicts.forwarded,
+        verdicts.bypassed,
+        verdicts.dropped,
+        verdicts.rejected,
+        sums.statistics.dropped,
+        sums.statistics.truncated,
+        sums.counters.flows,
+    ));
+    if let Some((path, lines, dropped)) = records {
+        say(&format!("{lines} records in {path}"));
+        if dropped + lost > 0 {
+            complain(&format!("warning: {} records found no room and are lost", dropped + lost));
+        }
+    }
+    faults.iter().for_each(|fault| complain(fault));
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

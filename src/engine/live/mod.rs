@@ -1,0 +1,333 @@
+//! Live traffic: one thread a capture, from the kernel through all stages and back, without a copy; one that gathers what they
+//! tell; and one that minds signals, rules and the end.
+//!
+//! Time is the capture's clock; a tick ends flows that nothing comes for. What workers tell goes through a bounded channel: when
+//! it is full, records are dropped and counted, for a packet waits for no disk. Rules are swapped between two polls.
+
+mod gather;
+pub mod signals;
+mod work;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+
+use super::collector::Collector;
+use super::counters::Counters;
+use super::renewal::Renewal;
+use super::settings::EngineConfig;
+use super::worker::Worker;
+use crate::capture::live::{Attach, now};
+use crate::capture::{Fail, Hook, Interfaces, LiveCapture, Opened, Statistics};
+use crate::decode::DecodeCounters;
+use crate::detect::host::Hosts;
+use crate::verdict::Verdict;
+use gather::Telling;
+use signals::{Signal, Signals};
+
+/// Batches on their way to the collector, for each worker.
+const BATCHES_MAX: usize = 64;
+/// How often the minding thread looks around.
+const LOOK: Duration = Duration::from_millis(200);
+/// And while rules are on their way.
+const LOOK_SOON: Duration = Duration::from_millis(20);
+
+/// What a run is about.
+pub struct Live {
+    /// The configuration.
+    pub config: Arc<EngineConfig>,
+    /// The rules to begin with.
+    pub rules: Renewal,
+    /// Names of interfaces.
+    pub interfaces: Arc<Interfaces>,
+    /// What happens to traffic when this run ends other than it should.
+    pub fail: Fail,
+    /// Time between two records of counters; zero for none.
+    pub stats_interval: Duration,
+}
+
+/// What a run wants of who started it.
+pub trait Host: Sync {
+    /// A line for the operator: what goes well, or a warning by its beginning.
+    fn say(&self, line: &str);
+    /// A line about what does not go well.
+    fn complain(&self, line: &str);
+    /// Reads rules anew, in a thread of its own. An error leaves the old ones in use.
+    fn reload(&self) -> Result<Renewal, String>;
+    /// Opens logs anew.
+    fn reopen(&self);
+    /// Everything is in place.
+    fn ready(&self) {}
+}
+
+/// What was counted.
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// By workers.
+    pub counters: Counters,
+    /// By their decoders.
+    pub decoded: DecodeCounters,
+    /// By the kernel.
+    pub statistics: Statistics,
+    /// What became of frames.
+    pub verdicts: Verdicts,
+}
+
+/// What became of frames: together as many as there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// Went on.
+    pub forwarded: u64,
+    /// Went on, and their flows need not be shown any more.
+    pub bypassed: u64,
+    /// Ended here, rejected ones among them.
+    pub dropped: u64,
+    /// Ended here, and the ends were told.
+    pub rejected: u64,
+}
+
+impl Verdicts {
+    fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Forward => self.forwarded += 1,
+            Verdict::Bypass => self.bypassed += 1,
+            Verdict::Drop(_) => self.dropped += 1,
+            Verdict::Reject(..) => {
+                self.dropped += 1;
+                self.rejected += 1;
+            }
+        }
+    }
+
+    fn add(&mut self, other: Verdicts) {
+        self.forwarded += other.forwarded;
+        self.bypassed += other.bypassed;
+        self.dropped += other.dropped;
+        self.rejected += other.rejected;
+    }
+}
+
+/// What a run came to.
+pub struct Outcome {
+    /// What was counted.
+    pub sums: Sums,
+    /// Records that found no room.
+    pub lost: u64,
+    /// Where everything was written.
+    pub collector: Collector,
+    /// What went wrong.
+    pub faults: Vec<String>,
+}
+
+/// What all threads look at.
+struct Shared {
+    stop: AtomicBool,
+    /// A worker has failed: the run ends.
+    failed: AtomicBool,
+    /// Counts renewals.
+    generation: AtomicU64,
+    renewal: Mutex<Option<Arc<Renewal>>>,
+    /// Workers that have taken the last renewal.
+    taken: AtomicU64,
+    faults: Mutex<Vec<String>>,
+}
+
+impl Shared {
+    fn fault(&self, fault: String) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        self.failed.store(true, Ordering::Release);
+    }
+}
+
+impl Live {
+    /// Works until a signal says stop, or a worker fails.
+    pub fn run(
+        self,
+        opened: Opened,
+        mut collector: Collector,
+        signals: &Signals,
+        host: &dyn Host,
+    ) -> Outcome {
+        let Live { config, rules, interfaces, fail, stats_interval } = self;
+        let rules = Arc::new(rules);
+        let Opened { captures, attach } = opened;
+        let count = captures.len();
+        let hosts = Arc::new(Mutex::new(Hosts::new(rules.thresholds.clone())));
+        let shared = Shared {
+            stop: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
+            renewal: Mutex::new(None),
+            taken: AtomicU64::new(count as u64),
+            faults: Mutex::new(Vec::new()),
+        };
+        collector.begin(Hosts::new(Vec::new()));
+        let (tell, told) = bounded(count * BATCHES_MAX);
+        let (give_back, recycled) = bounded(count * BATCHES_MAX);
+        let totals = std::thread::scope(|scope| {
+            let mut threads = Vec::with_capacity(count);
+            for (nth, capture) in captures.into_iter().enumerate() {
+                let mut worker =
+                    Worker::new(config.clone(), rules.protocols.clone(), rules.rules.clone(), None, None);
+                worker.share_hosts(hosts.clone());
+                worker.live(interfaces.clone());
+                let telling = Telling::new(nth, tell.clone(), recycled.clone(), rules.rules.clone());
+                let (shared, hosts) = (&shared, &hosts);
+                let started = std::thread::Builder::new().name(format!("worker-{nth}")).spawn_scoped(
+                    scope,
+                    move || {
+                        let _watch = Watch(shared);
+                        work::work(worker, capture, telling, shared, hosts, stats_interval);
+                    },
+                );
+                match started {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => shared.fault(format!("worker {nth} cannot be started: {error}")),
+                }
+            }
+            drop((tell, recycled));
+            let recorder =
+                super::records::Recorder::new(config.records.clone(), None, Vec::new(), Vec::new());
+            let gatherer = scope
+                .spawn(move || gather::gather(&told, &give_back, collector, recorder, count, stats_interval));
+            let hook = self::attach(attach, &shared, host);
+            mind(&shared, signals, host, count, scope);
+            match hook {
+                // nobody has asked for an end: what nobody looks at must not pass
+                Some(_) if fail == Fail::Closed && shared.failed.load(Ordering::Acquire) => host.complain(
+                    "our rules stay in the kernel, as traffic is not to pass unseen: start again, or remove them to let it pass",
+                ),
+                Some(mut hook) => detach(&mut *hook, &shared, host),
+                None => {}
+            }
+            shared.stop.store(true, Ordering::Release);
+            for thread in threads {
+                if thread.join().is_err() {
+                    shared.fault("a worker has panicked".to_owned());
+                }
+            }
+            match gatherer.join() {
+                Ok(totals) => totals,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        let gather::Totals { collector, sums, lost } = totals;
+        let faults = shared.faults.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Outcome { sums, lost, collector, faults }
+    }
+}
+
+/// A worker that ends before it is told to has failed, by a panic or otherwise.
+struct Watch<'a>(&'a Shared);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.0.stop.load(Ordering::Acquire) {
+            self.0.failed.store(true, Ordering::Release);
+        }
+    }
+}
+
+fn attach(attach: Attach, shared: &Shared, host: &dyn Host) -> Option<Box<dyn Hook>> {
+    if shared.failed.load(Ordering::Acquire) {
+        return None;
+    }
+    match attach() {
+        Ok((hook, lines)) => {
+            lines.iter().for_each(|line| host.say(line));
+            host.say("ready");
+            host.ready();
+            hook
+        }
+        Err(why) => {
+            shared.fault(why);
+            None
+        }
+    }
+}
+
+fn detach(hook: &mut dyn Hook, shared: &Shared, host: &dyn Host) {
+    match hook.remove() {
+        Ok(()) => {
+            host.say("forwarded packets do not come to us any more: our rules were removed from the kernel")
+        }
+        Err(error) => shared.fault(format!("our rules are still in the kernel: {error}")),
+    }
+}
+
+/// Minds signals until the end.
+fn mind<'scope>(
+    shared: &'scope Shared,
+    signals: &Signals,
+    host: &'scope dyn Host,
+    workers: usize,
+    scope: &'scope std::thread::Scope<'scope, '_>,
+) {
+    let mut reloading: Option<std::thread::ScopedJoinHandle<'_, Result<Renewal, String>>> = None;
+    let mut wanted = false;
+    while !shared.failed.load(Ordering::Acquire) {
+        let reading = reloading.is_some() || shared.taken.load(Ordering::Acquire) < workers as u64;
+        match signals.next(if reading { LOOK_SOON } else { LOOK }) {
+            Some(Signal::Stop) => break,
+            Some(Signal::Reload) => wanted = true,
+            Some(Signal::Reopen) => host.reopen(),
+            None => {}
+        }
+        if let Some(thread) = reloading.take_if(|thread| thread.is_finished()) {
+            match thread.join() {
+                Ok(Ok(renewal)) => {
+                    shared.taken.store(0, Ordering::Release);
+                    let mut slot = shared.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+                    *slot = Some(Arc::new(renewal));
+                    shared.generation.fetch_add(1, Ordering::Release);
+                }
+                Ok(Err(why)) => host.complain(&format!("the rules in use stay: {why}")),
+                Err(_) => host.complain("the rules in use stay: reading the new ones failed"),
+            }
+        }
+        // the last renewal must be with everybody before another is made
+        let settled = shared.taken.load(Ordering::Acquire) == workers as u64;
+        if settled {
+            let given = shared.renewal.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if given.is_some() {
+                host.say("the new rules are in use");
+            }
+        }
+        if wanted && settled && reloading.is_none() {
+            wanted = false;
+            host.say("reading rules anew");
+            let thread = std::thread::Builder::new().name("reload".to_owned());
+            match thread.spawn_scoped(scope, move || host.reload()) {
+                Ok(thread) => reloading = Some(thread),
+                Err(error) => {
+                    host.complain(&format!("the rules in use stay: no thread to read new ones: {error}"))
+                }
+            }
+        }
+    }
+    // one that is still reading is waited for by the scope
+}
+
+/// What a worker counts at the end and now and then.
+struct Counted {
+    worker: usize,
+    sums: Sums,
+}
+
+impl Counted {
+    fn of(worker: usize, engine: &Worker, capture: &mut dyn LiveCapture, verdicts: Verdicts) -> Box<Counted> {
+        let sums = Sums {
+            counters: engine.counters().clone(),
+            decoded: engine.decoder().counters().clone(),
+            statistics: capture.statistics(),
+            verdicts,
+        };
+        Box::new(Counted { worker, sums })
+    }
+}
+
+fn clock() -> crate::types::Timestamp {
+    now()
+}

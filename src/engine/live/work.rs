@@ -1,0 +1,134 @@
+//! A worker's thread.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::gather::{Message, Telling};
+use super::{Counted, Shared, Verdicts, clock};
+use crate::capture::LiveCapture;
+use crate::capture::raw::RawSender;
+use crate::detect::host::Hosts;
+use crate::engine::worker::Worker;
+
+/// Frames between two looks at everything else.
+const BUDGET: usize = 256;
+/// How long a frame is waited for.
+const WAIT: Duration = Duration::from_millis(50);
+/// Time between two ticks, nanoseconds. Records wait as long for others, so that not every packet wakes who writes them.
+const TICK: u64 = 50_000_000;
+/// Bytes of records that are handed over before.
+const RECORDS_MAX: usize = 32 << 10;
+/// Flows that end with one tick at most.
+const FLOWS_A_TICK: usize = 4096;
+/// How long frames that the kernel still holds are taken at the end, nanoseconds.
+const DRAIN: u64 = 500_000_000;
+
+/// Takes frames through the worker until the run ends.
+pub(super) fn work(
+    mut worker: Worker,
+    mut capture: Box<dyn LiveCapture>,
+    mut telling: Telling,
+    shared: &Shared,
+    hosts: &Mutex<Hosts>,
+    stats_interval: Duration,
+) {
+    let mut generation = 0;
+    let mut ticked = clock();
+    let mut counted = ticked;
+    let mut sender = Sender::default();
+    let mut verdicts = Verdicts::default();
+    while !shared.stop.load(Ordering::Acquire) {
+        let polled = capture.wait(WAIT).and_then(|()| {
+            capture.poll(BUDGET, &mut |frame| {
+                let verdict = worker.frame(&frame);
+                verdicts.count(verdict);
+                verdict
+            })
+        });
+        if let Err(error) = polled {
+            shared.fault(format!("frames cannot be read any more: {error}"));
+            break;
+        }
+        sender.send(&mut worker);
+        if worker.batch().len() >= RECORDS_MAX {
+            telling.batch(worker.batch());
+        }
+        let now = clock();
+        if now.since(ticked) >= TICK {
+            ticked = now;
+            worker.tick(now, FLOWS_A_TICK);
+            telling.batch(worker.batch());
+            if !stats_interval.is_zero() && u128::from(now.since(counted)) >= stats_interval.as_nanos() {
+                counted = now;
+                telling.tell(Message::Counted(Counted::of(telling.worker, &worker, &mut *capture, verdicts)));
+            }
+        }
+        if shared.generation.load(Ordering::Relaxed) != generation {
+            generation = shared.generation.load(Ordering::Acquire);
+            // records so far speak of the old rules
+            telling.last(worker.batch());
+            renew(&mut worker, &mut telling, shared, hosts);
+        }
+    }
+    let begun = clock();
+    if let Err(error) = capture.stop() {
+        shared.fault(format!("the capture cannot be ended: {error}"));
+    }
+    while clock().since(begun) < DRAIN {
+        let polled = capture.wait(Duration::ZERO).and_then(|()| {
+            capture.poll(BUDGET, &mut |frame| {
+                let verdict = worker.frame(&frame);
+                verdicts.count(verdict);
+                verdict
+            })
+        });
+        if !matches!(polled, Ok(frames) if frames > 0) {
+            break;
+        }
+        sender.send(&mut worker);
+        telling.batch(worker.batch());
+    }
+    worker.finish();
+    telling.last(worker.batch());
+    telling.tell_surely(Message::Ended(Counted::of(telling.worker, &worker, &mut *capture, verdicts)));
+}
+
+fn renew(worker: &mut Worker, telling: &mut Telling, shared: &Shared, hosts: &Mutex<Hosts>) {
+    let renewal = shared.renewal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some(renewal) = renewal else { return };
+    // whoever is first takes what is known of hosts along
+    let mut known = hosts.lock().unwrap_or_else(PoisonError::into_inner);
+    if shared.taken.load(Ordering::Acquire) == 0 {
+        let old = telling.rules.clone();
+        known
+            .renew(renewal.thresholds.clone(), &|id| renewal.rule(&old, id), &|id| renewal.hostbit(&old, id));
+    }
+    shared.taken.fetch_add(1, Ordering::AcqRel);
+    drop(known);
+    worker.renew(&renewal);
+    telling.rules = renewal.rules.clone();
+}
+
+/// Sends what tells of rejections; opened when first needed.
+#[derive(Default)]
+struct Sender {
+    raw: Option<Option<RawSender>>,
+}
+
+impl Sender {
+    fn send(&mut self, worker: &mut Worker) {
+        let replies = worker.replies();
+        if replies.is_empty() {
+            return;
+        }
+        // who may not send tells nobody: the packet was dropped all the same
+        let raw = self.raw.get_or_insert_with(|| RawSender::open().ok());
+        for packet in replies.drain(..) {
+            if let Some(raw) = raw {
+                // no route to an end is no reason to stop
+                let _ = raw.send(&packet);
+            }
+        }
+    }
+}
