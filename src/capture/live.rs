@@ -36,6 +36,10 @@ pub struct Statistics {
     pub dropped: u64,
     /// Frames of which the kernel showed only the beginning.
     pub truncated: u64,
+    /// Frames that were seen on another interface already.
+    pub duplicates: u64,
+    /// Frames of hardware that nothing here can look into.
+    pub unsupported: u64,
     /// Times at which the kernel said that it had no room.
     pub overruns: u64,
 }
@@ -46,6 +50,8 @@ impl Statistics {
         self.received += other.received;
         self.dropped += other.dropped;
         self.truncated += other.truncated;
+        self.duplicates += other.duplicates;
+        self.unsupported += other.unsupported;
         self.overruns += other.overruns;
     }
 }
@@ -77,7 +83,7 @@ impl Fail {
 }
 
 /// What a backend is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LiveOptions {
     /// Workers, and captures wanted, 1..
     pub workers: usize,
@@ -99,6 +105,8 @@ pub struct LiveOptions {
     pub bypass: Option<(u32, u32)>,
     /// Whether settings of the kernel may be changed where bridged traffic would not come by (br_netfilter).
     pub set_bridge: bool,
+    /// How frames are copied to us (tap).
+    pub tap: super::tap::TapOptions,
     /// Where interfaces get their numbers.
     pub interfaces: Arc<Interfaces>,
 }

@@ -4,14 +4,18 @@
 
 mod error;
 pub mod files;
+mod filter;
 mod hook;
+pub mod links;
 pub mod live;
 pub mod memory;
 pub mod nfqueue;
 mod pcap_blocks;
 pub mod pcap_file;
 pub mod raw;
+mod ring;
 mod source;
+pub mod tap;
 
 use std::io;
 
@@ -56,7 +60,7 @@ pub struct Frame<'a> {
 }
 
 /// Every way to live traffic.
-pub static BACKENDS: &[Backend] = &[nfqueue::HOST];
+pub static BACKENDS: &[Backend] = &[nfqueue::HOST, tap::TAP];
 
 /// A source of frames.
 pub trait Capture {

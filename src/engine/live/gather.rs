@@ -179,6 +179,8 @@ fn write(
         ("capture.kernel_drops".to_owned(), statistics.dropped),
         ("capture.truncated".to_owned(), statistics.truncated),
         ("capture.overruns".to_owned(), statistics.overruns),
+        ("capture.duplicates".to_owned(), statistics.duplicates),
+        ("capture.unsupported".to_owned(), statistics.unsupported),
         ("frames.forwarded".to_owned(), verdicts.forwarded),
         ("frames.bypassed".to_owned(), verdicts.bypassed),
         ("frames.dropped".to_owned(), verdicts.dropped),
