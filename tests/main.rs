@@ -6,6 +6,7 @@ mod bad_input;
 mod cases;
 mod check;
 mod full_disk;
+mod live;
 mod live_tap;
 mod mail;
 mod module_order;

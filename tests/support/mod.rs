@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod engine;
 pub(crate) mod frames;
+pub(crate) mod lab;
 pub(crate) mod netns;
 pub(crate) mod raw;
 pub(crate) mod running;

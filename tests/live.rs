@@ -1,0 +1,294 @@
+//! `mamparo run --inline host` on real traffic: namespaces made here, the kernel's own queues, and what arrives is counted at the
+//! receiver.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::binary::{alerts, events};
+use crate::support::lab::{At, Ips, Lab};
+
+const ATTACK: &str =
+    "drop http any any -> any any (msg:\"attack\"; flow:to_server; http.uri; content:\"/attack\"; sid:1;)\n";
+const REJECT: &str = "rejectboth http any any -> any any (msg:\"attack\"; flow:to_server; http.uri; content:\"/attack\"; sid:2;)\n";
+const DATAGRAM: &str = "drop udp any any -> any any (msg:\"datagram\"; content:\"forbidden\"; sid:3;)\n";
+const SOON: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_millis(300);
+
+/// What a receiver gets within a moment.
+fn received(stream: &mut TcpStream, moment: Duration) -> (Vec<u8>, std::io::Result<()>) {
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
+    let deadline = Instant::now() + moment;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return (all, Ok(()));
+        }
+        stream.set_read_timeout(Some(left)).expect("a timeout");
+        match stream.read(&mut buffer) {
+            Ok(0) => return (all, Ok(())),
+            Ok(len) => all.extend_from_slice(&buffer[..len]),
+            Err(error)
+                if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+            {
+                return (all, Ok(()));
+            }
+            Err(error) => return (all, Err(error)),
+        }
+    }
+}
+
+#[test]
+fn a_request_over_several_segments_is_cut_where_it_matches() {
+    let Some(lab) = Lab::new("live segments") else { return };
+    let Some(mut ips) = Ips::start(&lab, "segments", ATTACK, &["--fail", "open"]) else { return };
+    let paths = if lab.bridged { vec![At::One, At::Outside] } else { vec![At::Outside] };
+    let mut tried = 0;
+    for (nth, (from, v6)) in paths.iter().flat_map(|from| [(*from, false), (*from, true)]).enumerate() {
+        let port = 8000 + nth as u16;
+        let server = lab.listen(At::Two, v6, port);
+        // what is harmless comes whole
+        let mut client = lab.connect(from, At::Two, v6, port).expect("a connection");
+        let mut peer = server.accept().expect("a client").0;
+        client.write_all(b"GET /harmless HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        assert!(received(&mut peer, MOMENT).0.ends_with(b"\r\n\r\n"), "{from:?} v6 {v6}");
+        // what is not comes as far as it was forwarded before the match, and never further
+        let pieces = [&b"GET /att"[..], b"ack HT", b"TP/1.1\r\nHost: a\r\n\r\n", b"and more"];
+        let mut client = lab.connect(from, At::Two, v6, port).expect("a connection");
+        let mut peer = server.accept().expect("a client").0;
+        let mut got = Vec::new();
+        for piece in pieces {
+            client.write_all(piece).expect("sent");
+            got.extend(received(&mut peer, Duration::from_millis(100)).0);
+        }
+        got.extend(received(&mut peer, Duration::from_millis(500)).0);
+        let whole = pieces.concat();
+        assert!(whole.starts_with(&got), "{from:?} v6 {v6}: {}", String::from_utf8_lossy(&got));
+        // the piece that completes the request line is the first that can match; the one before completes the name
+        assert!(got.len() <= 14, "{from:?} v6 {v6}: {} bytes arrived", got.len());
+        tried += 1;
+    }
+    ips.stop();
+    assert_eq!(alerts(&ips.eve()).get(&1), Some(&tried));
+    assert_eq!(lab.hooks(), "", "nothing is left in the kernel");
+    let drops = events(&ips.eve()).into_iter().filter(|event| event["event_type"] == "drop");
+    assert!(drops.count() as u64 >= tried);
+}
+
+#[test]
+fn a_datagram_over_several_fragments_is_dropped() {
+    let Some(lab) = Lab::new("live fragments") else { return };
+    let Some(mut ips) = Ips::start(&lab, "fragments", DATAGRAM, &[]) else { return };
+    for v6 in [false, true] {
+        let receiver = lab.udp(At::Two, v6, 9000);
+        receiver.set_read_timeout(Some(SOON)).expect("a timeout");
+        let sender = lab.udp(lab.client(), v6, 9001);
+        let to = receiver.local_addr().expect("an address");
+        let mut buffer = [0; 8192];
+        let mut datagram = vec![b'x'; 4000];
+        sender.send_to(&datagram, to).expect("sent");
+        assert_eq!(receiver.recv(&mut buffer).expect("what is harmless arrives"), 4000);
+        // over the border of the first two fragments
+        for at in [1440, 1475, 2000, 3900] {
+            datagram.fill(b'x');
+            datagram[at..at + 9].copy_from_slice(b"forbidden");
+            sender.send_to(&datagram, to).expect("sent");
+        }
+        receiver.set_read_timeout(Some(MOMENT)).expect("a timeout");
+        assert!(receiver.recv(&mut buffer).is_err(), "v6 {v6}: nothing of it arrives");
+    }
+    ips.stop();
+    assert_eq!(alerts(&ips.eve()).get(&3), Some(&8));
+}
+
+#[test]
+fn a_rejected_connection_closes_at_both_ends_at_once() {
+    let Some(lab) = Lab::new("live reject") else { return };
+    let Some(mut ips) = Ips::start(&lab, "reject", REJECT, &["--fail", "open"]) else { return };
+    for v6 in [false, true] {
+        let server = lab.listen(At::Two, v6, 8080);
+        let mut client = lab.connect(lab.client(), At::Two, v6, 8080).expect("a connection");
+        let mut peer = server.accept().expect("a client").0;
+        let begun = Instant::now();
+        client.write_all(b"GET /attack HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        let (at_client, closed) = received(&mut client, SOON);
+        assert!(at_client.is_empty() && closed.is_err(), "v6 {v6}: the client is told: {closed:?}");
+        let (at_server, closed) = received(&mut peer, SOON);
+        assert!(at_server.is_empty() && closed.is_err(), "v6 {v6}: the server is told: {closed:?}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+    ips.stop();
+    assert_eq!(alerts(&ips.eve()).get(&2), Some(&2));
+}
+
+/// A transfer that goes on until it is told to stop: what arrives is held against what was sent.
+struct Transfer<'a> {
+    arrived: &'a AtomicU64,
+    stop: &'a AtomicBool,
+}
+
+impl Transfer<'_> {
+    fn run<'scope>(
+        &'scope self,
+        scope: &'scope std::thread::Scope<'scope, '_>,
+        mut from: TcpStream,
+        mut to: TcpStream,
+    ) {
+        scope.spawn(move || {
+            from.set_write_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+            let mut at = 0u64;
+            let mut piece = vec![0; 16 << 10];
+            while !self.stop.load(Ordering::Relaxed) {
+                piece.iter_mut().enumerate().for_each(|(nth, byte)| *byte = expected(at + nth as u64));
+                from.write_all(&piece).expect("the connection lives");
+                at += piece.len() as u64;
+                // not as fast as it can be: other tests run beside
+                std::thread::sleep(Duration::from_micros(500));
+            }
+        });
+        scope.spawn(move || {
+            to.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+            let mut buffer = vec![0; 64 << 10];
+            let mut at = 0u64;
+            loop {
+                match to.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(len) => {
+                        let right = buffer[..len]
+                            .iter()
+                            .enumerate()
+                            .all(|(nth, byte)| *byte == expected(at + nth as u64));
+                        assert!(right, "what arrives is what was sent");
+                        at += len as u64;
+                        self.arrived.store(at, Ordering::Relaxed);
+                    }
+                    Err(error) => panic!("the connection lives: {error}"),
+                }
+            }
+        });
+    }
+
+    /// More arrives, soon.
+    #[track_caller]
+    fn goes_on(&self, when: &str) {
+        let before = self.arrived.load(Ordering::Relaxed);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.arrived.load(Ordering::Relaxed) < before + (256 << 10) {
+            assert!(Instant::now() < deadline, "{when}: nothing arrives any more");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Stops transfers also when an assertion fails, so that their threads end.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn expected(at: u64) -> u8 {
+    (at.wrapping_mul(0x9e37_79b9) >> 13) as u8
+}
+
+#[test]
+fn what_was_established_lives_through_start_reloads_stop_and_a_crash() {
+    let Some(lab) = Lab::new("live life") else { return };
+    let server = lab.listen(At::Two, false, 7000);
+    let from = lab.connect(lab.client(), At::Two, false, 7000).expect("a connection");
+    let to = server.accept().expect("a client").0;
+    let (arrived, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let transfer = Transfer { arrived: &arrived, stop: &stop };
+    std::thread::scope(|scope| {
+        let _end = StopAtEnd(&stop);
+        transfer.run(scope, from, to);
+        transfer.goes_on("before");
+        let Some(mut ips) = Ips::start(&lab, "life", ATTACK, &["--fail", "open"]) else { return };
+        transfer.goes_on("after the start");
+        for nth in 1..=20 {
+            std::fs::write(
+                &ips.rules,
+                format!("{ATTACK}alert tcp any any -> any any (content:\"none{nth}\"; sid:{};)\n", 100 + nth),
+            )
+            .expect("rules");
+            ips.signal(libc::SIGUSR2);
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while ips.said().matches("the new rules are in use").count() < nth {
+                assert!(Instant::now() < deadline, "{}", ips.said());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            transfer.goes_on("after a reload");
+        }
+        // a broken file keeps the rules that are in use
+        std::fs::write(&ips.rules, "drop http any any -> any any (content:\"a\"; nonsense; sid:9;)\n")
+            .expect("rules");
+        ips.signal(libc::SIGUSR2);
+        ips.wait_for("the rules in use stay").expect("it says so");
+        transfer.goes_on("after a reload that failed");
+        std::fs::write(&ips.rules, ATTACK).expect("rules");
+        let attacked = attacked(&lab);
+        assert!(attacked.is_empty(), "the old rules still drop: {attacked:?}");
+        ips.stop();
+        transfer.goes_on("after the stop");
+        assert_eq!(lab.hooks(), "");
+        ips.restart(&lab, &["--fail", "open"]);
+        transfer.goes_on("after another start");
+        ips.signal(libc::SIGKILL);
+        ips.ended();
+        transfer.goes_on("after a crash");
+        assert!(!lab.hooks().is_empty(), "a crash leaves the hooks");
+        ips.restart(&lab, &["--fail", "open"]);
+        transfer.goes_on("after a start behind a crash");
+        ips.stop();
+        assert_eq!(lab.hooks(), "", "what was left was adopted, and is removed");
+        transfer.goes_on("at the end");
+    });
+}
+
+/// What an attack brings to a server of its own.
+fn attacked(lab: &Lab) -> Vec<u8> {
+    let server = lab.listen(At::Two, false, 7001);
+    let mut client = lab.connect(lab.client(), At::Two, false, 7001).expect("a connection");
+    let mut peer = server.accept().expect("a client").0;
+    client.write_all(b"GET /attack HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    received(&mut peer, MOMENT).0
+}
+
+#[test]
+fn fail_closed_lets_nothing_pass_while_nobody_looks() {
+    let Some(lab) = Lab::new("live closed") else { return };
+    let closed = ["--fail", "closed"];
+    let Some(mut ips) = Ips::start(&lab, "closed", ATTACK, &closed) else { return };
+    let server = lab.listen(At::Two, false, 7002);
+    let mut client = lab.connect(lab.client(), At::Two, false, 7002).expect("a connection");
+    let mut peer = server.accept().expect("a client").0;
+    client.write_all(b"first").expect("sent");
+    assert_eq!(received(&mut peer, MOMENT).0, b"first");
+    ips.signal(libc::SIGKILL);
+    ips.ended();
+    client.write_all(b"second").expect("it is sent, and does not arrive");
+    assert_eq!(received(&mut peer, Duration::from_millis(700)).0, b"", "nothing passes");
+    assert!(lab.connect(lab.client(), At::Two, false, 7003).is_err(), "nothing new begins");
+    ips.restart(&lab, &closed);
+    // what waited is sent again by its sender
+    assert_eq!(received(&mut peer, Duration::from_secs(5)).0.get(..6), Some(&b"second"[..]));
+    assert!(attacked(&lab).is_empty());
+    ips.stop();
+    assert_eq!(lab.hooks(), "");
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_drop_and_drops_nothing() {
+    let Some(lab) = Lab::new("live dry run") else { return };
+    let Some(mut ips) = Ips::start(&lab, "dry", ATTACK, &["--dry-run"]) else { return };
+    assert!(attacked(&lab).ends_with(b"\r\n\r\n"), "it arrives");
+    ips.stop();
+    let events = events(&ips.eve());
+    let drop = events.iter().find(|event| event["event_type"] == "drop").expect("a record of it");
+    assert_eq!(drop["dry_run"], true);
+    assert_eq!(alerts(&ips.eve()).get(&1), Some(&1));
+}
