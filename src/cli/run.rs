@@ -72,6 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let mut engine =
         configure::engine_config(&config, backend.inline, checksums, arguments.common.config.is_none());
     engine.file_store = file_store(&config, &outputs.folder)?;
+    engine.live = true;
     engine.replies = !arguments.dry_run;
     engine.dry_run = arguments.dry_run;
     let engine = Arc::new(engine);

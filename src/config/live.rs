@@ -17,6 +17,8 @@ pub struct LiveSection {
     pub batch: u16,
     /// `nfq.bypass-mark`, `nfq.bypass-mask`
     pub bypass: Option<(u32, u32)>,
+    /// `inline.depth-for: unknown`: `stream.reassembly.depth` is for streams of which no protocol is known.
+    pub depth_for_unknown: bool,
     /// `inline.br-netfilter: set`: bridged packets may be sent through netfilter where they are not.
     pub set_bridge: bool,
 }
@@ -40,6 +42,8 @@ impl LiveSection {
             buffer: inline.size("buffer", 32 << 20),
             batch: nfq.number("batchcount", 32, 1..=1024),
             bypass: mark.map(|mark| (mark, mask.unwrap_or(mark))),
+            depth_for_unknown: inline.word("depth-for", &[("all", false), ("unknown", true)], "all")
+                == Some(true),
             set_bridge: inline.word("br-netfilter", &[("check", false), ("set", true)], "check")
                 == Some(true),
         };

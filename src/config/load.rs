@@ -207,8 +207,8 @@ impl Config {
     }
 
     /// The same for live traffic, with what suits it where nothing is said: flows that are alive before us are picked up; where
-    /// traffic goes on without us (`fail_open`, or as the configuration says) it also does when a limit is reached; and without a
-    /// file as much of a stream is looked at as a usual one says.
+    /// traffic goes on without us (`fail_open`, or as the configuration says) it also does when a limit is reached; and of streams
+    /// of which no protocol is known the first MiB is looked at.
     pub fn load_live(
         path: Option<&Path>,
         set: &[(String, String)],
@@ -230,8 +230,12 @@ impl Config {
             if fail_open.unwrap_or(!closed) && !has(&["exception-policy"]) {
                 more.push(("exception-policy", "ignore"));
             }
-            if path.is_none() && !has(&["stream", "reassembly", "depth"]) {
+            if !has(&["stream", "reassembly", "depth"]) {
                 more.push(("stream.reassembly.depth", "1mb"));
+                // a connection that is kept alive is read to its end: an attack may come late on it
+                if !has(&["inline", "depth-for"]) {
+                    more.push(("inline.depth-for", "unknown"));
+                }
             }
             more
         })

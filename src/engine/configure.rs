@@ -83,6 +83,8 @@ pub fn engine_config(config: &Config, inline: bool, checksums: bool, everything:
         app_error_policy: policies.app_layer_error,
         file_store: None,
         replies: false,
+        live: false,
+        depth_for_unknown: config.live.depth_for_unknown,
         dry_run: false,
         records: if everything { RecordConfig::everything() } else { records(config) },
         profile: false,

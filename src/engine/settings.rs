@@ -32,6 +32,10 @@ pub struct EngineConfig {
     pub profile: bool,
     /// Who is rejected is told so: answers are made ([`super::Worker::replies`]).
     pub replies: bool,
+    /// Traffic is live: of a direction that is not reassembled any more nothing is waited for.
+    pub live: bool,
+    /// `stream.reassembly.depth` is for streams of which no protocol is known; the others are read to their end.
+    pub depth_for_unknown: bool,
     /// Nothing is really dropped: records say so.
     pub dry_run: bool,
     /// Where files are stored.

@@ -554,6 +554,8 @@ impl Lane {
         {
             if let Some(depth) = self.protocols.stream_depth(id) {
                 session.set_depth(depth);
+            } else if self.config.depth_for_unknown {
+                session.set_depth(0);
             }
             // the other side may have been waiting for the answer
             let other = flow.app.stream(&self.protocols, &session, side.opposite(), ports, now, false);
@@ -1026,6 +1028,10 @@ impl Lane {
         let name = self.protocols.name(id);
         let (event_type, logger) = (self.protocols.event_type(id), self.protocols.logger(id));
         let Some(transactions) = flow.app.transactions() else { return };
+        // nothing more comes of a direction whose depth is reached: on a long connection what waits for it would grow
+        let cut = Direction::BOTH.map(|dir| {
+            self.config.live && flow.session.as_ref().is_some_and(|session| session.depth_reached(dir))
+        });
         let mut pending = flow.inspected.has_marks();
         let mut done: smallvec::SmallVec<[u64; 4]> = smallvec::SmallVec::new();
         let mut marks: smallvec::SmallVec<[(u64, crate::flow::inspected::Recorded); 4]> =
@@ -1033,8 +1039,9 @@ impl Lane {
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
             let mut recorded = flow.inspected.recorded(tx.id());
-            let finished = Direction::BOTH
-                .map(|dir| tx.progress(dir) == DONE || !tx.concerns(dir) || flow.app.gave_up(dir));
+            let finished = Direction::BOTH.map(|dir| {
+                tx.progress(dir) == DONE || !tx.concerns(dir) || flow.app.gave_up(dir) || cut[dir.index()]
+            });
             self.tx_events(packet, flow, name, tx, &mut recorded);
             for side in Direction::BOTH {
                 // files are told of with a packet of the side that sent them
@@ -1060,6 +1067,7 @@ impl Lane {
                         && tx.progress(*dir) != DONE
                         && !flow.inspected.moved[dir.index()])
                     || flow.inspected.is_done(tx.id(), *dir)
+                    || (cut[dir.index()] && !flow.inspected.moved[dir.index()])
                     || flow.action != FlowAction::None
             });
             if finished == [true; 2] && recorded.logged && inspected {

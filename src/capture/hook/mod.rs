@@ -63,7 +63,11 @@ pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String>
                     if left.is_empty() { "" } else { "; rules left from another run were replaced" },
                 ));
                 told.extend(more);
-                told.extend(refused.into_iter().map(|why: String| format!("not used: {why}")));
+                told.extend(
+                    refused
+                        .into_iter()
+                        .map(|why: String| format!("not used, as it cannot queue here: {why}")),
+                );
                 // what another back end has left would queue everything twice
                 for other in
                     all.iter().enumerate().filter(|(at, other)| *at != nth && left.contains(&other.name()))

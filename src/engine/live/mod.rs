@@ -31,6 +31,8 @@ use signals::{Signal, Signals};
 const BATCHES_MAX: usize = 64;
 /// How often the minding thread looks around.
 const LOOK: Duration = Duration::from_millis(200);
+/// And while rules are on their way.
+const LOOK_SOON: Duration = Duration::from_millis(20);
 
 /// What a run is about.
 pub struct Live {
@@ -146,18 +148,18 @@ impl Live {
     ) -> Outcome {
         let Live { config, rules, interfaces, stats_interval } = self;
         let rules = Arc::new(rules);
+        let Opened { captures, attach } = opened;
+        let count = captures.len();
         let hosts = Arc::new(Mutex::new(Hosts::new(rules.thresholds.clone())));
         let shared = Shared {
             stop: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             renewal: Mutex::new(None),
-            taken: AtomicU64::new(0),
+            taken: AtomicU64::new(count as u64),
             faults: Mutex::new(Vec::new()),
         };
         collector.begin(Hosts::new(Vec::new()));
-        let Opened { captures, attach } = opened;
-        let count = captures.len();
         let (tell, told) = bounded(count * BATCHES_MAX);
         let (give_back, recycled) = bounded(count * BATCHES_MAX);
         let totals = std::thread::scope(|scope| {
@@ -257,7 +259,8 @@ fn mind<'scope>(
     let mut reloading: Option<std::thread::ScopedJoinHandle<'_, Result<Renewal, String>>> = None;
     let mut wanted = false;
     while !shared.failed.load(Ordering::Acquire) {
-        match signals.next(LOOK) {
+        let reading = reloading.is_some() || shared.taken.load(Ordering::Acquire) < workers as u64;
+        match signals.next(if reading { LOOK_SOON } else { LOOK }) {
             Some(Signal::Stop) => break,
             Some(Signal::Reload) => wanted = true,
             Some(Signal::Reopen) => host.reopen(),
@@ -276,8 +279,7 @@ fn mind<'scope>(
             }
         }
         // the last renewal must be with everybody before another is made
-        let settled = shared.taken.load(Ordering::Acquire) == workers as u64
-            || shared.generation.load(Ordering::Acquire) == 0;
+        let settled = shared.taken.load(Ordering::Acquire) == workers as u64;
         if settled {
             let given = shared.renewal.lock().unwrap_or_else(PoisonError::into_inner).take();
             if given.is_some() {

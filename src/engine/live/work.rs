@@ -44,31 +44,20 @@ pub(super) fn work(
                 verdict
             })
         });
-        let frames = match polled {
-            Ok(frames) => frames,
-            Err(error) => {
-                shared.fault(format!("frames cannot be read any more: {error}"));
-                break;
-            }
-        };
+        if let Err(error) = polled {
+            shared.fault(format!("frames cannot be read any more: {error}"));
+            break;
+        }
         sender.send(&mut worker);
         telling.batch(worker.batch());
-        // with every frame the clock is read by the capture; here only now and then
-        if frames < BUDGET / 8 || worker.counters().frames % 64 == 0 {
-            let now = clock();
-            if now.since(ticked) >= TICK {
-                ticked = now;
-                worker.tick(now, FLOWS_A_TICK);
-                telling.batch(worker.batch());
-                if !stats_interval.is_zero() && u128::from(now.since(counted)) >= stats_interval.as_nanos() {
-                    counted = now;
-                    telling.tell(Message::Counted(Counted::of(
-                        telling.worker,
-                        &worker,
-                        &mut *capture,
-                        verdicts,
-                    )));
-                }
+        let now = clock();
+        if now.since(ticked) >= TICK {
+            ticked = now;
+            worker.tick(now, FLOWS_A_TICK);
+            telling.batch(worker.batch());
+            if !stats_interval.is_zero() && u128::from(now.since(counted)) >= stats_interval.as_nanos() {
+                counted = now;
+                telling.tell(Message::Counted(Counted::of(telling.worker, &worker, &mut *capture, verdicts)));
             }
         }
         if shared.generation.load(Ordering::Relaxed) != generation {
