@@ -18,9 +18,9 @@ use crate::support::running::Running;
 
 /// A frame, kept.
 #[derive(Clone, Debug)]
-struct Seen {
+pub(crate) struct Seen {
     iface: String,
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     checksums: bool,
     worker: usize,
 }
@@ -53,7 +53,7 @@ struct Segment {
 }
 
 /// A tap that is open in a namespace.
-struct Watching {
+pub(crate) struct Watching {
     stop: Arc<AtomicBool>,
     threads: Vec<std::thread::JoinHandle<(Vec<Seen>, Statistics)>>,
     hook: Option<Box<dyn Hook>>,
@@ -61,7 +61,7 @@ struct Watching {
 }
 
 impl Watching {
-    fn new(node: &Namespace, names: &[&str], workers: usize) -> Watching {
+    pub(crate) fn new(node: &Namespace, names: &[&str], workers: usize) -> Watching {
         let interfaces = Arc::new(Interfaces::default());
         let options = LiveOptions {
             workers,
@@ -99,7 +99,7 @@ impl Watching {
     }
 
     /// Ends it once blocks that are not full were handed over.
-    fn end(mut self) -> (Vec<Seen>, Statistics) {
+    pub(crate) fn end(mut self) -> (Vec<Seen>, Statistics) {
         std::thread::sleep(Duration::from_millis(100));
         self.hook.take().expect("a hook").remove().expect("removed");
         std::thread::sleep(Duration::from_millis(100));

@@ -72,6 +72,10 @@ const fn equal(operand: u32, if_true: u8, if_false: u8) -> Instruction {
     Instruction { code: JUMP_EQUAL, if_true, if_false, operand }
 }
 
+/// What comes in.
+pub(super) const INCOMING: &[Instruction] =
+    &[plain(LOAD_WORD, DIRECTION), equal(OUTGOING, 0, 1), plain(RETURN, 0), plain(RETURN, u32::MAX)];
+
 /// Nothing at all.
 pub(super) const NOTHING: &[Instruction] = &[plain(RETURN, 0)];
 

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -38,6 +39,15 @@ const REQUEST_DUMP: u16 = 0x301;
 /// `NLM_F_DUMP_INTR`
 const INTERRUPTED: u16 = 0x10;
 
+const RTM_NEWADDR: u16 = 20;
+const RTM_GETADDR: u16 = 22;
+const RTM_NEWNSID: u16 = 88;
+const RTM_GETNSID: u16 = 90;
+
+const NETNSA_NSID: u16 = 1;
+const NETNSA_FD: u16 = 3;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
@@ -156,43 +166,110 @@ impl Links {
     fn list_once(&mut self) -> io::Result<bool> {
         self.sequence = self.sequence.wrapping_add(1).max(1);
         self.links.clear();
-        let mut request = Vec::with_capacity(32);
-        request.extend(32u32.to_ne_bytes());
-        request.extend(RTM_GETLINK.to_ne_bytes());
-        request.extend(REQUEST_DUMP.to_ne_bytes());
-        request.extend(self.sequence.to_ne_bytes());
-        request.resize(32, 0);
-        send(&self.socket, &request, SendFlags::empty())?;
-        let mut whole = true;
-        loop {
-            if !wait(self.socket.as_fd(), LISTING_WAIT)? {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the kernel does not list its interfaces",
-                ));
+        send(&self.socket, &request(RTM_GETLINK, REQUEST_DUMP, self.sequence, &[0; 16]), SendFlags::empty())?;
+        let Links { socket, buffer, links, sequence } = self;
+        answers(socket.as_fd(), buffer, *sequence, &mut |message| {
+            apply(links, message);
+        })
+    }
+}
+
+/// The addresses of the namespace in which it was opened, from wherever they are asked for.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    socket: OwnedFd,
+    buffer: Box<[u8]>,
+    sequence: u32,
+}
+
+impl Addresses {
+    pub(super) fn open() -> io::Result<Addresses> {
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+        Ok(Addresses { socket, buffer: vec![0; MESSAGES_MAX / 4].into(), sequence: 0 })
+    }
+
+    /// Those that others may reach it by.
+    pub(super) fn list(&mut self) -> io::Result<Vec<IpAddr>> {
+        self.sequence = self.sequence.wrapping_add(1).max(1);
+        send(&self.socket, &request(RTM_GETADDR, REQUEST_DUMP, self.sequence, &[0; 8]), SendFlags::empty())?;
+        let mut found = Vec::new();
+        answers(self.socket.as_fd(), &mut self.buffer, self.sequence, &mut |message| {
+            if message.kind == RTM_NEWADDR {
+                found.extend(address(message.body).filter(|address| !address.is_loopback()));
             }
-            let len = match self.receive() {
-                Ok(len) => len,
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
-                Err(rustix::io::Errno::NOBUFS) => {
-                    whole = false;
-                    continue;
+        })?;
+        Ok(found)
+    }
+}
+
+/// The number that this namespace has for another one, which a veth whose peer is there names.
+pub(super) fn namespace_number(namespace: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+    let mut body = vec![0; 4];
+    body.extend([8, 0]);
+    body.extend(NETNSA_FD.to_ne_bytes());
+    body.extend(namespace.as_raw_fd().to_ne_bytes());
+    send(&socket, &request(RTM_GETNSID, 1, 1, &body), SendFlags::empty())?;
+    let mut number = None;
+    let mut buffer = [0; 1024];
+    if !wait(socket.as_fd(), LISTING_WAIT)? {
+        return Ok(None);
+    }
+    let (len, _) = recv(&socket, &mut buffer, RecvFlags::DONTWAIT)?;
+    for message in Messages(buffer.get(..len).unwrap_or_default()) {
+        if message.kind == RTM_NEWNSID {
+            let mut attributes = Attributes(message.body.get(4..).unwrap_or_default());
+            let told =
+                attributes.find(|(kind, _)| *kind == NETNSA_NSID).and_then(|(_, value)| i32_at(value, 0));
+            number = told.filter(|number| *number >= 0);
+        }
+    }
+    Ok(number)
+}
+
+fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let mut request = (16 + body.len() as u32).to_ne_bytes().to_vec();
+    request.extend(kind.to_ne_bytes());
+    request.extend(flags.to_ne_bytes());
+    request.extend(sequence.to_ne_bytes());
+    request.extend([0; 4]);
+    request.extend(body);
+    request
+}
+
+/// Takes messages up to the end of the answer to that request. False when it was torn by a change.
+fn answers(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    sequence: u32,
+    take: &mut dyn FnMut(&Message<'_>),
+) -> io::Result<bool> {
+    let mut whole = true;
+    loop {
+        if !wait(socket, LISTING_WAIT)? {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel does not answer"));
+        }
+        let len = match recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
+            Ok((len, _)) => len,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
+            Err(rustix::io::Errno::NOBUFS) => {
+                whole = false;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for message in Messages(buffer.get(..len).unwrap_or_default()) {
+            let ours = message.sequence == sequence;
+            whole &= !(ours && message.flags & INTERRUPTED != 0);
+            match message.kind {
+                NLMSG_DONE if ours => return Ok(whole),
+                NLMSG_ERROR if ours => {
+                    let code = i32_at(message.body, 0).unwrap_or_default();
+                    return Err(io::Error::from_raw_os_error(code.saturating_neg()));
                 }
-                Err(error) => return Err(error.into()),
-            };
-            for message in Messages(self.buffer.get(..len).unwrap_or_default()) {
-                let ours = message.sequence == self.sequence;
-                whole &= !(ours && message.flags & INTERRUPTED != 0);
-                match message.kind {
-                    NLMSG_DONE if ours => return Ok(whole),
-                    NLMSG_ERROR if ours => {
-                        let code = i32_at(message.body, 0).unwrap_or_default();
-                        return Err(io::Error::from_raw_os_error(code.saturating_neg()));
-                    }
-                    _ => {
-                        apply(&mut self.links, &message);
-                    }
-                }
+                _ => take(&message),
             }
         }
     }
@@ -306,6 +383,26 @@ fn link(index: u32, body: &[u8]) -> Option<Link> {
     Some(link)
 }
 
+fn address(body: &[u8]) -> Option<IpAddr> {
+    let (mut own, mut other) = (None, None);
+    for (kind, value) in Attributes(body.get(8..)?) {
+        let address = match *value {
+            [a, b, c, d] => IpAddr::from([a, b, c, d]),
+            _ => match value.first_chunk::<16>() {
+                Some(bytes) => IpAddr::from(*bytes),
+                None => continue,
+            },
+        };
+        match kind {
+            IFA_LOCAL => own = Some(address),
+            // of a line between two, the other end
+            IFA_ADDRESS => other = Some(address),
+            _ => {}
+        }
+    }
+    own.or(other)
+}
+
 /// Without the zero at its end.
 fn text(value: &[u8]) -> String {
     let value = value.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -409,6 +506,16 @@ mod tests {
                 let _ = applied(&bent);
             }
         }
+    }
+
+    #[test]
+    fn own_addresses_are_read() {
+        let line = [attribute(IFA_ADDRESS, &[10, 0, 0, 2]), attribute(IFA_LOCAL, &[10, 0, 0, 1])].concat();
+        assert_eq!(address(&[&[0; 8][..], &line].concat()), Some(IpAddr::from([10, 0, 0, 1])));
+        let v6 = attribute(IFA_ADDRESS, &[0xfd; 16]);
+        assert_eq!(address(&[&[0; 8][..], &v6].concat()), Some(IpAddr::from([0xfd; 16])));
+        assert_eq!(address(&[0; 8]), None);
+        assert!(Addresses::open().expect("a socket").list().is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! May name only `types` and `verdict`: a backend knows nothing of what is inside a frame.
 
+pub mod containers;
 mod error;
 pub mod files;
 mod filter;
@@ -9,7 +10,9 @@ mod hook;
 pub mod links;
 pub mod live;
 pub mod memory;
+mod namespaces;
 pub mod nfqueue;
+pub mod pair;
 mod pcap_blocks;
 pub mod pcap_file;
 pub mod raw;
@@ -20,7 +23,7 @@ pub mod tap;
 use std::io;
 
 pub use error::CaptureError;
-pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Statistics};
+pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Reply, Statistics};
 pub use memory::Memory;
 pub use pcap_file::PcapFile;
 
@@ -60,7 +63,7 @@ pub struct Frame<'a> {
 }
 
 /// Every way to live traffic.
-pub static BACKENDS: &[Backend] = &[nfqueue::HOST, tap::TAP];
+pub static BACKENDS: &[Backend] = &[nfqueue::HOST, containers::CONTAINERS, tap::TAP, pair::PAIR];
 
 /// A source of frames.
 pub trait Capture {

@@ -54,7 +54,7 @@ pub struct TapOptions {
 
 impl Default for TapOptions {
     fn default() -> Self {
-        TapOptions { block: 1 << 19, blocks: 32, block_timeout: 10, group: None, promiscuous: true }
+        TapOptions { block: 1 << 19, blocks: 64, block_timeout: 10, group: None, promiscuous: true }
     }
 }
 
@@ -165,6 +165,10 @@ impl Hook for Follower {
         let mut state = self.shared.lock();
         state.attached = false;
         state.sockets.iter().try_for_each(|socket| ring::filter(socket.as_fd(), filter::NOTHING))
+    }
+
+    fn gone(&self) -> &'static str {
+        "tap: nothing is watched any more"
     }
 }
 
@@ -388,6 +392,7 @@ impl Capture for Tap {
                 return;
             }
             *number += 1;
+            counted.received += 1;
             counted.truncated += u64::from((frame.bytes.len() as u64) < u64::from(frame.wire_len));
             handle(Frame {
                 number: *number,
@@ -414,8 +419,7 @@ impl LiveCapture for Tap {
     }
 
     fn statistics(&mut self) -> Statistics {
-        if let Ok((packets, dropped, full)) = ring::statistics(self.ring.socket()) {
-            self.counted.received += u64::from(packets.saturating_sub(dropped));
+        if let Ok((_, dropped, full)) = ring::statistics(self.ring.socket()) {
             self.counted.dropped += u64::from(dropped);
             self.counted.overruns += u64::from(full);
         }

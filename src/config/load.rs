@@ -230,6 +230,10 @@ impl Config {
             if fail_open.unwrap_or(!closed) && !has(&["exception-policy"]) {
                 more.push(("exception-policy", "ignore"));
             }
+            // as containers read: an urgent byte is no part of the stream
+            if !has(&["stream", "reassembly", "urgent", "policy"]) {
+                more.push(("stream.reassembly.urgent.policy", "oob"));
+            }
             if !has(&["stream", "reassembly", "depth"]) {
                 more.push(("stream.reassembly.depth", "1mb"));
                 // a connection that is kept alive is read to its end: an attack may come late on it

@@ -1,8 +1,11 @@
 //! Network namespaces that a test makes for itself: a node with a bridge, and containers on it. Everything goes with it.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -93,6 +96,62 @@ pub(crate) fn container(node: &Namespace, number: u8) -> Namespace {
     container.ip("link set eth0 up");
     container.ip("route add default via 10.77.0.254");
     container
+}
+
+pub(crate) fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// Says that to a listener over there; what arrived there, and what came back here.
+pub(crate) fn say(
+    from: &Namespace,
+    to: &Namespace,
+    there: &str,
+    what: Vec<Vec<u8>>,
+    answer: Vec<u8>,
+) -> (Vec<u8>, Result<Vec<u8>, ErrorKind>) {
+    let there = address(there);
+    let listener = to.within(move || TcpListener::bind(there)).expect("a listener");
+    let server = to.thread(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
+        let (mut arrived, mut room) = (Vec::new(), vec![0; 1 << 16]);
+        while let Ok(len @ 1..) = stream.read(&mut room) {
+            arrived.extend_from_slice(&room[..len]);
+            if arrived.ends_with(b"end") {
+                let _ = stream.write_all(&answer);
+                break;
+            }
+        }
+        arrived
+    });
+    let back = from.within(move || {
+        let mut stream = TcpStream::connect_timeout(&there, Duration::from_secs(5)).expect("a way");
+        stream.set_nodelay(true).expect("no delay");
+        stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
+        for part in what {
+            if let Err(error) = stream.write_all(&part) {
+                return Err(error.kind());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut back = Vec::new();
+        stream.read_to_end(&mut back).map(|_| back).map_err(|error| error.kind())
+    });
+    (server.join().expect("a server"), back)
+}
+
+/// Ten megabytes that look like nothing, and an end.
+pub(crate) fn many(seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut bytes: Vec<u8> = (0..10_000_000)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        })
+        .collect();
+    bytes.extend(b"end");
+    bytes
 }
 
 #[track_caller]

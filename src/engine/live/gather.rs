@@ -181,6 +181,7 @@ fn write(
         ("capture.overruns".to_owned(), statistics.overruns),
         ("capture.duplicates".to_owned(), statistics.duplicates),
         ("capture.unsupported".to_owned(), statistics.unsupported),
+        ("capture.unsent".to_owned(), statistics.unsent),
         ("frames.forwarded".to_owned(), verdicts.forwarded),
         ("frames.bypassed".to_owned(), verdicts.bypassed),
         ("frames.dropped".to_owned(), verdicts.dropped),
