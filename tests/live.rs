@@ -1,5 +1,6 @@
 //! `mamparo run --inline host` on real traffic: namespaces made here, the kernel's own queues, and what arrives is counted at the
 //! receiver.
+#![expect(clippy::disallowed_methods, reason = "traffic takes its time: deadlines and pauses are real ones")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -291,4 +292,59 @@ fn a_dry_run_says_what_it_would_drop_and_drops_nothing() {
     let drop = events.iter().find(|event| event["event_type"] == "drop").expect("a record of it");
     assert_eq!(drop["dry_run"], true);
     assert_eq!(alerts(&ips.eve()).get(&1), Some(&1));
+}
+
+#[test]
+fn time_goes_on_without_packets_and_logs_are_opened_anew() {
+    let Some(lab) = Lab::new("live time") else { return };
+    let times = ["--set", "flow-timeouts.udp.new=1"];
+    let Some(mut ips) = Ips::start(&lab, "time", DATAGRAM, &times) else { return };
+    let to = lab.udp(At::Two, false, 9100).local_addr().expect("an address");
+    lab.udp(lab.client(), false, 9101).send_to(b"alone", to).expect("sent");
+    let ended = |path: &std::path::Path| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines()
+            .any(|line| line.contains("\"dest_port\":9100") && line.contains("\"reason\":\"timeout\""))
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !ended(&ips.eve()) {
+        assert!(Instant::now() < deadline, "the flow ends by itself");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let moved = ips.folder.path().join("eve.old");
+    std::fs::rename(ips.eve(), &moved).expect("moved");
+    ips.signal(libc::SIGHUP);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !ips.eve().exists() {
+        assert!(Instant::now() < deadline, "another file is begun");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    ips.stop();
+    assert!(!events(&ips.eve()).is_empty() && !events(&moved).is_empty());
+}
+
+#[test]
+fn the_kernel_forwards_what_is_bypassed_without_us() {
+    let Some(lab) = Lab::new("live bypass") else { return };
+    let rules = "alert tcp any any -> any 7200 (msg:\"enough\"; flow:to_server,established; content:\"enough\"; bypass; sid:4;)\n";
+    let Some(mut ips) = Ips::start(&lab, "bypass", rules, &[]) else { return };
+    let server = lab.listen(At::Two, false, 7200);
+    let mut client = lab.connect(lab.client(), At::Two, false, 7200).expect("a connection");
+    let mut peer = server.accept().expect("a client").0;
+    client.write_all(b"enough").expect("sent");
+    assert_eq!(received(&mut peer, MOMENT).0, b"enough");
+    for _ in 0..300 {
+        client.write_all(b"more").expect("sent");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(received(&mut peer, MOMENT).0.len(), 1200, "it arrives");
+    ips.stop();
+    let stats =
+        events(&ips.eve()).into_iter().rfind(|event| event["event_type"] == "stats").expect("counters");
+    let frames = &stats["stats"]["frames"];
+    assert_eq!(alerts(&ips.eve()).get(&4), Some(&1));
+    assert!(frames["bypassed"].as_u64() >= Some(1), "{frames}");
+    let seen = frames["forwarded"].as_u64().unwrap_or(0) + frames["bypassed"].as_u64().unwrap_or(0);
+    assert!(seen < 100, "{seen} packets came to us");
+    assert_eq!(lab.hooks(), "");
 }

@@ -217,6 +217,9 @@ pub trait Parser: Send {
     /// The same, to remove those that are done and inspected.
     fn transactions_mut(&mut self) -> &mut dyn Transactions;
 
+    /// The flow is over but for its timeout: memory that nothing uses now is given back.
+    fn shrink(&mut self) {}
+
     /// What the parser of the protocol that the flow changes to must know of what was said before.
     fn hand_over(&mut self) -> Option<Box<dyn std::any::Any + Send>> {
         None

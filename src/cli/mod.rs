@@ -50,10 +50,16 @@ pub fn main() -> ExitCode {
 }
 
 /// A message to a person, on standard error.
-#[expect(clippy::print_stderr, reason = "this is the one place that speaks to standard error")]
+#[expect(clippy::print_stderr, reason = "with what goes well, the one place that speaks to standard error")]
 pub(crate) fn complain(message: &str) {
     eprintln!("mamparo: {message}");
     engine_log::write(message);
+}
+
+/// What goes well, for a person, on standard error.
+#[expect(clippy::print_stderr, reason = "beside complaints the one thing said on standard error")]
+pub(crate) fn say(message: &str) {
+    eprintln!("mamparo: {message}");
 }
 
 /// What was asked for, on standard output. A reader that has gone is no failure of ours.

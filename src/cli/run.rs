@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::args::{Checksums, FailArgument, Run as Arguments};
 use super::outputs::{Outputs, file_store, log_folder};
-use super::{complain, setup};
+use super::{complain, say, setup};
 use crate::capture::{BACKENDS, Backend, Fail, Interfaces, LiveOptions};
 use crate::config::Config;
 use crate::detect::prefilter::WindowFilter;
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     if read.loaded.used == 0 {
         complain("warning: no rule is in use, so nothing can be dropped; name a file of rules with -S");
     }
-    complain(&format!("{} rules in use", read.loaded.used));
+    say(&format!("{} rules in use", read.loaded.used));
 
     let interfaces = Arc::new(Interfaces::default());
     let fail = fail(arguments, &config);
@@ -87,6 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         config: engine,
         rules: Renewal::new(rules.clone(), protocols, read.thresholds),
         interfaces,
+        fail,
         stats_interval: Duration::from_secs(if stats { u64::from(config.stats.interval) } else { 0 }),
     };
     drop(read.loaded);
@@ -110,6 +111,13 @@ struct Operator<'a> {
 
 impl Host for Operator<'_> {
     fn say(&self, line: &str) {
+        match line.starts_with("warning: ") {
+            true => complain(line),
+            false => say(line),
+        }
+    }
+
+    fn complain(&self, line: &str) {
         complain(line);
     }
 
@@ -129,7 +137,7 @@ impl Host for Operator<'_> {
                 read.loaded.refused
             ));
         }
-        complain(&format!("{} rules read", read.loaded.used));
+        say(&format!("{} rules read", read.loaded.used));
         let rules = read.loaded.rules.clone();
         let protocols = configure::protocols(&self.config, self.registry.protocols(), &rules);
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules.clone();
@@ -166,6 +174,7 @@ fn backend(arguments: &Arguments) -> Result<(&'static Backend, Vec<String>), Str
 /// Without the right to administer the network nothing below would work: told before the rules are read, which takes its time.
 fn may_it() -> Result<(), String> {
     const NET_ADMIN: u64 = 1 << 12;
+    const NET_RAW: u64 = 1 << 13;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     match effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()) {
@@ -173,6 +182,10 @@ fn may_it() -> Result<(), String> {
             "the capability NET_ADMIN is missing: run as root, or in a container with --network host --cap-add NET_ADMIN --cap-add NET_RAW"
                 .to_owned(),
         ),
+        Some(set) if set & NET_RAW == 0 => {
+            complain("warning: the capability NET_RAW is missing: what is rejected is dropped, and its ends are not told; add --cap-add NET_RAW");
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -270,7 +283,7 @@ fn finish(outcome: Outcome, rules: &RuleSet, outputs: Outputs) -> Result<ExitCod
     tables::overflows(&rules.sets).iter().for_each(|message| complain(message));
     faults.extend(tables::save(&rules.sets));
     let verdicts = sums.verdicts;
-    complain(&format!(
+    say(&format!(
         "{} packets: {} forwarded, {} bypassed, {} dropped ({} rejected); {} not shown to us, {} cut short; {} flows, {alerts} alerts",
         sums.statistics.received,
         verdicts.forwarded,
@@ -282,7 +295,7 @@ fn finish(outcome: Outcome, rules: &RuleSet, outputs: Outputs) -> Result<ExitCod
         sums.counters.flows,
     ));
     if let Some((path, lines, dropped)) = records {
-        complain(&format!("{lines} records in {path}"));
+        say(&format!("{lines} records in {path}"));
         if dropped + lost > 0 {
             complain(&format!("warning: {} records found no room and are lost", dropped + lost));
         }

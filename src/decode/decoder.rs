@@ -54,7 +54,7 @@ impl Decoder {
             counters: DecodeCounters::default(),
             layers: 0,
             invalid: false,
-            limited: Verdict::Forward,
+            limited: Verdict::Bypass,
             checksums: config.checksums,
             unsupported: None,
         }
@@ -65,7 +65,8 @@ impl Decoder {
     pub fn decode(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(&Packet<'_>) -> Verdict) -> Verdict {
         self.layers = 0;
         self.invalid = false;
-        self.limited = Verdict::Forward;
+        // the mildest: it changes nothing
+        self.limited = Verdict::Bypass;
         self.checksums = self.config.checksums && frame.checksums;
         let len = frame.bytes.len() as u64;
         self.counters.bump(Counter::Pkts);

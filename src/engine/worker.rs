@@ -18,8 +18,8 @@ use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
 use crate::flow::inspected::{MarkedFiles, StoreMark};
 use crate::flow::table::Found;
 use crate::flow::{
-    AppLayer, Expectations, Flow, FlowAction, FlowId, FlowKey, FlowTable, Inspected, Protocols, Side, Tagged,
-    Vars,
+    AppLayer, Expectations, Flow, FlowAction, FlowId, FlowKey, FlowState, FlowTable, Inspected, Protocols,
+    Side, Tagged, Vars,
 };
 use crate::output::eve::{Anomaly, FileNote, VerdictAction};
 use crate::rules::Action;
@@ -269,6 +269,12 @@ impl Lane {
         };
         if let Verdict::Reject(_, to) = verdict {
             self.reply(packet, to);
+        }
+        if self.config.live && flow.state() == FlowState::Closed {
+            // it stays for a while, so that what comes late is known
+            flow.inspected.shrink();
+            flow.app.shrink();
+            flow.session.iter_mut().for_each(|session| session.shrink(&mut self.memory));
         }
         self.flows.put_back(at, flow);
         verdict

@@ -273,6 +273,13 @@ impl AppLayer {
         self.errors[dir.index()]
     }
 
+    /// The flow is over but for its timeout: memory that nothing uses now is given back.
+    pub fn shrink(&mut self) {
+        if let Some(parser) = &mut self.parser {
+            parser.shrink();
+        }
+    }
+
     /// The live transactions, of a flow that has a parser.
     pub fn transactions(&self) -> Option<&dyn Transactions> {
         self.parser.as_deref().map(|parser| parser.transactions())

@@ -199,6 +199,12 @@ impl Inspected {
             .filter(move |mark| mark.dir.is_none_or(|wanted| wanted == dir) && mark.files.contains(tx, nth))
     }
 
+    /// Gives back memory that nothing uses.
+    pub fn shrink(&mut self) {
+        self.txs.shrink_to_fit();
+        self.last.set(0);
+    }
+
     /// Forgets a transaction.
     pub fn forget(&mut self, id: u64) {
         self.marks.retain(|mark| !mark.files.ends_with(id));

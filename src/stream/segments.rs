@@ -91,6 +91,16 @@ pub(super) enum At<'a> {
 }
 
 impl Segments {
+    /// Gives back memory that holds nothing.
+    pub(super) fn shrink(&mut self) {
+        for run in self.runs.iter_mut().filter(|run| run.live().is_empty()) {
+            self.cost = self.cost.saturating_sub(run.bytes.capacity() as u64);
+            (run.bytes, run.front) = (Vec::new(), 0);
+        }
+        self.runs.shrink_to_fit();
+        self.spans.shrink_to_fit();
+    }
+
     /// Bytes taken from memory.
     pub(super) fn cost(&self) -> u64 {
         self.cost

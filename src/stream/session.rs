@@ -309,6 +309,12 @@ impl Session {
         self.sides[dir.index()].depth_reached
     }
 
+    /// The flow is over but for its timeout: memory that nothing uses now is given back.
+    pub fn shrink(&mut self, memory: &mut Memory) {
+        self.sides.iter_mut().for_each(|side| side.segments.shrink());
+        self.settle_account(memory);
+    }
+
     /// One direction is not reassembled any more; what was is given back.
     pub fn stop(&mut self, dir: Direction, memory: &mut Memory) {
         let side = &mut self.sides[dir.index()];

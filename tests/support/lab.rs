@@ -4,6 +4,7 @@
     unsafe_code,
     reason = "setns and kill, which the standard library has no words for; each block says why it is sound"
 )]
+#![expect(clippy::disallowed_methods, reason = "what is started is waited for")]
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -191,7 +191,9 @@ impl LiveCapture for Queue {
     fn statistics(&mut self) -> Statistics {
         // numbers of interfaces are given anew one day
         self.inner.names.clear();
-        self.inner.statistics
+        let mut statistics = self.inner.statistics;
+        statistics.dropped += refused(self.inner.number).unwrap_or(0);
+        statistics
     }
 }
 
@@ -282,6 +284,14 @@ impl Inner {
             other => other,
         }
     }
+}
+
+/// Packets that the kernel dropped because the queue was full. (With fail open they go on and nobody counts them.)
+fn refused(number: u16) -> Option<u64> {
+    let table = std::fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue").ok()?;
+    let mut rows = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.first().and_then(|first| first.parse().ok()) == Some(number))?;
+    row.get(5)?.parse().ok()
 }
 
 /// What an error of binding means, and what to do.

@@ -73,10 +73,10 @@ impl Telling {
         }
     }
 
-    /// Hands the last records over, however long it takes.
+    /// Hands over all records, however long it takes.
     pub(super) fn last(&mut self, batch: &mut Batch) {
         let _ = self.tell.send(Message::Records(std::mem::take(batch), self.rules.clone()));
-        let _ = self.tell.send(Message::Lost(self.lost));
+        let _ = self.tell.send(Message::Lost(std::mem::take(&mut self.lost)));
     }
 
     /// Tells if there is room.

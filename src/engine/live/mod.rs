@@ -20,7 +20,7 @@ use super::renewal::Renewal;
 use super::settings::EngineConfig;
 use super::worker::Worker;
 use crate::capture::live::{Attach, now};
-use crate::capture::{Hook, Interfaces, LiveCapture, Opened, Statistics};
+use crate::capture::{Fail, Hook, Interfaces, LiveCapture, Opened, Statistics};
 use crate::decode::DecodeCounters;
 use crate::detect::host::Hosts;
 use crate::verdict::Verdict;
@@ -42,14 +42,18 @@ pub struct Live {
     pub rules: Renewal,
     /// Names of interfaces.
     pub interfaces: Arc<Interfaces>,
+    /// What happens to traffic when this run ends other than it should.
+    pub fail: Fail,
     /// Time between two records of counters; zero for none.
     pub stats_interval: Duration,
 }
 
 /// What a run wants of who started it.
 pub trait Host: Sync {
-    /// A line for the operator.
+    /// A line for the operator: what goes well, or a warning by its beginning.
     fn say(&self, line: &str);
+    /// A line about what does not go well.
+    fn complain(&self, line: &str);
     /// Reads rules anew, in a thread of its own. An error leaves the old ones in use.
     fn reload(&self) -> Result<Renewal, String>;
     /// Opens logs anew.
@@ -146,7 +150,7 @@ impl Live {
         signals: &Signals,
         host: &dyn Host,
     ) -> Outcome {
-        let Live { config, rules, interfaces, stats_interval } = self;
+        let Live { config, rules, interfaces, fail, stats_interval } = self;
         let rules = Arc::new(rules);
         let Opened { captures, attach } = opened;
         let count = captures.len();
@@ -190,8 +194,13 @@ impl Live {
                 .spawn(move || gather::gather(&told, &give_back, collector, recorder, count, stats_interval));
             let hook = self::attach(attach, &shared, host);
             mind(&shared, signals, host, count, scope);
-            if let Some(mut hook) = hook {
-                detach(&mut *hook, &shared, host);
+            match hook {
+                // nobody has asked for an end: what nobody looks at must not pass
+                Some(_) if fail == Fail::Closed && shared.failed.load(Ordering::Acquire) => host.complain(
+                    "our rules stay in the kernel, as traffic is not to pass unseen: start again, or remove them to let it pass",
+                ),
+                Some(mut hook) => detach(&mut *hook, &shared, host),
+                None => {}
             }
             shared.stop.store(true, Ordering::Release);
             for thread in threads {
@@ -272,8 +281,8 @@ fn mind<'scope>(
                     *slot = Some(Arc::new(renewal));
                     shared.generation.fetch_add(1, Ordering::Release);
                 }
-                Ok(Err(why)) => host.say(&format!("the rules in use stay: {why}")),
-                Err(_) => host.say("the rules in use stay: reading the new ones failed"),
+                Ok(Err(why)) => host.complain(&format!("the rules in use stay: {why}")),
+                Err(_) => host.complain("the rules in use stay: reading the new ones failed"),
             }
         }
         // the last renewal must be with everybody before another is made
@@ -291,7 +300,7 @@ fn mind<'scope>(
             match thread.spawn_scoped(scope, move || host.reload()) {
                 Ok(thread) => reloading = Some(thread),
                 Err(error) => {
-                    host.say(&format!("the rules in use stay: no thread to read new ones: {error}"))
+                    host.complain(&format!("the rules in use stay: no thread to read new ones: {error}"))
                 }
             }
         }

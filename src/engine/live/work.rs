@@ -14,9 +14,11 @@ use crate::engine::worker::Worker;
 /// Frames between two looks at everything else.
 const BUDGET: usize = 256;
 /// How long a frame is waited for.
-const WAIT: Duration = Duration::from_millis(100);
-/// Time between two ticks, nanoseconds.
-const TICK: u64 = 100_000_000;
+const WAIT: Duration = Duration::from_millis(50);
+/// Time between two ticks, nanoseconds. Records wait as long for others, so that not every packet wakes who writes them.
+const TICK: u64 = 50_000_000;
+/// Bytes of records that are handed over before.
+const RECORDS_MAX: usize = 32 << 10;
 /// Flows that end with one tick at most.
 const FLOWS_A_TICK: usize = 4096;
 /// How long frames that the kernel still holds are taken at the end, nanoseconds.
@@ -49,7 +51,9 @@ pub(super) fn work(
             break;
         }
         sender.send(&mut worker, &mut *capture);
-        telling.batch(worker.batch());
+        if worker.batch().len() >= RECORDS_MAX {
+            telling.batch(worker.batch());
+        }
         let now = clock();
         if now.since(ticked) >= TICK {
             ticked = now;
@@ -62,6 +66,8 @@ pub(super) fn work(
         }
         if shared.generation.load(Ordering::Relaxed) != generation {
             generation = shared.generation.load(Ordering::Acquire);
+            // records so far speak of the old rules
+            telling.last(worker.batch());
             renew(&mut worker, &mut telling, shared, hosts);
         }
     }

@@ -183,6 +183,12 @@ impl Parser for HttpParser {
         }
     }
 
+    fn shrink(&mut self) {
+        self.store.live.shrink_to_fit();
+        self.request.pending.shrink_to_fit();
+        self.response.pending.shrink_to_fit();
+    }
+
     fn transactions(&self) -> &dyn Transactions {
         &self.store
     }
