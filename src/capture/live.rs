@@ -21,10 +21,29 @@ pub trait LiveCapture: Capture + Send {
     /// What the kernel counted since this was opened.
     fn statistics(&mut self) -> Statistics;
 
+    /// Sends a packet of our own the way it belongs. False where that is up to the host, by its routes.
+    fn reply(&mut self, reply: &Reply) -> io::Result<bool> {
+        let _ = reply;
+        Ok(false)
+    }
+
     /// No more frames are wanted: those that the kernel holds already are still handed out by `poll`; the hook is gone by then.
     fn stop(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A packet that tells an end of a rejection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Where the rejected packet came in.
+    pub iface: IfaceId,
+    /// It goes back to the sender of that; otherwise it goes the same way.
+    pub back: bool,
+    /// What stands before it on Ethernet; empty when the rejected packet had no such header.
+    pub link: Vec<u8>,
+    /// It, from the IP header on.
+    pub packet: Vec<u8>,
 }
 
 /// What is known of frames before a worker sees them.
@@ -36,6 +55,12 @@ pub struct Statistics {
     pub dropped: u64,
     /// Frames of which the kernel showed only the beginning.
     pub truncated: u64,
+    /// Frames that were seen on another interface already.
+    pub duplicates: u64,
+    /// Frames of hardware that nothing here can look into.
+    pub unsupported: u64,
+    /// Frames that could not be handed on: too long for the other interface, or that had no room.
+    pub unsent: u64,
     /// Times at which the kernel said that it had no room.
     pub overruns: u64,
 }
@@ -46,6 +71,9 @@ impl Statistics {
         self.received += other.received;
         self.dropped += other.dropped;
         self.truncated += other.truncated;
+        self.duplicates += other.duplicates;
+        self.unsupported += other.unsupported;
+        self.unsent += other.unsent;
         self.overruns += other.overruns;
     }
 }
@@ -54,6 +82,11 @@ impl Statistics {
 pub trait Hook: Send {
     /// Takes it away, all of it. May be called again.
     fn remove(&mut self) -> io::Result<()>;
+
+    /// What is so once it is away, for the log.
+    fn gone(&self) -> &'static str {
+        "forwarded packets do not come to us any more: our rules were removed from the kernel"
+    }
 }
 
 /// What happens to traffic while nobody looks at it.
@@ -77,7 +110,7 @@ impl Fail {
 }
 
 /// What a backend is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LiveOptions {
     /// Workers, and captures wanted, 1..
     pub workers: usize,
@@ -99,6 +132,8 @@ pub struct LiveOptions {
     pub bypass: Option<(u32, u32)>,
     /// Whether settings of the kernel may be changed where bridged traffic would not come by (br_netfilter).
     pub set_bridge: bool,
+    /// How frames are copied to us (tap).
+    pub tap: super::tap::TapOptions,
     /// Where interfaces get their numbers.
     pub interfaces: Arc<Interfaces>,
 }

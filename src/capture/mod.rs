@@ -2,21 +2,28 @@
 //!
 //! May name only `types` and `verdict`: a backend knows nothing of what is inside a frame.
 
+pub mod containers;
 mod error;
 pub mod files;
+mod filter;
 mod hook;
+pub mod links;
 pub mod live;
 pub mod memory;
+mod namespaces;
 pub mod nfqueue;
+pub mod pair;
 mod pcap_blocks;
 pub mod pcap_file;
 pub mod raw;
+mod ring;
 mod source;
+pub mod tap;
 
 use std::io;
 
 pub use error::CaptureError;
-pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Statistics};
+pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Reply, Statistics};
 pub use memory::Memory;
 pub use pcap_file::PcapFile;
 
@@ -56,7 +63,7 @@ pub struct Frame<'a> {
 }
 
 /// Every way to live traffic.
-pub static BACKENDS: &[Backend] = &[nfqueue::HOST];
+pub static BACKENDS: &[Backend] = &[nfqueue::HOST, containers::CONTAINERS, tap::TAP, pair::PAIR];
 
 /// A source of frames.
 pub trait Capture {

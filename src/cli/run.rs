@@ -253,12 +253,15 @@ fn options(
     let usual = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
     // connections are marked only where something may ask for it: it makes the kernel follow them all
     let tls = config.protocol("tls").and_then(|tls| tls.settings.get("encryption-handling"));
+    let copied = config.af_packet.of(&names);
+    let threads = copied.and_then(|entry| entry.threads).filter(|_| arguments.tap.is_some());
     let wanted = config.stream.bypass
         || rules.rules.iter().any(|rule| rule.bypass)
         || tls.and_then(|value| value.as_str()) == Some("bypass")
         || config.live.bypass.is_some();
     LiveOptions {
-        workers: arguments.workers.map_or(usual, usize::from),
+        workers: arguments.workers.or(threads).map_or(usual, usize::from),
+        tap: copied.map(|entry| entry.ring).unwrap_or_default(),
         names,
         fail,
         dry_run: arguments.dry_run,

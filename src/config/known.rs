@@ -40,7 +40,6 @@ pub(super) const KNOWN_IGNORED: &[(&str, &str)] = &[
     ("plugins", "there are no plug-ins"),
     ("legacy", "no old spellings but those of the rule language"),
     // hardware and capture methods, set on the command line
-    ("af-packet", "interfaces are given on the command line"),
     ("af-xdp", "not a capture method here"),
     ("dpdk", "not a capture method here"),
     ("netmap", "not a capture method here"),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::{Mapping, Value};
 
+use super::af_packet::AfPacketSection;
 use super::datasets::DatasetsSection;
 use super::live::LiveSection;
 use super::outputs::Outputs;
@@ -95,6 +96,8 @@ pub struct Config {
     pub ippair_memcap: u64,
     /// `nfq`, `inline`
     pub live: LiveSection,
+    /// `af-packet`
+    pub af_packet: AfPacketSection,
     /// What [`Config::dump`] prints.
     flat: Vec<(String, String)>,
 }
@@ -226,6 +229,10 @@ impl Config {
             let closed = is(&["inline", "fail"], "closed") || is(&["nfq", "fail-open"], "no");
             if fail_open.unwrap_or(!closed) && !has(&["exception-policy"]) {
                 more.push(("exception-policy", "ignore"));
+            }
+            // as containers read: an urgent byte is no part of the stream
+            if !has(&["stream", "reassembly", "urgent", "policy"]) {
+                more.push(("stream.reassembly.urgent.policy", "oob"));
             }
             if !has(&["stream", "reassembly", "depth"]) {
                 more.push(("stream.reassembly.depth", "1mb"));
@@ -466,6 +473,7 @@ impl Config {
             host_memcap: memcap_of("host"),
             ippair_memcap: memcap_of("ippair"),
             live: LiveSection::read(root.section("nfq"), root.section("inline")),
+            af_packet: AfPacketSection::read(reading, root.value("af-packet")),
             flat: Vec::new(),
         };
         for (key, error) in config.vars.check() {

@@ -6,6 +6,7 @@
 //!
 //! [`Config::load`] is the only place here that reads files.
 
+mod af_packet;
 mod datasets;
 mod known;
 mod live;

@@ -11,7 +11,7 @@ use super::records::{self, AlertEvent, Recorder, exception_verdict, icmp_of, tra
 use super::renewal::Renewal;
 use super::settings::EngineConfig;
 use crate::app::{DONE, File, FileState, Frames, Transaction};
-use crate::capture::{Frame, Interfaces, LinkType};
+use crate::capture::{Frame, Interfaces, LinkType, Reply};
 use crate::decode::{Decoder, Net, Origin, Packet, Transport};
 use crate::detect::host::{Candidate, Hosts, Judgement};
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
@@ -66,7 +66,7 @@ struct Lane {
     /// Hosts whose packets a rule wants to see (`tag:host`). Those of flows of this worker: other workers have their own.
     tagged_hosts: HashMap<IpAddr, Tagged, ahash::RandomState>,
     /// Packets that tell the ends of a rejection.
-    replies: Vec<Vec<u8>>,
+    replies: Vec<Reply>,
 }
 
 /// What the stages before detection found out about a packet.
@@ -185,8 +185,8 @@ impl Worker {
         }
     }
 
-    /// Packets that tell the ends of rejections since the last call, from the IP header on; emptied by their taker.
-    pub fn replies(&mut self) -> &mut Vec<Vec<u8>> {
+    /// Packets that tell the ends of rejections since the last call; emptied by their taker.
+    pub fn replies(&mut self) -> &mut Vec<Reply> {
         &mut self.lane.replies
     }
 
@@ -299,8 +299,12 @@ impl Lane {
             Net::V4(_) | Net::V6(_) if packet.link == LinkType::RAW_IP => packet.bytes,
             _ => &[],
         };
-        let rejected = reset::Rejected { source, destination, proto: packet.proto(), tcp, quoted };
-        self.replies.extend(reset::replies(&rejected, to));
+        let arrived = !self.config.inline;
+        let rejected = reset::Rejected { source, destination, proto: packet.proto(), tcp, quoted, arrived };
+        self.replies.extend(reset::replies(&rejected, to).into_iter().map(|bytes| {
+            let back = reset::destination(&bytes) == Some(source);
+            Reply { iface: packet.iface, back, link: link_header(packet, back), packet: bytes }
+        }));
     }
 
     /// A packet of a flow that is neither dropped nor bypassed.
@@ -1373,4 +1377,17 @@ fn flow_id(key: &FlowKey, first: Timestamp, number: u64) -> FlowId {
     first.hash(&mut hasher);
     number.hash(&mut hasher);
     FlowId((hasher.finish() >> 11).max(1))
+}
+
+/// What stands before a packet of ours that goes the way of that one, or back; empty where that had no link addresses.
+fn link_header(packet: &Packet<'_>, back: bool) -> Vec<u8> {
+    let Some([destination, source]) = packet.ethernet else { return Vec::new() };
+    let (to, from) = if back { (source, destination) } else { (destination, source) };
+    let mut header = [to, from].concat();
+    for id in packet.vlans.as_slice() {
+        header.extend([0x81, 0]);
+        header.extend((id & 0x0fff).to_be_bytes());
+    }
+    header.extend(if matches!(packet.net, Net::V6(_)) { [0x86, 0xdd] } else { [8, 0] });
+    header
 }

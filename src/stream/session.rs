@@ -1,5 +1,6 @@
 //! One TCP conversation: what it is told (segments) and what is asked of it (bytes, state).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -118,6 +119,8 @@ pub(super) struct Side {
     pub(super) released: u64,
     /// Urgent bytes taken out of the stream so far: offsets shrink by as many.
     pub(super) urgent: u32,
+    /// Where the last urgent byte stands, before any was taken out, and whether it was.
+    pub(super) urgent_at: Option<(i64, bool)>,
     /// Closed over by `finish`.
     pub(super) finished: bool,
 }
@@ -408,7 +411,7 @@ impl Session {
         if side.stopped || side.finished || payload.is_empty() {
             return;
         }
-        let mut bytes = payload;
+        let mut bytes: &[u8] = &payload;
         let depth = side.depth.unwrap_or(config.depth);
         if depth != 0 {
             let room = (depth as i64).saturating_sub(offset).max(0);
@@ -526,29 +529,50 @@ impl Side {
         offset: i64,
         config: &StreamConfig,
         handled: &mut Handled,
-    ) -> Option<(i64, &'a [u8])> {
-        let offset = offset - i64::from(self.urgent);
-        if !s.tcp.has(Tcp::URG) || s.payload.is_empty() {
-            return Some((offset, s.payload));
+    ) -> Option<(i64, Cow<'a, [u8]>)> {
+        let whole = |side: &Self| (offset - i64::from(side.urgent), Cow::Borrowed(s.payload));
+        if s.payload.is_empty() || (!s.tcp.has(Tcp::URG) && self.urgent_at.is_none()) {
+            return Some(whole(self));
         }
+        let pointer = usize::from(s.tcp.urgent_pointer());
         match config.urgent {
-            UrgentPolicy::Inline => Some((offset, s.payload)),
+            UrgentPolicy::Inline => Some(whole(self)),
             UrgentPolicy::Drop => {
                 if config.inline {
                     handled.verdict = Some(Reason::StreamUrgent);
                 }
                 None
             }
-            policy @ (UrgentPolicy::Oob | UrgentPolicy::Gap) => {
-                let at = usize::from(s.tcp.urgent_pointer());
-                // Only an urgent byte at the end of a segment can be left out without tearing it.
-                if at == 0 || at != s.payload.len() {
-                    return Some((offset, s.payload));
+            // only a byte at the end of a segment can be left out without tearing it
+            UrgentPolicy::Gap if pointer == 0 || pointer != s.payload.len() => Some(whole(self)),
+            UrgentPolicy::Gap => {
+                Some((whole(self).0, s.payload.split_last().map_or(s.payload, |(_, rest)| rest).into()))
+            }
+            UrgentPolicy::Oob => {
+                if s.tcp.has(Tcp::URG) {
+                    // the byte before the pointer (RFC 6093 section 3.1); it may come later
+                    let at = offset.saturating_add(pointer.saturating_sub(1) as i64);
+                    if self.urgent_at.is_none_or(|(last, _)| at > last) {
+                        self.urgent_at = Some((at, false));
+                    }
                 }
-                if policy == UrgentPolicy::Oob {
+                let Some((at, taken)) = self.urgent_at else { return Some(whole(self)) };
+                // what lies before the last urgent byte, also when it is sent again, is moved by those before alone
+                let before = i64::from(self.urgent) - i64::from(taken);
+                let Some(inside) = usize::try_from(at - offset).ok() else {
+                    return Some((offset - before - 1, Cow::Borrowed(s.payload)));
+                };
+                if inside >= s.payload.len() {
+                    return Some((offset - before, Cow::Borrowed(s.payload)));
+                }
+                if !taken {
+                    self.urgent_at = Some((at, true));
                     self.urgent = self.urgent.saturating_add(1);
                 }
-                Some((offset, s.payload.split_last().map_or(s.payload, |(_, rest)| rest)))
+                let (first, rest) = s.payload.split_at(inside);
+                let behind = rest.get(1..).unwrap_or_default();
+                let left = if behind.is_empty() { first.into() } else { [first, behind].concat().into() };
+                Some((offset - before, left))
             }
         }
     }

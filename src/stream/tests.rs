@@ -510,6 +510,18 @@ fn urgent_bytes_follow_the_policy() {
 }
 
 #[test]
+fn a_byte_out_of_band_is_so_when_it_is_sent_again_too() {
+    let mut wire = Wire::open(StreamConfig { urgent: UrgentPolicy::Oob, ..StreamConfig::default() });
+    wire.send(ToServer, PA | Tcp::URG, 1001, 5001, b"abX");
+    wire.send(ToServer, PA | Tcp::URG, 1001, 5001, b"abX");
+    wire.send(ToServer, PA, 1001, 5001, b"abXcd");
+    wire.send(ToServer, PA, 1006, 5001, b"ef");
+    wire.send(ToServer, PA | Tcp::URG, 1008, 5001, b"Y");
+    wire.send(ToServer, PA, 1009, 5001, b"g");
+    assert_eq!(wire.end()[0], "abcdefg");
+}
+
+#[test]
 fn resets_are_believed_as_their_receiver_does() {
     for (policy, seqs) in [
         (OsPolicy::Bsd, &[1011][..]),

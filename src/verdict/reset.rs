@@ -36,6 +36,8 @@ pub struct Rejected<'a> {
     pub tcp: Option<Segment>,
     /// Its bytes from the IP header on: an ICMP error quotes them. Empty when they are not to be had.
     pub quoted: &'a [u8],
+    /// A copy of it was judged: it has reached its receiver.
+    pub arrived: bool,
 }
 
 const FIN: u8 = 0x01;
@@ -65,6 +67,15 @@ pub fn replies(rejected: &Rejected<'_>, to: RejectTo) -> Vec<Vec<u8>> {
     packets
 }
 
+/// Whom a packet is addressed to.
+pub fn destination(packet: &[u8]) -> Option<IpAddr> {
+    match packet.first()? >> 4 {
+        4 => packet.get(16..)?.first_chunk::<4>().map(|bytes| IpAddr::from(*bytes)),
+        6 => packet.get(24..)?.first_chunk::<16>().map(|bytes| IpAddr::from(*bytes)),
+        _ => None,
+    }
+}
+
 fn to_source(rejected: &Rejected<'_>, segment: &Segment) -> Option<Vec<u8>> {
     let used = segment.len + u32::from(segment.flags & SYN != 0) + u32::from(segment.flags & FIN != 0);
     let (seq, ack, flags) = match segment.flags & ACK != 0 {
@@ -77,9 +88,11 @@ fn to_source(rejected: &Rejected<'_>, segment: &Segment) -> Option<Vec<u8>> {
 }
 
 fn to_destination(rejected: &Rejected<'_>, segment: &Segment) -> Option<Vec<u8>> {
-    // the rejected segment did not arrive: its first byte is what the receiver waits for
+    // what the receiver waits for: its first byte, or where it has arrived what is behind it
+    let used = segment.len + u32::from(segment.flags & SYN != 0) + u32::from(segment.flags & FIN != 0);
+    let seq = segment.seq.wrapping_add(if rejected.arrived { used } else { 0 });
     let flags = RST | segment.flags & ACK;
-    let header = tcp_header((segment.source, segment.destination), segment.seq, segment.ack, flags);
+    let header = tcp_header((segment.source, segment.destination), seq, segment.ack, flags);
     packet(rejected.source, rejected.destination, Proto::TCP, &header)
 }
 
@@ -205,6 +218,7 @@ mod tests {
             proto: Some(Proto::TCP),
             tcp: Some(tcp),
             quoted: &[],
+            arrived: false,
         }
     }
 

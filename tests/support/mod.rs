@@ -4,6 +4,9 @@ pub(crate) mod binary;
 pub(crate) mod engine;
 pub(crate) mod frames;
 pub(crate) mod lab;
+pub(crate) mod netns;
+pub(crate) mod raw;
+pub(crate) mod running;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

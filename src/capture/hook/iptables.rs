@@ -10,8 +10,11 @@ pub(super) struct Iptables {
 
 const CHAIN: &str = "MAMPARO";
 const KEEP: &str = "MAMPARO-KEEP";
+/// What goes out, where that is held.
+const OUT: &str = "MAMPARO-OUT";
 /// Where our chains are called from.
-const CALLS: [(&str, &str); 2] = [("FORWARD", CHAIN), ("POSTROUTING", KEEP)];
+const CALLS: [(&str, &str); 4] =
+    [("FORWARD", CHAIN), ("INPUT", CHAIN), ("OUTPUT", OUT), ("POSTROUTING", KEEP)];
 /// Seconds to wait for others who change rules.
 const WAIT: &str = "5";
 
@@ -29,7 +32,7 @@ impl Backend for Iptables {
         for program in families() {
             let calls: Vec<&str> = CALLS
                 .iter()
-                .filter(|(_, chain)| plan.bypass.is_some() || *chain == CHAIN)
+                .filter(|(from, _)| wanted(plan, from))
                 .filter(|(from, chain)| self.call(program, "-C", from, chain).is_err())
                 .map(|(from, _)| *from)
                 .collect();
@@ -110,6 +113,15 @@ fn has_legacy_table(program: &str) -> bool {
     std::fs::read_to_string(names).is_ok_and(|names| names.lines().any(|name| name == "mangle"))
 }
 
+/// Whether our chain is called from that one.
+fn wanted(plan: &Plan, from: &str) -> bool {
+    match from {
+        "FORWARD" => plan.ends.is_none(),
+        "POSTROUTING" => plan.ends.is_none() && plan.bypass.is_some(),
+        _ => plan.ends.is_some(),
+    }
+}
+
 /// The programs for the families that the kernel has.
 fn families() -> &'static [&'static str] {
     match std::path::Path::new("/proc/net/if_inet6").exists() {
@@ -127,13 +139,18 @@ fn text(plan: &Plan, calls: &[&str]) -> String {
             "-A {KEEP} -m mark --mark {mark:#x}/{mask:#x} -j CONNMARK --save-mark --nfmask {mask:#x} --ctmask {mask:#x}\n"
         );
     }
-    let queues = match plan.first == plan.last {
-        true => format!("--queue-num {}", plan.first),
-        // spread by addresses: what belongs together comes to one queue
-        false => format!("--queue-balance {}:{}", plan.first, plan.last),
-    };
     let open = if plan.fail == Fail::Open { " --queue-bypass" } else { "" };
-    text += &format!("-A {CHAIN} -j NFQUEUE {queues}{open}\n");
+    let queues = |(first, last): (u16, u16)| match first == last {
+        true => format!("NFQUEUE --queue-num {first}{open}"),
+        // spread by addresses: what belongs together comes to one queue
+        false => format!("NFQUEUE --queue-balance {first}:{last}{open}"),
+    };
+    if let Some(outgoing) = plan.outgoing() {
+        // what stays within is nobody else's
+        text += &format!(":{OUT} - [0:0]\n-A {CHAIN} -i lo -j RETURN\n-A {OUT} -o lo -j RETURN\n");
+        text += &format!("-A {OUT} -j {}\n", queues(outgoing));
+    }
+    text += &format!("-A {CHAIN} -j {}\n", queues((plan.first, plan.last)));
     for (from, chain) in CALLS.iter().filter(|(from, _)| calls.contains(from)) {
         text += &format!("-I {from} 1 -j {chain}\n");
     }
@@ -146,7 +163,8 @@ mod tests {
 
     #[test]
     fn the_policy_and_the_queues_are_in_it() {
-        let mut plan = Plan { first: 7, last: 7, fail: Fail::Open, bypass: None, set_bridge: false };
+        let mut plan =
+            Plan { first: 7, last: 7, fail: Fail::Open, bypass: None, set_bridge: false, ends: None };
         assert_eq!(
             text(&plan, &["FORWARD"]),
             "*mangle\n:MAMPARO - [0:0]\n-A MAMPARO -j NFQUEUE --queue-num 7 --queue-bypass\n-I FORWARD 1 -j MAMPARO\nCOMMIT\n"
@@ -156,5 +174,10 @@ mod tests {
         assert!(text.contains("-j NFQUEUE --queue-balance 7:9\n"));
         assert!(text.contains("-m connmark --mark 0x10/0x30 -j RETURN"));
         assert!(!text.contains("-I "));
+        plan = Plan { ends: Some(12), bypass: None, ..plan };
+        let text = super::text(&plan, &["INPUT", "OUTPUT"]);
+        assert!(text.contains("-A MAMPARO-OUT -j NFQUEUE --queue-balance 12:14\n"), "{text}");
+        assert!(text.contains("-I OUTPUT 1 -j MAMPARO-OUT\n") && text.contains("-I INPUT 1 -j MAMPARO\n"));
+        assert!(wanted(&plan, "INPUT") && !wanted(&plan, "FORWARD") && !wanted(&plan, "POSTROUTING"));
     }
 }

@@ -28,6 +28,15 @@ pub(super) struct Plan {
     pub(super) bypass: Option<(u32, u32)>,
     /// Bridged packets may be sent through netfilter where they are not.
     pub(super) set_bridge: bool,
+    /// Not what is forwarded, but what comes in; and what goes out, into as many queues from this one on. Nothing is bypassed there.
+    pub(super) ends: Option<u16>,
+}
+
+impl Plan {
+    /// The queues for what goes out.
+    fn outgoing(&self) -> Option<(u16, u16)> {
+        self.ends.map(|first| (first, first.saturating_add(self.last - self.first.min(self.last))))
+    }
 }
 
 /// A way to put rules into the kernel.
@@ -44,7 +53,7 @@ trait Backend: Send {
 
 /// Puts the rules in by the first back end that can. The lines say by which, and what is worth knowing.
 pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String> {
-    let mut told = bridge::check(plan.set_bridge);
+    let mut told = if plan.ends.is_none() { bridge::check(plan.set_bridge) } else { Vec::new() };
     let all = backends();
     let left: Vec<&str> =
         all.iter().filter(|backend| backend.is_there()).map(|backend| backend.name()).collect();

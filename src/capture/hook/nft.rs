@@ -29,12 +29,21 @@ impl Backend for Nft {
 }
 
 fn text(plan: &Plan) -> String {
-    let queues = match plan.first == plan.last {
-        true => plan.first.to_string(),
-        // spread by addresses: what belongs together comes to one queue
-        false => format!("{}-{}", plan.first, plan.last),
-    };
     let open = if plan.fail == Fail::Open { " bypass" } else { "" };
+    let queues = |(first, last): (u16, u16)| match first == last {
+        true => format!("queue num {first}{open}"),
+        // spread by addresses: what belongs together comes to one queue
+        false => format!("queue num {first}-{last}{open}"),
+    };
+    let begin = format!("add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n");
+    let incoming = queues((plan.first, plan.last));
+    if let Some(outgoing) = plan.outgoing() {
+        // what stays within is nobody else's
+        let outgoing = queues(outgoing);
+        return format!(
+            "{begin}  chain input {{\n    type filter hook input priority mangle; policy accept;\n    iifname \"lo\" accept\n    {incoming}\n  }}\n  chain output {{\n    type filter hook output priority mangle; policy accept;\n    oifname \"lo\" accept\n    {outgoing}\n  }}\n}}\n"
+        );
+    }
     let (mut known, mut keep) = (String::new(), String::new());
     if let Some((mark, mask)) = plan.bypass {
         known = format!("    ct mark and {mask:#x} == {mark:#x} accept\n");
@@ -43,7 +52,7 @@ fn text(plan: &Plan) -> String {
         );
     }
     format!(
-        "add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n  chain forward {{\n    type filter hook forward priority mangle; policy accept;\n{known}    queue num {queues}{open}\n  }}\n{keep}}}\n"
+        "{begin}  chain forward {{\n    type filter hook forward priority mangle; policy accept;\n{known}    {incoming}\n  }}\n{keep}}}\n"
     )
 }
 
@@ -53,10 +62,13 @@ mod tests {
 
     #[test]
     fn the_policy_and_the_queues_are_in_it() {
-        let mut plan = Plan { first: 7, last: 7, fail: Fail::Open, bypass: None, set_bridge: false };
+        let mut plan =
+            Plan { first: 7, last: 7, fail: Fail::Open, bypass: None, set_bridge: false, ends: None };
         assert!(text(&plan).contains("queue num 7 bypass\n"));
         plan = Plan { last: 9, fail: Fail::Closed, bypass: Some((0x10, 0x30)), ..plan };
         assert!(text(&plan).contains("queue num 7-9\n"));
         assert!(text(&plan).contains("ct mark and 0x30 == 0x10 accept"));
+        plan = Plan { ends: Some(12), ..plan };
+        assert!(text(&plan).contains("queue num 7-9\n") && text(&plan).contains("queue num 12-14\n"));
     }
 }

@@ -11,6 +11,7 @@ mod socket;
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use message::{Answer, Message, Queued};
@@ -79,6 +80,7 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
         fail: options.fail,
         bypass: options.bypass,
         set_bridge: options.set_bridge,
+        ends: None,
     };
     let attach = move || {
         let (hook, told) = hook::attach(plan)?;
@@ -112,6 +114,11 @@ impl Queue {
         queue.inner.socket.send(&request).map_err(failed)?;
         queue.acknowledged().map_err(failed)?;
         Ok(queue)
+    }
+
+    /// What has something to read when packets were queued.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.inner.socket.fd()
     }
 
     /// Reads until the kernel has answered. Packets that were queued before all was set up go through the hook again.

@@ -250,9 +250,7 @@ fn attach(attach: Attach, shared: &Shared, host: &dyn Host) -> Option<Box<dyn Ho
 
 fn detach(hook: &mut dyn Hook, shared: &Shared, host: &dyn Host) {
     match hook.remove() {
-        Ok(()) => {
-            host.say("forwarded packets do not come to us any more: our rules were removed from the kernel")
-        }
+        Ok(()) => host.say(hook.gone()),
         Err(error) => shared.fault(format!("our rules are still in the kernel: {error}")),
     }
 }

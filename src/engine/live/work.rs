@@ -50,7 +50,7 @@ pub(super) fn work(
             shared.fault(format!("frames cannot be read any more: {error}"));
             break;
         }
-        sender.send(&mut worker);
+        sender.send(&mut worker, &mut *capture);
         if worker.batch().len() >= RECORDS_MAX {
             telling.batch(worker.batch());
         }
@@ -86,7 +86,7 @@ pub(super) fn work(
         if !matches!(polled, Ok(frames) if frames > 0) {
             break;
         }
-        sender.send(&mut worker);
+        sender.send(&mut worker, &mut *capture);
         telling.batch(worker.batch());
     }
     worker.finish();
@@ -117,17 +117,19 @@ struct Sender {
 }
 
 impl Sender {
-    fn send(&mut self, worker: &mut Worker) {
+    fn send(&mut self, worker: &mut Worker, capture: &mut dyn LiveCapture) {
         let replies = worker.replies();
         if replies.is_empty() {
             return;
         }
-        // who may not send tells nobody: the packet was dropped all the same
-        let raw = self.raw.get_or_insert_with(|| RawSender::open().ok());
-        for packet in replies.drain(..) {
-            if let Some(raw) = raw {
+        for reply in replies.drain(..) {
+            if !matches!(capture.reply(&reply), Ok(false)) {
+                continue;
+            }
+            // who may not send tells nobody: the packet was dropped all the same
+            if let Some(raw) = self.raw.get_or_insert_with(|| RawSender::open().ok()) {
                 // no route to an end is no reason to stop
-                let _ = raw.send(&packet);
+                let _ = raw.send(&reply.packet);
             }
         }
     }
