@@ -28,6 +28,14 @@ mod testing;
 pub mod tls;
 mod values;
 
+// the data tier of container platforms
+mod exchange;
+mod front;
+pub mod memcached;
+pub mod mongodb;
+pub mod mysql;
+pub mod redis;
+
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
@@ -51,6 +59,11 @@ pub static ALL: &[ProtocolEntry] = &[
     snmp::ENTRY,
     mqtt::ENTRY,
     telnet::ENTRY,
+    // the data tier of container platforms
+    redis::ENTRY,
+    mysql::ENTRY,
+    memcached::ENTRY,
+    mongodb::ENTRY,
 ];
 
 #[cfg(test)]
