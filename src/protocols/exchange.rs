@@ -350,7 +350,8 @@ impl Exchanges {
     }
 
     fn memory(&self) -> usize {
-        self.waiting.capacity() * size_of::<(u64, u64)>() + self.list.iter().map(Exchange::memory).sum::<usize>()
+        self.waiting.capacity() * size_of::<(u64, u64)>()
+            + self.list.iter().map(Exchange::memory).sum::<usize>()
     }
 }
 

@@ -35,6 +35,7 @@ pub mod memcached;
 pub mod mongodb;
 pub mod mysql;
 pub mod redis;
+mod views;
 
 use crate::detect::ProtocolEntry;
 
@@ -58,12 +59,13 @@ pub static ALL: &[ProtocolEntry] = &[
     pgsql::ENTRY,
     snmp::ENTRY,
     mqtt::ENTRY,
-    telnet::ENTRY,
     // the data tier of container platforms
     redis::ENTRY,
     mysql::ENTRY,
     memcached::ENTRY,
     mongodb::ENTRY,
+    // known by its port alone
+    telnet::ENTRY,
 ];
 
 #[cfg(test)]

@@ -65,6 +65,10 @@ struct Factory;
 
 impl ParserFactory for Factory {
     fn parser(&self, transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(ExchangeParser::new(parser::Memcached::default(), &keywords::FORMAT, transport == Proto::UDP))
+        Box::new(ExchangeParser::new(
+            parser::Memcached::default(),
+            &keywords::FORMAT,
+            transport == Proto::UDP,
+        ))
     }
 }

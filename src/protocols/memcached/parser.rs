@@ -175,8 +175,12 @@ fn packet(dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'s
 impl Dialect for Memcached {
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         match (dir, bytes.first()) {
-            (Direction::ToServer, Some(&binary::REQUEST)) if self.storing.is_none() => packet(dir, bytes, out),
-            (Direction::ToClient, Some(&binary::RESPONSE)) if self.answer.value.is_none() => packet(dir, bytes, out),
+            (Direction::ToServer, Some(&binary::REQUEST)) if self.storing.is_none() => {
+                packet(dir, bytes, out)
+            }
+            (Direction::ToClient, Some(&binary::RESPONSE)) if self.answer.value.is_none() => {
+                packet(dir, bytes, out)
+            }
             (Direction::ToServer, _) => self.text_request(bytes, out),
             (Direction::ToClient, _) => self.text_response(bytes, out),
         }
@@ -204,7 +208,9 @@ pub(super) fn probe(transport: Proto, dir: Direction, usual: bool, bytes: &[u8])
     }
     // number of the request, place and count of datagrams, two zeros
     match bytes.split_first_chunk::<DATAGRAM_HEADER>() {
-        Some(([_, _, a, b, c, d, 0, 0], rest)) if [a, b] < [c, d] && begins(dir, rest) == Probe::Yes => Probe::Yes,
+        Some(([_, _, a, b, c, d, 0, 0], rest)) if [a, b] < [c, d] && begins(dir, rest) == Probe::Yes => {
+            Probe::Yes
+        }
         _ => Probe::No,
     }
 }

@@ -38,7 +38,11 @@ fn packet(magic: u8, code: u8, status: u16, opaque: u32, parts: [&[u8]; 3]) -> V
 fn binary() -> Vec<(Direction, Vec<u8>)> {
     vec![
         (ToServer, packet(0x80, 1, 0, 7, [&[0; 8], b"a", b"hello"])),
-        (ToServer, [packet(0x80, 0, 0, 8, [b"", b"a", b""]), packet(0x80, 0x11, 0, 9, [&[0; 8], b"q", b"x"])].concat()),
+        (
+            ToServer,
+            [packet(0x80, 0, 0, 8, [b"", b"a", b""]), packet(0x80, 0x11, 0, 9, [&[0; 8], b"q", b"x"])]
+                .concat(),
+        ),
         (ToClient, packet(0x81, 0, 0, 8, [&[0; 4], b"", b"hello"])),
         (ToClient, packet(0x81, 1, 5, 7, [b"", b"", b""])),
     ]
@@ -78,7 +82,10 @@ fn text_is_read() {
     );
     let each = talk.each();
     assert!(each.iter().all(|tx| tx.progress(ToClient) == DONE));
-    assert_eq!((each[0].bytes(slots::STORED, 0), each[1].bytes(slots::ANSWERED, 0)), (Some(&b"hello"[..]), Some(&b"hello"[..])));
+    assert_eq!(
+        (each[0].bytes(slots::STORED, 0), each[1].bytes(slots::ANSWERED, 0)),
+        (Some(&b"hello"[..]), Some(&b"hello"[..]))
+    );
 }
 
 #[test]
@@ -149,7 +156,11 @@ fn what_is_too_long_is_cut_or_refused() {
     for (dir, bytes, event) in [
         (ToServer, vec![b'a'; LINE_MAX], "line_too_long"),
         (ToServer, b"set a 0 0 nonsense\r\n".to_vec(), "malformed_request"),
-        (ToServer, packet(0x80, 0, 0, 0, [b"", b"a", b""])[..8].iter().chain(&[0; 16]).copied().collect(), "malformed_request"),
+        (
+            ToServer,
+            packet(0x80, 0, 0, 0, [b"", b"a", b""])[..8].iter().chain(&[0; 16]).copied().collect(),
+            "malformed_request",
+        ),
         (ToClient, b"VALUE a 0\r\n".to_vec(), "malformed_response"),
     ] {
         let mut talk = talk();

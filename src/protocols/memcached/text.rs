@@ -45,9 +45,35 @@ const COMMANDS: &[(&str, Takes)] = &[
 
 /// First words of answers.
 pub(super) const ANSWERS: &[&str] = &[
-    "BADCLASS", "BUSY", "CLIENT_ERROR", "DELETED", "EN", "END", "ERROR", "EXISTS", "HD", "ITEM", "ME", "MN", "NF", "NOSPARE",
-    "NOTFULL", "NOT_FOUND", "NOT_STORED", "NS", "OK", "RESET", "SAME", "SERVER_ERROR", "STAT", "STORED", "TOUCHED",
-    "UNSAFE", "VA", "VALUE", "VERSION",
+    "BADCLASS",
+    "BUSY",
+    "CLIENT_ERROR",
+    "DELETED",
+    "EN",
+    "END",
+    "ERROR",
+    "EXISTS",
+    "HD",
+    "ITEM",
+    "ME",
+    "MN",
+    "NF",
+    "NOSPARE",
+    "NOTFULL",
+    "NOT_FOUND",
+    "NOT_STORED",
+    "NS",
+    "OK",
+    "RESET",
+    "SAME",
+    "SERVER_ERROR",
+    "STAT",
+    "STORED",
+    "TOUCHED",
+    "UNSAFE",
+    "VA",
+    "VALUE",
+    "VERSION",
 ];
 
 /// What stands behind a command.

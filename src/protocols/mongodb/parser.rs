@@ -109,7 +109,10 @@ impl Request<'_> {
             }
             number += 1;
             // {client: {application: {name: …}}}
-            if first && in_client && element.depth == 2 && name == b"name"
+            if first
+                && in_client
+                && element.depth == 2
+                && name == b"name"
                 && self.values.text(slots::APPLICATION, 0).is_none()
                 && let Value::Text(text) = element.value
             {
@@ -350,8 +353,12 @@ pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
             let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
             enough(12, name.iter().all(u8::is_ascii_graphic) && (name.contains(&b'.') || body.len() < 64))
         }
-        opcode::COMPRESSED => enough(9, body.get(1..4) == Some(&[7, 0, 0]) && body.get(8).is_some_and(|kind| *kind < 4)),
-        opcode::REPLY => enough(4, dir == Direction::ToClient && Front(body).u32_le().is_some_and(|flags| flags < 16)),
+        opcode::COMPRESSED => {
+            enough(9, body.get(1..4) == Some(&[7, 0, 0]) && body.get(8).is_some_and(|kind| *kind < 4))
+        }
+        opcode::REPLY => {
+            enough(4, dir == Direction::ToClient && Front(body).u32_le().is_some_and(|flags| flags < 16))
+        }
         _ if usual => Probe::Yes,
         _ => Probe::No,
     }

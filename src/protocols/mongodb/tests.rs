@@ -60,10 +60,20 @@ fn session() -> Vec<(Direction, Vec<u8>)> {
     let section = [&[1][..], &(note.len() as u32 + 14).to_le_bytes(), b"documents\0", &note].concat();
     let list = document(&[field(4, "aggregate", &document(&[int("0", 1), text("1", "deep")])), int("ok", 1)]);
     vec![
-        (ToServer, message(1, 0, 2004, &[&b"\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff"[..], &hello].concat())),
+        (
+            ToServer,
+            message(1, 0, 2004, &[&b"\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff"[..], &hello].concat()),
+        ),
         (ToClient, message(9, 1, 1, &[&[8, 0, 0, 0][..], &[0; 12], &[1, 0, 0, 0], &ok()].concat())),
         (ToServer, [msg(2, 0, &sasl), msg(3, 0, &find())].concat()),
-        (ToClient, [msg(10, 3, &document(&[int("ok", 0), text("errmsg", "no"), int("code", 13)])), msg(11, 2, &ok())].concat()),
+        (
+            ToClient,
+            [
+                msg(10, 3, &document(&[int("ok", 0), text("errmsg", "no"), int("code", 13)])),
+                msg(11, 2, &ok()),
+            ]
+            .concat(),
+        ),
         (ToServer, message(4, 0, 2013, &[insert, section].concat())),
         (ToServer, message(5, 0, 2002, &[&b"\0\0\0\0shop.items\0"[..], &document(&[int("a", 1)])].concat())),
         (ToServer, msg(6, 0, &list)),
@@ -107,7 +117,9 @@ fn a_session_is_read() {
         ]
     );
     let each = talk.each();
-    let texts = |nth: usize, slot| (0..).map_while(|at| each[nth].bytes(slot, at)).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let texts = |nth: usize, slot| {
+        (0..).map_while(|at| each[nth].bytes(slot, at)).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
     assert_eq!(texts(2, slots::FIELD), [&b"find"[..], b"filter", b"$where", b"$db"]);
     assert_eq!(texts(2, slots::STRING), [&b"items"[..], b"sleep(10000)", b"shop"]);
     assert_eq!(texts(3, slots::STRING), [&b"README"[..], b"x", b"pay 0.01 BTC"]);
@@ -131,7 +143,9 @@ fn compression_is_undone_or_named() {
     let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     packer.write_all(&body).unwrap();
     let packed = packer.finish().unwrap();
-    for (compressor, packed, expected) in [(2, &packed, Some(&b"find"[..])), (0, &body, Some(b"find")), (1, &packed, None)] {
+    for (compressor, packed, expected) in
+        [(2, &packed, Some(&b"find"[..])), (0, &body, Some(b"find")), (1, &packed, None)]
+    {
         let head = [&2013u32.to_le_bytes()[..], &(body.len() as u32).to_le_bytes(), &[compressor]].concat();
         let mut talk = talk();
         talk.say(ToServer, &message(1, 0, 2012, &[&head, &packed[..]].concat())).unwrap();
@@ -157,7 +171,8 @@ fn what_is_too_much_is_cut() {
     assert_eq!(one.each()[0].bytes(slots::COMMAND, 0), Some(&b"insert"[..]));
     // longer than what is kept
     let mut long = talk();
-    long.say(ToServer, &msg(1, 0, &document(&[text("insert", "a"), text("x", &"y".repeat(4 * KEPT_MAX))]))).unwrap();
+    long.say(ToServer, &msg(1, 0, &document(&[text("insert", "a"), text("x", &"y".repeat(4 * KEPT_MAX))])))
+        .unwrap();
     long.say(ToServer, &msg(2, 0, &find())).unwrap();
     assert_eq!(long.each().len(), 2);
     // deeper than what is followed
@@ -201,6 +216,11 @@ fn it_is_recognised() {
         (ToServer, b"GET / HTTP/1.1\r\nHost: a\r\n", Probe::No),
         (ToServer, b"\x10\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\xff\xff\xff\xff\0", Probe::No),
     ] {
-        assert_eq!(MONGODB.probe(Proto::TCP, dir, 1, bytes), expected, "{:?}", bytes.escape_ascii().to_string());
+        assert_eq!(
+            MONGODB.probe(Proto::TCP, dir, 1, bytes),
+            expected,
+            "{:?}",
+            bytes.escape_ascii().to_string()
+        );
     }
 }

@@ -106,7 +106,8 @@ pub(super) fn login(payload: &[u8], values: &mut Values) -> Option<u32> {
 
 /// Whether the client's first packet is but a request for TLS.
 pub(super) fn is_tls_request(payload: &[u8]) -> bool {
-    payload.len() == 32 && payload.first_chunk().is_some_and(|low| u32::from(u16::from_le_bytes(*low)) & SSL != 0)
+    payload.len() == 32
+        && payload.first_chunk().is_some_and(|low| u32::from(u16::from_le_bytes(*low)) & SSL != 0)
 }
 
 /// See [`crate::app::Protocol::probe`]: greeting and login are known on any port, the rest on MySQL's own.
@@ -121,7 +122,8 @@ pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
     let len = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
     match (dir, number) {
         (Direction::ToClient, 0) if first == 10 && (20..1024).contains(&len) => {
-            let version = rest.iter().take(100).take_while(|byte| byte.is_ascii_graphic() || **byte == b' ').count();
+            let version =
+                rest.iter().take(100).take_while(|byte| byte.is_ascii_graphic() || **byte == b' ').count();
             match rest.get(version) {
                 Some(0) if version > 0 => Probe::Yes,
                 None => Probe::More,

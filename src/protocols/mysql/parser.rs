@@ -233,7 +233,9 @@ fn behind_attributes(payload: &[u8]) -> Option<&[u8]> {
 
 impl Dialect for Packets {
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
-        let Some((&[a, b, c, number], rest)) = bytes.split_first_chunk::<4>() else { return Ok(Step::Needs(4)) };
+        let Some((&[a, b, c, number], rest)) = bytes.split_first_chunk::<4>() else {
+            return Ok(Step::Needs(4));
+        };
         let len = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
         let more = std::mem::replace(&mut self.continued[dir.index()], len == CONTINUED);
         if more {

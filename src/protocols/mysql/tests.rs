@@ -158,7 +158,9 @@ fn sign_in_that_fails_and_files_that_are_asked_for() {
     assert_eq!(one.each()[0].bytes(slots::ERROR, 0), Some(&b"Access denied"[..]));
     assert_eq!(one.each()[0].progress(ToClient), DONE);
     let mut other = talk();
-    other.all(&[(ToClient, &greeting(CAN)[..]), (ToServer, &root()[..]), (ToClient, &ok(2, 0, 2)[..])]).unwrap();
+    other
+        .all(&[(ToClient, &greeting(CAN)[..]), (ToServer, &root()[..]), (ToClient, &ok(2, 0, 2)[..])])
+        .unwrap();
     other.say(ToServer, &query("SELECT 1")).unwrap();
     other.say(ToClient, &packet(1, b"\xfb/etc/passwd")).unwrap();
     other.say(ToServer, &[packet(2, b"root:x:0:0"), packet(3, b"")].concat()).unwrap();
@@ -194,7 +196,11 @@ fn long_packets_are_cut() {
     let long = vec![b'r'; 4 * RESPONSE_MAX];
     let mut row = b"\xfd\0\0\x01".to_vec();
     row.extend_from_slice(&long);
-    talk.say(ToClient, &[ok(1, 0, 2), packet(1, b"\x01"), packet(2, b"\x03def"), packet(3, b"\xfe\0\0\x02\0")].concat()).unwrap();
+    talk.say(
+        ToClient,
+        &[ok(1, 0, 2), packet(1, b"\x01"), packet(2, b"\x03def"), packet(3, b"\xfe\0\0\x02\0")].concat(),
+    )
+    .unwrap();
     for _ in 0..1000 {
         talk.say(ToClient, &packet(4, &row)).unwrap();
     }
@@ -222,6 +228,11 @@ fn it_is_recognised() {
         (ToServer, 33060, b"\x09\0\0\0\x03SELECT 1", Probe::No),
         (ToClient, 3306, b"\x10\0\0\0\xff\x69\x04blocked", Probe::Yes),
     ] {
-        assert_eq!(MYSQL.probe(Proto::TCP, dir, port, bytes), expected, "{:?}", bytes.escape_ascii().to_string());
+        assert_eq!(
+            MYSQL.probe(Proto::TCP, dir, port, bytes),
+            expected,
+            "{:?}",
+            bytes.escape_ascii().to_string()
+        );
     }
 }

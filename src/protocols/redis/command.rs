@@ -5,22 +5,77 @@ pub(super) type Arguments<'a> = &'a [Vec<u8>];
 
 /// Commands of which the first argument is part of the name.
 const CONTAINERS: &[&str] = &[
-    "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "LATENCY", "MEMORY", "MODULE", "OBJECT",
-    "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG", "XGROUP", "XINFO",
+    "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "LATENCY", "MEMORY", "MODULE",
+    "OBJECT", "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG", "XGROUP", "XINFO",
 ];
 
 /// Commands that name no key.
 const KEYLESS: &[&str] = &[
-    "ACL", "ASKING", "AUTH", "BGREWRITEAOF", "BGSAVE", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "DEBUG",
-    "DISCARD", "ECHO", "EXEC", "FAILOVER", "FLUSHALL", "FLUSHDB", "FUNCTION", "HELLO", "INFO", "KEYS", "LASTSAVE",
-    "LATENCY", "LOLWUT", "MODULE", "MONITOR", "MULTI", "PING", "PSUBSCRIBE", "PSYNC", "PUBLISH", "PUBSUB",
-    "PUNSUBSCRIBE", "QUIT", "RANDOMKEY", "READONLY", "READWRITE", "REPLCONF", "REPLICAOF", "RESET", "ROLE", "SAVE",
-    "SCAN", "SCRIPT", "SELECT", "SENTINEL", "SHUTDOWN", "SLAVEOF", "SLOWLOG", "SPUBLISH", "SSUBSCRIBE", "SUBSCRIBE",
-    "SUNSUBSCRIBE", "SWAPDB", "SYNC", "TIME", "UNSUBSCRIBE", "UNWATCH", "WAIT", "WAITAOF",
+    "ACL",
+    "ASKING",
+    "AUTH",
+    "BGREWRITEAOF",
+    "BGSAVE",
+    "CLIENT",
+    "CLUSTER",
+    "COMMAND",
+    "CONFIG",
+    "DBSIZE",
+    "DEBUG",
+    "DISCARD",
+    "ECHO",
+    "EXEC",
+    "FAILOVER",
+    "FLUSHALL",
+    "FLUSHDB",
+    "FUNCTION",
+    "HELLO",
+    "INFO",
+    "KEYS",
+    "LASTSAVE",
+    "LATENCY",
+    "LOLWUT",
+    "MODULE",
+    "MONITOR",
+    "MULTI",
+    "PING",
+    "PSUBSCRIBE",
+    "PSYNC",
+    "PUBLISH",
+    "PUBSUB",
+    "PUNSUBSCRIBE",
+    "QUIT",
+    "RANDOMKEY",
+    "READONLY",
+    "READWRITE",
+    "REPLCONF",
+    "REPLICAOF",
+    "RESET",
+    "ROLE",
+    "SAVE",
+    "SCAN",
+    "SCRIPT",
+    "SELECT",
+    "SENTINEL",
+    "SHUTDOWN",
+    "SLAVEOF",
+    "SLOWLOG",
+    "SPUBLISH",
+    "SSUBSCRIBE",
+    "SUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "SWAPDB",
+    "SYNC",
+    "TIME",
+    "UNSUBSCRIBE",
+    "UNWATCH",
+    "WAIT",
+    "WAITAOF",
 ];
 
 /// Every command that an inline request may begin with on a port that is Redis's: those without a key, and the usual others.
-const OTHERS: &[&str] = &["DEL", "EVAL", "EXISTS", "EXPIRE", "GET", "HGETALL", "INCR", "MGET", "OBJECT", "SET", "TTL", "TYPE"];
+const OTHERS: &[&str] =
+    &["DEL", "EVAL", "EXISTS", "EXPIRE", "GET", "HGETALL", "INCR", "MGET", "OBJECT", "SET", "TTL", "TYPE"];
 
 /// The name in capitals: that of the command, and with its subcommand.
 pub(super) fn name(words: Arguments<'_>) -> (String, String) {
@@ -68,12 +123,12 @@ pub(super) fn keys(name: &str, arguments: Arguments<'_>) -> Vec<usize> {
     match name {
         "OBJECT" | "MEMORY" | "XGROUP" | "XINFO" => (1..count.min(2)).collect(),
         _ if KEYLESS.contains(&name) => Vec::new(),
-        "DEL" | "UNLINK" | "EXISTS" | "TOUCH" | "MGET" | "WATCH" | "SUNION" | "SINTER" | "SDIFF" | "SUNIONSTORE"
-        | "SINTERSTORE" | "SDIFFSTORE" | "PFCOUNT" | "PFMERGE" => (0..count).collect(),
+        "DEL" | "UNLINK" | "EXISTS" | "TOUCH" | "MGET" | "WATCH" | "SUNION" | "SINTER" | "SDIFF"
+        | "SUNIONSTORE" | "SINTERSTORE" | "SDIFFSTORE" | "PFCOUNT" | "PFMERGE" => (0..count).collect(),
         "BLPOP" | "BRPOP" | "BZPOPMIN" | "BZPOPMAX" => (0..count.saturating_sub(1)).collect(),
         "MSET" | "MSETNX" => (0..count).step_by(2).collect(),
-        "RENAME" | "RENAMENX" | "COPY" | "RPOPLPUSH" | "BRPOPLPUSH" | "LMOVE" | "BLMOVE" | "SMOVE" | "LCS"
-        | "ZRANGESTORE" | "GEOSEARCHSTORE" => (0..count.min(2)).collect(),
+        "RENAME" | "RENAMENX" | "COPY" | "RPOPLPUSH" | "BRPOPLPUSH" | "LMOVE" | "BLMOVE" | "SMOVE"
+        | "LCS" | "ZRANGESTORE" | "GEOSEARCHSTORE" => (0..count.min(2)).collect(),
         "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" | "BLMPOP" | "BZMPOP" => {
             counted(1).collect()
         }

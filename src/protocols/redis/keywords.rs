@@ -2,9 +2,7 @@
 
 use super::slots::*;
 use crate::detect::BufferSpec;
-use crate::protocols::exchange::{
-    Field, Format, Shape, answered, answered_each, asked, asked_each, buffer,
-};
+use crate::protocols::exchange::{Field, Format, Shape, answered, answered_each, asked, asked_each, buffer};
 
 /// Sticky buffers.
 pub static BUFFERS: &[BufferSpec] = &[

@@ -81,7 +81,8 @@ impl Resp {
                 let Some((text, taken)) = line(bytes, LINE_MAX).map_err(|()| REQUEST)? else {
                     return Ok(Step::Needs(bytes.len() + 1));
                 };
-                let count = text.get(1..).and_then(integer).filter(|count| *count <= COUNT_MAX).ok_or(REQUEST)?;
+                let count =
+                    text.get(1..).and_then(integer).filter(|count| *count <= COUNT_MAX).ok_or(REQUEST)?;
                 self.begin(u64::try_from(count).unwrap_or(0));
                 Ok(Step::Took(taken))
             }
@@ -111,7 +112,8 @@ impl Resp {
         let Some((text, header)) = line(bytes, LINE_MAX).map_err(|()| REQUEST)? else {
             return Ok(Step::Needs(bytes.len() + 1));
         };
-        let len = text.get(1..).and_then(integer).filter(|len| (0..=BULK_MAX).contains(len)).ok_or(REQUEST)?;
+        let len =
+            text.get(1..).and_then(integer).filter(|len| (0..=BULK_MAX).contains(len)).ok_or(REQUEST)?;
         let len = usize::try_from(len).map_err(|_| REQUEST)?;
         let room = if self.words.len() < ARGUMENTS_MAX { KEPT_MAX.saturating_sub(self.kept) } else { 0 };
         let kept = len.min(room);
@@ -193,7 +195,13 @@ impl Resp {
             b'$' | b'=' | b'!' => return self.bulk(*kind, count(BULK_MAX)?, bytes, taken, out),
             b'*' | b'~' | b'>' => {
                 more = count(1 << 32)?;
-                if *kind == b'*' { "array" } else if *kind == b'~' { "set" } else { "push" }
+                if *kind == b'*' {
+                    "array"
+                } else if *kind == b'~' {
+                    "set"
+                } else {
+                    "push"
+                }
             }
             b'%' => {
                 more = 2 * count(1 << 32)?;
@@ -206,7 +214,9 @@ impl Resp {
             }
             _ => return Err(RESPONSE),
         };
-        if begins && !self.answer.pushed && *kind != b'|'
+        if begins
+            && !self.answer.pushed
+            && *kind != b'|'
             && let Some(exchange) = out.oldest()
         {
             exchange.values.push(slots::KIND, name.as_bytes());
@@ -239,17 +249,25 @@ impl Resp {
         out: &mut Exchanges,
     ) -> Result<Step, &'static str> {
         let top = self.answer.left == 1 && !self.answer.pushed && self.answer.texts == 0;
-        if top && let Some(exchange) = out.oldest()
+        if top
+            && let Some(exchange) = out.oldest()
             && exchange.values.text(slots::KIND, 0).is_none()
         {
-            let name = if len < 0 { "null" } else if kind == b'!' { "error" } else { "text" };
+            let name = if len < 0 {
+                "null"
+            } else if kind == b'!' {
+                "error"
+            } else {
+                "text"
+            };
             exchange.values.push(slots::KIND, name.as_bytes());
         }
         let Ok(len) = usize::try_from(len) else {
             self.element(0, out);
             return Ok(Step::Took(header));
         };
-        let room = if self.answer.texts < TEXTS_MAX { ANSWER_MAX.saturating_sub(self.answer.kept) } else { 0 };
+        let room =
+            if self.answer.texts < TEXTS_MAX { ANSWER_MAX.saturating_sub(self.answer.kept) } else { 0 };
         let kept = len.min(room);
         let Some(text) = bytes.get(header..header + kept) else { return Ok(Step::Needs(header + kept)) };
         self.keep(if kind == b'!' { slots::ERROR } else { slots::RESPONSE }, text, out);
@@ -259,7 +277,8 @@ impl Resp {
 
     /// A text of an answer.
     fn keep(&mut self, slot: crate::app::Slot, text: &[u8], out: &mut Exchanges) {
-        if self.answer.pushed || self.answer.texts >= TEXTS_MAX || self.answer.kept + text.len() > ANSWER_MAX {
+        if self.answer.pushed || self.answer.texts >= TEXTS_MAX || self.answer.kept + text.len() > ANSWER_MAX
+        {
             return;
         }
         self.answer.texts += 1;
@@ -335,7 +354,8 @@ fn array(bytes: &[u8]) -> Probe {
 
 /// An answer: on another port only those that other protocols do not begin with.
 fn answer(usual: bool, bytes: &[u8]) -> Probe {
-    const SURE: [&[u8]; 6] = [b"+OK\r\n", b"+PONG\r\n", b"-NOAUTH ", b"-WRONGPASS ", b"-DENIED Redis", b"-ERR unknown command"];
+    const SURE: [&[u8]; 6] =
+        [b"+OK\r\n", b"+PONG\r\n", b"-NOAUTH ", b"-WRONGPASS ", b"-DENIED Redis", b"-ERR unknown command"];
     if SURE.iter().any(|sure| bytes.starts_with(sure)) {
         return Probe::Yes;
     }

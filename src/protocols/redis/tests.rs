@@ -60,7 +60,10 @@ fn a_talk_is_read() {
     assert!(each.iter().all(|tx| tx.progress(ToClient) == DONE));
     assert_eq!(each[1].bytes(slots::ARGUMENT, 1), Some(&b"hello"[..]));
     assert_eq!(each[2].bytes(slots::RESPONSE, 0), Some(&b"hello"[..]));
-    assert_eq!((each[3].bytes(slots::ARGUMENT, 0), each[3].bytes(slots::ARGUMENT, 1)), (Some(&b"dir"[..]), None));
+    assert_eq!(
+        (each[3].bytes(slots::ARGUMENT, 0), each[3].bytes(slots::ARGUMENT, 1)),
+        (Some(&b"dir"[..]), None)
+    );
     assert_eq!(each[3].bytes(slots::RESPONSE, 1), Some(&b"/tmp"[..]));
 }
 
@@ -77,7 +80,11 @@ fn whatever_comes() {
 #[test]
 fn secrets_are_not_recorded() {
     let mut talk = talk();
-    for words in [&["AUTH", "u", "hunter2"][..], &["config", "set", "requirepass", "hunter2"], &["ACL", "SETUSER", "x", ">hunter2"]] {
+    for words in [
+        &["AUTH", "u", "hunter2"][..],
+        &["config", "set", "requirepass", "hunter2"],
+        &["ACL", "SETUSER", "x", ">hunter2"],
+    ] {
         talk.say(ToServer, &command(words)).unwrap();
     }
     let records = talk.records().join("\n");
@@ -88,7 +95,11 @@ fn secrets_are_not_recorded() {
 fn channels_and_replicas_end_the_pairing() {
     let mut one = talk();
     one.say(ToServer, &command(&["SUBSCRIBE", "news"])).unwrap();
-    one.say(ToClient, b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n").unwrap();
+    one.say(
+        ToClient,
+        b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n",
+    )
+    .unwrap();
     one.say(ToServer, &command(&["PING"])).unwrap();
     assert!(one.each().iter().all(|tx| tx.progress(ToClient) == DONE));
     let mut other = talk();
@@ -111,7 +122,8 @@ fn what_is_too_long_is_cut_or_refused() {
     assert_eq!(cut.each()[0].bytes(slots::ARGUMENT, 1).unwrap().len(), KEPT_MAX - 4);
     // many arguments
     let mut many = talk();
-    let words: Vec<&str> = std::iter::once("DEL").chain(std::iter::repeat_n("k", 5 * ARGUMENTS_MAX)).collect();
+    let words: Vec<&str> =
+        std::iter::once("DEL").chain(std::iter::repeat_n("k", 5 * ARGUMENTS_MAX)).collect();
     many.say(ToServer, &command(&words)).unwrap();
     assert!(many.each().len() == 1 && many.memory() < 256 << 10, "{}", many.memory());
     for (dir, bytes, event) in [
@@ -164,6 +176,11 @@ fn it_is_recognised() {
         (ToClient, 6379, b":1\r\n", Probe::Yes),
         (ToClient, 6379, b"220 x\r\n", Probe::No),
     ] {
-        assert_eq!(REDIS.probe(Proto::TCP, dir, port, bytes), expected, "{:?}", bytes.escape_ascii().to_string());
+        assert_eq!(
+            REDIS.probe(Proto::TCP, dir, port, bytes),
+            expected,
+            "{:?}",
+            bytes.escape_ascii().to_string()
+        );
     }
 }
