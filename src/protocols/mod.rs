@@ -29,8 +29,11 @@ pub mod tls;
 mod values;
 
 // the data tier of container platforms
+pub mod amqp;
+pub mod cassandra;
 mod exchange;
 mod front;
+pub mod kafka;
 pub mod memcached;
 pub mod mongodb;
 pub mod mysql;
@@ -64,6 +67,9 @@ pub static ALL: &[ProtocolEntry] = &[
     mysql::ENTRY,
     memcached::ENTRY,
     mongodb::ENTRY,
+    kafka::ENTRY,
+    amqp::ENTRY,
+    cassandra::ENTRY,
     // known by its port alone
     telnet::ENTRY,
 ];
