@@ -91,7 +91,10 @@ impl RecordConfig {
             files: true,
             stores: false,
             stats: true,
-            transactions: crate::protocols::ALL.iter().map(|entry| entry.protocol.logger().to_owned()).collect(),
+            transactions: crate::protocols::ALL
+                .iter()
+                .map(|entry| entry.protocol.logger().to_owned())
+                .collect(),
             community_id: None,
             metadata: true,
             ethernet: false,

@@ -1,8 +1,8 @@
 //! AMQP 0-9-1 over TCP, as RabbitMQ speaks it.
 //!
 //! A transaction is a method of either side, with the content that belongs to it; it concerns the direction it went. Heartbeats are
-//! passed over. AMQP 1.0 is not read: its header ends the reading. Bounds: 16 KiB of a method or a header and 64 KiB of a
-//! content are kept, 64 channels with a content that is not whole.
+//! passed over. AMQP 1.0 is not read: its header ends the reading. Bounds: 16 KiB of a method or a header and as much of a
+//! content are kept, 32 channels of a side with a content that is not whole.
 //!
 //! Settings: `detection-ports.dp` (5672).
 

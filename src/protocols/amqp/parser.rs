@@ -9,9 +9,9 @@ use crate::types::Direction;
 
 /// Bytes kept of a method, and of a content.
 const METHOD_MAX: usize = 16 << 10;
-pub(super) const CONTENT_MAX: usize = 64 << 10;
+pub(super) const CONTENT_MAX: usize = 16 << 10;
 /// Channels of a side with a content that is not whole.
-const OPEN_MAX: usize = 64;
+const OPEN_MAX: usize = 32;
 /// What a frame may have; brokers take 128 KiB unless told otherwise.
 const FRAME_MAX: usize = 64 << 20;
 

@@ -2,7 +2,7 @@
 //!
 //! A transaction is a command and its answer. After `SUBSCRIBE` and its kin, `MONITOR` and `CLIENT REPLY`, answers cannot be told
 //! apart any more and commands are transactions alone; a replication stream (`PSYNC`) is not read. Bounds: 64 KiB of a command are
-//! kept in 1024 arguments at most, 16 KiB of an answer in 64 texts; an inline command has up to 16 KiB.
+//! kept in 480 words at most, 16 KiB of an answer in 64 texts; an inline command has up to 16 KiB.
 //!
 //! Settings: `detection-ports.dp` (6379).
 

@@ -8,8 +8,11 @@ use crate::types::Direction;
 
 /// Bytes kept of a command.
 pub(super) const KEPT_MAX: usize = 64 << 10;
-/// Arguments kept of a command.
-pub(super) const ARGUMENTS_MAX: usize = 1024;
+/// Words kept of a command: as many keys and arguments fit into the values of a transaction.
+pub(super) const ARGUMENTS_MAX: usize = 480;
+/// Arguments that a record shows, and bytes of one.
+const SHOWN_MAX: usize = 32;
+const SHOWN_BYTES_MAX: usize = 256;
 /// Bytes of an inline command; the server takes up to 64 KiB.
 pub(super) const INLINE_MAX: usize = 16 << 10;
 /// Bytes kept of an answer, and texts.
@@ -152,11 +155,10 @@ impl Resp {
         }
         let part_of_name = usize::from(whole != name);
         let shown = keys.is_empty() && !command::is_secret(&whole, arguments);
-        for argument in arguments.iter().skip(part_of_name) {
-            values.push(slots::ARGUMENT, argument);
-            if shown {
-                values.push(slots::SHOWN, argument.get(..256).unwrap_or(argument));
-            }
+        let arguments = arguments.get(part_of_name..).unwrap_or_default();
+        arguments.iter().for_each(|argument| values.push(slots::ARGUMENT, argument));
+        for argument in arguments.iter().take(if shown { SHOWN_MAX } else { 0 }) {
+            values.push(slots::SHOWN, argument.get(..SHOWN_BYTES_MAX).unwrap_or(argument));
         }
         match name.as_str() {
             "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" | "MONITOR" => out.unmatch(),
@@ -355,20 +357,31 @@ fn array(bytes: &[u8]) -> Probe {
 /// An answer: on another port only those that other protocols do not begin with.
 fn answer(usual: bool, bytes: &[u8]) -> Probe {
     const SURE: [&[u8]; 6] =
-        [b"+OK\r\n", b"+PONG\r\n", b"-NOAUTH ", b"-WRONGPASS ", b"-DENIED Redis", b"-ERR unknown command"];
+        [b"+OK\r\n", b"+PONG\r\n", b"+QUEUED\r\n", b"+FULLRESYNC ", b"+CONTINUE", b"_\r\n"];
     if SURE.iter().any(|sure| bytes.starts_with(sure)) {
         return Probe::Yes;
     }
-    if let Some((b'$' | b'*' | b'%', rest)) = bytes.split_first() {
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'-').count();
-        return match rest.get(digits..).unwrap_or_default() {
-            [] | [b'\r'] if digits < 12 => Probe::More,
-            [b'\r', b'\n', ..] if digits > 0 => Probe::Yes,
-            _ => Probe::No,
-        };
+    match bytes.split_first() {
+        // a length, a count, a number
+        Some((b'$' | b'*' | b'%' | b':', rest)) => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'-').count();
+            match rest.get(digits..).unwrap_or_default() {
+                [] | [b'\r'] if digits < 22 => Probe::More,
+                [b'\r', b'\n', ..] if digits > 0 => Probe::Yes,
+                _ => Probe::No,
+            }
+        }
+        // an error begins with a word in capitals
+        Some((b'-', rest)) => {
+            let letters = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+            match rest.get(letters) {
+                None if letters < 16 => Probe::More,
+                Some(b' ') if letters > 2 => Probe::Yes,
+                _ => Probe::No,
+            }
+        }
+        Some((b'+' | b'_' | b'#' | b',' | b'>', _)) if usual => Probe::Yes,
+        _ if SURE.iter().any(|sure| sure.starts_with(bytes)) => Probe::More,
+        _ => Probe::No,
     }
-    if usual && matches!(bytes.first(), Some(b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'>')) {
-        return Probe::Yes;
-    }
-    if SURE.iter().any(|sure| sure.starts_with(bytes)) { Probe::More } else { Probe::No }
 }

@@ -173,6 +173,10 @@ fn it_is_recognised() {
         (ToClient, 7000, b"+PONG\r\n", Probe::Yes),
         (ToClient, 7000, b"+OK POP3 ready\r\n", Probe::No),
         (ToClient, 7000, b"$5\r\nhello", Probe::Yes),
+        (ToClient, 7000, b":12\r\n", Probe::Yes),
+        (ToClient, 7000, b"-ERR no\r\n", Probe::Yes),
+        (ToClient, 7000, b"-e", Probe::No),
+        (ToClient, 7000, b"+hello\r\n", Probe::No),
         (ToClient, 6379, b":1\r\n", Probe::Yes),
         (ToClient, 6379, b"220 x\r\n", Probe::No),
     ] {

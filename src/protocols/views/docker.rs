@@ -12,7 +12,6 @@ const RESOURCE: Slot = Slot(FIRST + 0x100);
 const ACTION: Slot = Slot(FIRST + 0x101);
 const ID: Slot = Slot(FIRST + 0x102);
 const IMAGE: Slot = Slot(FIRST + 0x103);
-const IMAGE_IN_BODY: Slot = Slot(FIRST + 0x104);
 const COMMAND: Slot = Slot(FIRST + 0x105);
 const RISK: Slot = Slot(FIRST + 0x106);
 
@@ -30,11 +29,7 @@ pub(super) const VIEW: View = View {
             &[asked(ACTION)],
         ),
         buffer("docker.id", "its id or name", &[asked(ID)]),
-        buffer(
-            "docker.image",
-            "the image that is pulled or run",
-            &[asked(IMAGE), in_body_each(IMAGE_IN_BODY)],
-        ),
+        buffer("docker.image", "the image that is pulled or run", &[in_body_each(IMAGE)]),
         buffer(
             "docker.command",
             "each word of a command that is to run in a container",
@@ -54,7 +49,6 @@ pub(super) const VIEW: View = View {
         Field("action", ACTION, Shape::Text),
         Field("id", ID, Shape::Text),
         Field("image", IMAGE, Shape::Text),
-        Field("image", IMAGE_IN_BODY, Shape::Text),
         Field("command", COMMAND, Shape::List),
         Field("risks", RISK, Shape::List),
     ],
@@ -220,7 +214,7 @@ fn body(_request: &Request<'_>, body: &[u8], values: &mut Values) {
                 (RISK, [b"security:", &option[..]].concat())
             }
             (b"Cmd" | b"Entrypoint", b"", Scalar::Text(word)) => (COMMAND, word),
-            (b"", b"Image", Scalar::Text(image)) => (IMAGE_IN_BODY, image),
+            (b"", b"Image", Scalar::Text(image)) => (IMAGE, image),
             _ => return,
         };
         if left > 0 {

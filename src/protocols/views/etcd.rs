@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::json::{self, Scalar};
-use super::{FIRST, Request, VALUES_MAX, View, asked, asked_each, cut, in_body, in_body_each};
+use super::{FIRST, Request, VALUES_MAX, View, asked, cut, in_body, in_body_each};
 use crate::app::Slot;
 use crate::protocols::exchange::{Field, Shape, buffer};
 use crate::protocols::front::Front;
@@ -15,7 +15,6 @@ use crate::protocols::values::Values;
 
 const ACTION: Slot = Slot(FIRST + 0x200);
 const KEY: Slot = Slot(FIRST + 0x201);
-const KEY_IN_BODY: Slot = Slot(FIRST + 0x202);
 const RANGE_END: Slot = Slot(FIRST + 0x203);
 const USER: Slot = Slot(FIRST + 0x204);
 
@@ -27,11 +26,7 @@ pub(super) const VIEW: View = View {
             "what etcd is asked for: range, put, deleterange, txn, watch, snapshot",
             &[asked(ACTION)],
         ),
-        buffer(
-            "etcd.key",
-            "each key, or the first key of a range",
-            &[asked_each(KEY), in_body_each(KEY_IN_BODY)],
-        ),
+        buffer("etcd.key", "each key, or the first key of a range", &[in_body_each(KEY)]),
         buffer(
             "etcd.range_end",
             "the key that ends a range; one zero byte is the end of all keys",
@@ -44,7 +39,6 @@ pub(super) const VIEW: View = View {
     fields: &[
         Field("action", ACTION, Shape::Text),
         Field("keys", KEY, Shape::List),
-        Field("keys", KEY_IN_BODY, Shape::List),
         Field("range_ends", RANGE_END, Shape::List),
         Field("user", USER, Shape::Text),
     ],
@@ -105,7 +99,7 @@ fn body(request: &Request<'_>, body: &[u8], values: &mut Values) {
         let (Some(name), Scalar::Text(text)) = (path.last(), value) else { return };
         let compared = path.iter().any(|name| name == b"compare");
         let slot = match &name[..] {
-            b"key" if !compared => KEY_IN_BODY,
+            b"key" if !compared => KEY,
             b"range_end" | b"rangeEnd" if !compared => RANGE_END,
             b"name" | b"user" if path.len() == 1 => USER,
             _ => return,
@@ -159,7 +153,7 @@ fn message(method: &[u8], body: &[u8], values: &mut Values) {
 
 fn range(message: &[u8], ended: bool, values: &mut Values) {
     fields(message, |number, bytes| match number {
-        1 => values.push(KEY_IN_BODY, cut(bytes)),
+        1 => values.push(KEY, cut(bytes)),
         2 if ended => values.push(RANGE_END, cut(bytes)),
         _ => {}
     });

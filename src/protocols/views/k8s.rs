@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::json::{self, Scalar};
-use super::{FIRST, Request, VALUES_MAX, View, asked, asked_each, cut, in_body, in_body_each};
+use super::{FIRST, Request, VALUES_MAX, View, asked, cut, in_body, in_body_each};
 use crate::app::Slot;
 use crate::protocols::exchange::{Field, Shape, buffer};
 use crate::protocols::values::Values;
@@ -21,8 +21,6 @@ const GROUP: Slot = Slot(FIRST + 5);
 const USER: Slot = Slot(FIRST + 6);
 const COMMAND: Slot = Slot(FIRST + 7);
 const CONTAINER: Slot = Slot(FIRST + 8);
-const NAME_IN_BODY: Slot = Slot(FIRST + 9);
-const COMMAND_IN_BODY: Slot = Slot(FIRST + 10);
 const IMAGE: Slot = Slot(FIRST + 11);
 const RISK: Slot = Slot(FIRST + 12);
 const ROLE: Slot = Slot(FIRST + 13);
@@ -42,7 +40,7 @@ pub(super) const VIEW: View = View {
             &[asked(SUBRESOURCE)],
         ),
         buffer("k8s.namespace", "the namespace it is in", &[asked(NAMESPACE)]),
-        buffer("k8s.name", "the name of the object", &[asked(NAME), in_body(NAME_IN_BODY)]),
+        buffer("k8s.name", "the name of the object", &[in_body(NAME)]),
         buffer("k8s.group", "the API group: apps, rbac.authorization.k8s.io; core has none", &[asked(GROUP)]),
         buffer(
             "k8s.user",
@@ -52,7 +50,7 @@ pub(super) const VIEW: View = View {
         buffer(
             "k8s.command",
             "each word of a command that is to run in a container",
-            &[asked_each(COMMAND), in_body_each(COMMAND_IN_BODY)],
+            &[in_body_each(COMMAND)],
         ),
         buffer("k8s.image", "each image of a pod that is made", &[in_body_each(IMAGE)]),
         buffer(
@@ -71,11 +69,9 @@ pub(super) const VIEW: View = View {
         Field("subresource", SUBRESOURCE, Shape::Text),
         Field("namespace", NAMESPACE, Shape::Text),
         Field("name", NAME, Shape::Text),
-        Field("name", NAME_IN_BODY, Shape::Text),
         Field("container", CONTAINER, Shape::Text),
         Field("user", USER, Shape::Text),
         Field("command", COMMAND, Shape::List),
-        Field("command", COMMAND_IN_BODY, Shape::List),
         Field("images", IMAGE, Shape::List),
         Field("risks", RISK, Shape::List),
         Field("role", ROLE, Shape::Text),
@@ -262,9 +258,9 @@ fn body(_request: &Request<'_>, body: &[u8], values: &mut Values) {
             (b"add", b"", Scalar::Text(name)) if path.iter().any(|name| name == b"capabilities") => {
                 (RISK, [b"capability:", cut(&name)].concat())
             }
-            (b"command" | b"args", b"", Scalar::Text(word)) => (COMMAND_IN_BODY, word),
+            (b"command" | b"args", b"", Scalar::Text(word)) => (COMMAND, word),
             (_, b"image", Scalar::Text(image)) => (IMAGE, image),
-            (b"metadata", b"name", Scalar::Text(name)) if path.len() == 2 => (NAME_IN_BODY, name),
+            (b"metadata", b"name", Scalar::Text(name)) if path.len() == 2 => (NAME, name),
             (b"roleRef", b"name", Scalar::Text(role)) => (ROLE, role),
             _ => return,
         };

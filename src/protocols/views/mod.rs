@@ -4,7 +4,7 @@
 //! apart: method, target and headers once they are there, the body once it is whole. Nothing is read before a rule asks for one of
 //! the buffers or a record is written; a request that no view is about costs each of them a comparison of its path then.
 //!
-//! To add one: a folder here with a [`View`], and one line in [`ALL`]. Its slots are from [`FIRST`] on and its own.
+//! To add one: a file here with a [`View`], its `mod`, and one line in [`ALL`]. Its slots are from [`FIRST`] on and its own.
 //!
 //! Bounds: the first [`SEGMENTS_MAX`] segments of a path and as many parameters; of bodies what HTTP keeps; [`VALUES_MAX`] values of a
 //! body, `json` as deep as [`json::DEPTH_MAX`]. What an API answers is not read.
@@ -88,12 +88,7 @@ const fn asked(slot: Slot) -> Place {
     Place { dir: Direction::ToServer, slot, progress: HEADERS, kind: Kind::Bytes }
 }
 
-/// Any number of them.
-const fn asked_each(slot: Slot) -> Place {
-    Place { dir: Direction::ToServer, slot, progress: HEADERS, kind: Kind::Multi }
-}
-
-/// A buffer of the request's body.
+/// A buffer that the request's body may have: rules look at it once the body is whole.
 const fn in_body(slot: Slot) -> Place {
     Place { dir: Direction::ToServer, slot, progress: DONE, kind: Kind::Bytes }
 }
@@ -247,8 +242,9 @@ impl Seen {
     /// The `nth` text of that slot, which is one of a view.
     pub(super) fn text(&self, tx: &dyn Viewed, slot: Slot, nth: usize) -> Option<&[u8]> {
         let found = self.found(tx)?;
-        match found.values.text(slot, nth) {
-            Some(text) => Some(text),
+        // what line and headers say of it counts more than what the body says
+        match found.values.text(slot, 0) {
+            Some(_) => found.values.text(slot, nth),
             None => Self::body(found, tx)?.text(slot, nth),
         }
     }
@@ -257,9 +253,14 @@ impl Seen {
     pub(super) fn log(&self, tx: &dyn Viewed, out: &mut JsonWriter) {
         let Some(found) = self.found(tx) else { return };
         out.open_object(found.view.name);
-        Format::members(found.view.fields, &found.values, out);
-        if let Some(body) = Self::body(found, tx) {
-            Format::members(found.view.fields, body, out);
+        let body = Self::body(found, tx);
+        for field in found.view.fields {
+            match body {
+                Some(body) if found.values.text(field.1, 0).is_none() => {
+                    Format::members(std::slice::from_ref(field), body, out);
+                }
+                _ => Format::members(std::slice::from_ref(field), &found.values, out),
+            }
         }
         out.close();
     }

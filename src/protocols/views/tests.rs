@@ -253,6 +253,8 @@ fn each_view_has_slots_and_names_of_its_own() {
     for view in ALL {
         for buffer in view.buffers {
             assert!(buffer.name.starts_with(&format!("{}.", view.name)), "{}", buffer.name);
+            // detection knows one place of a buffer in a direction
+            assert_eq!(buffer.places.len(), 1, "{}", buffer.name);
             for place in buffer.places {
                 assert!(place.slot.0 >= FIRST && place.dir == ToServer, "{}", buffer.name);
                 assert!(matches!(place.progress, HEADERS | DONE), "{}", buffer.name);
