@@ -8,6 +8,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("cloud-metadata.rules", include_str!("../signatures/cloud-metadata.rules")),
     ("container-apis.rules", include_str!("../signatures/container-apis.rules")),
     ("data-stores.rules", include_str!("../signatures/data-stores.rules")),
+    ("data-tier.rules", include_str!("../signatures/data-tier.rules")),
     ("dns-tunnel.rules", include_str!("../signatures/dns-tunnel.rules")),
     ("kubernetes.rules", include_str!("../signatures/kubernetes.rules")),
     ("mining.rules", include_str!("../signatures/mining.rules")),

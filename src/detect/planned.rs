@@ -15,7 +15,6 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "ldap",
     "mdns",
     "modbus",
-    "mysql",
     "nfs",
     "ntp",
     "pop3",

@@ -99,9 +99,10 @@ impl RecordConfig {
             files: true,
             stores: false,
             stats: true,
-            transactions: ["http", "http2", "dns", "tls", "quic", "smtp", "ssh", "ftp"]
-                .map(str::to_owned)
-                .to_vec(),
+            transactions: crate::protocols::ALL
+                .iter()
+                .map(|entry| entry.protocol.logger().to_owned())
+                .collect(),
             community_id: None,
             metadata: true,
             ethernet: false,

@@ -28,6 +28,18 @@ mod testing;
 pub mod tls;
 mod values;
 
+// the data tier of container platforms
+pub mod amqp;
+pub mod cassandra;
+mod exchange;
+mod front;
+pub mod kafka;
+pub mod memcached;
+pub mod mongodb;
+pub mod mysql;
+pub mod redis;
+mod views;
+
 use crate::detect::ProtocolEntry;
 
 /// Every protocol, in the order in which they are asked whether bytes are theirs.
@@ -50,6 +62,15 @@ pub static ALL: &[ProtocolEntry] = &[
     pgsql::ENTRY,
     snmp::ENTRY,
     mqtt::ENTRY,
+    // the data tier of container platforms
+    redis::ENTRY,
+    mysql::ENTRY,
+    memcached::ENTRY,
+    mongodb::ENTRY,
+    kafka::ENTRY,
+    amqp::ENTRY,
+    cassandra::ENTRY,
+    // known by its port alone
     telnet::ENTRY,
 ];
 

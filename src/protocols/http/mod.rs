@@ -44,6 +44,8 @@ use std::sync::Arc;
 use self::config::Config;
 use self::parser::HttpParser;
 use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
+use crate::detect::BufferSpec;
+use crate::protocols::views;
 use crate::types::{Direction, Proto};
 
 /// Bytes of all headers of one message together.
@@ -52,10 +54,13 @@ pub const HEADER_BYTES_MAX: usize = 1 << 20;
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
     protocol: &Http,
-    buffers: keywords::BUFFERS,
+    buffers: &ALL_BUFFERS,
     numbers: &[],
     keywords: keywords::KEYWORDS,
 };
+
+/// Its own buffers, and those of what speaks through it.
+static ALL_BUFFERS: [BufferSpec; views::count(keywords::BUFFERS)] = views::with(keywords::BUFFERS);
 
 /// The protocol as the registry lists it.
 #[derive(Clone, Copy, Debug)]

@@ -12,6 +12,7 @@ use super::slots as slot;
 use crate::app::body::{BodyLimits, Kept};
 use crate::app::{Body, DONE, File, Slot, Transaction};
 use crate::json::JsonWriter;
+use crate::protocols::views::{self, Seen, Viewed};
 use crate::types::Direction;
 
 /// Events kept of one transaction.
@@ -186,6 +187,7 @@ pub(super) struct Tx {
     pub(super) status: u16,
     pub(super) continued: bool,
     pub(super) content_range: Option<ContentRange>,
+    view: Seen,
 }
 
 impl Tx {
@@ -213,6 +215,7 @@ impl Tx {
             status: 0,
             continued: false,
             content_range: None,
+            view: Seen::default(),
         }
     }
 
@@ -244,6 +247,7 @@ impl Tx {
             + self.uri.capacity()
             + self.path.capacity()
             + self.multipart.as_ref().map_or(0, Multipart::memory)
+            + self.view.memory()
     }
 
     /// The name to be used for a file that gives none itself.
@@ -288,6 +292,7 @@ impl Transaction for Tx {
             slot::FILE_NAME_REQUEST => return self.file_name(Direction::ToServer, nth),
             slot::FILE_MAGIC_REQUEST => return self.file_magic(Direction::ToServer, nth),
             slot::FILE_MAGIC_RESPONSE => return self.file_magic(Direction::ToClient, nth),
+            Slot(views::FIRST..) => return self.view.text(self, which, nth),
             _ if nth > 0 => return None,
             _ => {}
         }
@@ -373,5 +378,21 @@ impl Transaction for Tx {
 
     fn log(&self, out: &mut JsonWriter) {
         super::log::write(self, out);
+        self.view.log(self, out);
+    }
+}
+
+impl Viewed for Tx {
+    fn request(&self, look: &mut dyn FnMut(&views::Request<'_>)) {
+        if self.request_seen && self.request.progress >= slot::HEADERS {
+            let header = |name: &str| self.request.headers.find(name);
+            let (method, target) = (self.request.part(&self.method), self.raw_target());
+            look(&views::Request { method, target, header: &header });
+        }
+    }
+
+    fn request_body(&self) -> Option<&[u8]> {
+        let body = || self.request.body.body(&self.limits[0]).map_or(&b""[..], |body| body.bytes);
+        (self.request.progress == DONE).then(body)
     }
 }

@@ -25,15 +25,20 @@ mod transaction;
 use std::sync::Arc;
 
 use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
+use crate::detect::BufferSpec;
+use crate::protocols::views;
 use crate::types::{Direction, Proto};
 
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
     protocol: &Http2,
-    buffers: keywords::BUFFERS,
+    buffers: &ALL_BUFFERS,
     numbers: keywords::NUMBERS,
     keywords: keywords::KEYWORDS,
 };
+
+/// Its own buffers, and those of what speaks through it.
+static ALL_BUFFERS: [BufferSpec; views::count(keywords::BUFFERS)] = views::with(keywords::BUFFERS);
 
 /// The protocol as the registry lists it.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ use crate::app::{Body, DONE, File, Slot, Transaction};
 use crate::json::JsonWriter;
 use crate::protocols::http::line::{Host, host};
 use crate::protocols::http::slots as slot;
+use crate::protocols::views::{self, Seen, Viewed};
 use crate::types::Direction;
 
 /// Events kept of one transaction.
@@ -21,6 +22,7 @@ pub(super) struct Http2Tx {
     pub(super) sides: [Message; 2],
     host: Option<Host>,
     events: Vec<(Direction, &'static str)>,
+    view: Seen,
 }
 
 impl Http2Tx {
@@ -31,6 +33,7 @@ impl Http2Tx {
             sides: [Message::default(), Message::default()],
             host: None,
             events: Vec::new(),
+            view: Seen::default(),
         }
     }
 
@@ -99,7 +102,7 @@ impl Http2Tx {
 
     /// Memory held, bytes, roughly.
     pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + self.sides.iter().map(Message::memory).sum::<usize>()
+        size_of::<Self>() + self.sides.iter().map(Message::memory).sum::<usize>() + self.view.memory()
     }
 }
 
@@ -121,6 +124,7 @@ impl Transaction for Http2Tx {
             own::NAME_RESPONSE => return response.name(nth),
             slot::FILE_MAGIC_REQUEST => return self.file_magic(Direction::ToServer, nth),
             slot::FILE_MAGIC_RESPONSE => return self.file_magic(Direction::ToClient, nth),
+            Slot(views::FIRST..) => return self.view.text(self, which, nth),
             _ if nth > 0 => return None,
             _ => {}
         }
@@ -212,5 +216,22 @@ impl Transaction for Http2Tx {
 
     fn log(&self, out: &mut JsonWriter) {
         super::log::write(self, out);
+        self.view.log(self, out);
+    }
+}
+
+impl Viewed for Http2Tx {
+    fn request(&self, look: &mut dyn FnMut(&views::Request<'_>)) {
+        let request = self.request();
+        if let (Some(method), Some(target)) = (request.find(":method"), request.find(":path")) {
+            let header = |name: &str| request.find(name);
+            look(&views::Request { method, target, header: &header });
+        }
+    }
+
+    fn request_body(&self) -> Option<&[u8]> {
+        let request = self.request();
+        let body = || request.body.body(&BODY).map_or(&b""[..], |body| body.bytes);
+        (request.progress == DONE).then(body)
     }
 }

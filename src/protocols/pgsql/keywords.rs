@@ -1,16 +1,12 @@
 //! The rule keywords of PostgreSQL.
 
-use super::slots::QUERY;
-use crate::app::DONE;
-use crate::detect::{BufferSpec, Kind, Place};
-use crate::types::Direction;
+use super::slots::{DATABASE, QUERY, USER};
+use crate::detect::BufferSpec;
+use crate::protocols::exchange::{asked, buffer};
 
 /// Sticky buffers.
-pub static BUFFERS: &[BufferSpec] = &[BufferSpec {
-    name: "pgsql.query",
-    aliases: &[],
-    modifier: None,
-    help: "the text of a simple query",
-    places: &[Place { dir: Direction::ToServer, slot: QUERY, progress: DONE, kind: Kind::Bytes }],
-    check: None,
-}];
+pub static BUFFERS: &[BufferSpec] = &[
+    buffer("pgsql.query", "the text of a simple query", &[asked(QUERY)]),
+    buffer("pgsql.user", "the name that a session begins with", &[asked(USER)]),
+    buffer("pgsql.database", "the database that a session asks for", &[asked(DATABASE)]),
+];

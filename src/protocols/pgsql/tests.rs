@@ -72,6 +72,11 @@ fn a_session_is_read() {
     ] {
         talk.say(dir, &bytes).unwrap();
     }
+    let first = talk.each()[0];
+    assert_eq!(
+        (first.bytes(slots::USER, 0), first.bytes(slots::DATABASE, 0)),
+        (Some(&b"u"[..]), Some(&b"d"[..]))
+    );
     let last = talk.each().pop().unwrap();
     assert_eq!((last.progress(ToServer), last.progress(ToClient)), (DONE, 0));
     assert_eq!(last.bytes(slots::QUERY, 0), Some(&b"select 1"[..]));

@@ -201,7 +201,16 @@ impl Transaction for PgsqlTx {
 
     fn bytes(&self, slot: Slot, nth: usize) -> Option<&[u8]> {
         match &self.request {
-            Request::Query(query) if slot == slots::QUERY && nth == 0 => Some(query),
+            _ if nth > 0 => None,
+            Request::Query(query) if slot == slots::QUERY => Some(query),
+            Request::Startup { parameters, .. } => {
+                let name: &[u8] = match slot {
+                    slots::USER => b"user",
+                    slots::DATABASE => b"database",
+                    _ => return None,
+                };
+                parameters.iter().find(|(known, _)| known == name).map(|(_, value)| &value[..])
+            }
             _ => None,
         }
     }
