@@ -51,6 +51,8 @@ pub static ALL: &[ProtocolEntry] = &[
     smtp::ENTRY,
     ftp::ENTRY,
     ftp_data::ENTRY,
+    // its version 5 begins as DCERPC does
+    cassandra::ENTRY,
     smb::ENTRY,
     dcerpc::ENTRY,
     dns::ENTRY,
@@ -69,7 +71,6 @@ pub static ALL: &[ProtocolEntry] = &[
     mongodb::ENTRY,
     kafka::ENTRY,
     amqp::ENTRY,
-    cassandra::ENTRY,
     // known by its port alone
     telnet::ENTRY,
 ];

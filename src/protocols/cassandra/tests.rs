@@ -162,6 +162,17 @@ fn a_hole_is_stood() {
 }
 
 #[test]
+fn its_version_5_is_not_taken_for_dcerpc() {
+    let options = message(5, 0, 0, 5, b"");
+    let probe = |entry: &&crate::detect::ProtocolEntry| {
+        entry.protocol.probe(Proto::TCP, ToServer, 1, &options) == Probe::Yes
+    };
+    assert_eq!(crate::protocols::ALL.iter().find(probe).unwrap().protocol.name(), "cassandra");
+    let bind = b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0\xb8\x10\xb8\x10\0\0\0\0\x01\0\0\0";
+    assert_eq!(CASSANDRA.probe(Proto::TCP, ToServer, 135, bind), Probe::No);
+}
+
+#[test]
 fn it_is_recognised() {
     let startup = message(4, 0, 1, 1, STARTUP);
     let query = message(4, 0, 1, 7, &long(b"SELECT 1"));

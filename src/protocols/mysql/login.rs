@@ -131,6 +131,8 @@ pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
             }
         }
         (Direction::ToClient, 0) if first == 0xff && usual && (4..1024).contains(&len) => Probe::Yes,
+        // logins of before version 4.1 have nothing to be known by
+        (Direction::ToServer, 1) if usual && (6..4096).contains(&len) => Probe::Yes,
         (Direction::ToServer, 1) if (32..4096).contains(&len) => {
             // flags, greatest packet, character set, then 19 zeros (MariaDB uses the four behind them)
             match rest.get(8..27) {

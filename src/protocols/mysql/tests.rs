@@ -224,6 +224,8 @@ fn it_is_recognised() {
         (ToServer, 1, &root[..], Probe::Yes),
         (ToServer, 1, &root[..20], Probe::More),
         (ToServer, 1, b"GET / HTTP/1.1\r\n", Probe::No),
+        (ToServer, 3306, b"\x13\0\0\x01\x8d\x24\0\0\0danny\0JN[F_PPW", Probe::Yes),
+        (ToServer, 1, b"\x13\0\0\x01\x8d\x24\0\0\0danny\0JN[F_PPW", Probe::No),
         (ToServer, 3306, b"\x09\0\0\0\x03SELECT 1", Probe::Yes),
         (ToServer, 33060, b"\x09\0\0\0\x03SELECT 1", Probe::No),
         (ToClient, 3306, b"\x10\0\0\0\xff\x69\x04blocked", Probe::Yes),
