@@ -1,6 +1,6 @@
 //! Tap: copies of what crosses interfaces of this host; nothing is held up.
 //!
-//! One ring for each worker ([`super::ring`]), over all interfaces, however many there are. The kernel leaves out those that
+//! One ring for each worker (`ring.rs`), over all interfaces, however many there are. The kernel leaves out those that
 //! are not watched; which are is followed as interfaces come and go, and one that has just appeared is seen from its first
 //! frame. Frames are spread over workers by their two addresses, so that a flow, its fragments and what it announces stay
 //! together (the kernel's own hash would part fragments from their flow, or put them together before anybody saw how they
