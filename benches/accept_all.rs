@@ -32,6 +32,7 @@ fn main() {
         bypass: None,
         set_bridge: false,
         interfaces: Arc::new(Interfaces::default()),
+        ..LiveOptions::default()
     };
     let host = BACKENDS.iter().find(|backend| backend.name == "host").expect("the host hook");
     let opened = (host.open)(&options).expect("queues");

@@ -4,6 +4,7 @@
 //! Each technique runs twice through `mamparo run --inline pair`: with `--dry-run`, when everything is handed on, to see what the
 //! receiver makes of it, and in earnest. Then nothing that holds the attack may arrive, and where it would have arrived there is an
 //! alert. `MAMPARO_EVASION_TABLE=FILE` writes the table.
+#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
 
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -38,6 +39,8 @@ struct How {
     urgent: u16,
     options: Vec<u8>,
     ip_options: Vec<u8>,
+    /// Headers between IPv6 and TCP: the number of each, and it without its first byte, which says what follows.
+    headers: Vec<(u8, Vec<u8>)>,
     /// Subtracted from the time stamp.
     old: u32,
     window: Option<u16>,
@@ -46,6 +49,7 @@ struct How {
 /// One end of a connection that is made of raw packets.
 struct Attacker {
     raw: Raw,
+    v6: bool,
     port: u16,
     to_port: u16,
     server: [u8; 6],
@@ -60,12 +64,24 @@ struct Attacker {
 const OWN: [u8; 6] = [2, 0, 0, 0, 0, 0x99];
 const FROM: [u8; 4] = [10, 76, 0, 99];
 const TO: [u8; 4] = [10, 76, 0, 2];
+const FROM6: [u8; 16] = [0xfd, 0x76, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x99];
+const TO6: [u8; 16] = [0xfd, 0x76, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
 impl Attacker {
     /// Connects; time stamps are agreed on.
-    fn connect(raw: Raw, server: [u8; 6], port: u16, to_port: u16) -> Attacker {
-        let mut attacker =
-            Attacker { raw, port, to_port, server, first: 1000, ack: 0, stamp: 1_000_000, echo: 0, id: 1 };
+    fn connect(raw: Raw, v6: bool, server: [u8; 6], port: u16, to_port: u16) -> Attacker {
+        let mut attacker = Attacker {
+            raw,
+            v6,
+            port,
+            to_port,
+            server,
+            first: 1000,
+            ack: 0,
+            stamp: 1_000_000,
+            echo: 0,
+            id: 1,
+        };
         // fragments are told apart by it, and no two connections may have the same
         attacker.id = to_port.wrapping_mul(64);
         let syn = How { flags: Some(SYN), ..How::default() };
@@ -79,8 +95,12 @@ impl Attacker {
     fn accepted(&mut self) {
         for _ in 0..200 {
             let frame = self.raw.receive(Duration::from_secs(2)).expect("an answer to the SYN");
-            let Some([8, 0, ip @ ..]) = frame.get(12..) else { continue };
-            let Some(tcp) = ip.get(20..).filter(|tcp| tcp.len() >= 20 && ip[9] == 6) else { continue };
+            let tcp = match frame.get(12..) {
+                Some([8, 0, ip @ ..]) if !self.v6 => ip.get(20..).filter(|_| ip[9] == 6),
+                Some([0x86, 0xdd, ip @ ..]) if self.v6 => ip.get(40..).filter(|_| ip[6] == 6),
+                _ => None,
+            };
+            let Some(tcp) = tcp.filter(|tcp| tcp.len() >= 20) else { continue };
             if tcp[2..4] != self.port.to_be_bytes() || tcp[13] & (SYN | ACK) != SYN | ACK {
                 continue;
             }
@@ -122,14 +142,14 @@ impl Attacker {
         tcp.extend(how.urgent.to_be_bytes());
         tcp.extend(options);
         tcp.extend(data);
-        let mut pseudo = [FROM, TO].concat();
+        let mut pseudo = if self.v6 { [FROM6, TO6].concat() } else { [FROM, TO].concat() };
         pseudo.extend([0, 6]);
         pseudo.extend((tcp.len() as u16).to_be_bytes());
         pseudo.extend(&tcp);
         let sum = checksum(&pseudo) ^ if how.bad_checksum { 0x5555 } else { 0 };
         tcp[16..18].copy_from_slice(&sum.to_be_bytes());
         self.id += 1;
-        ip(self.id, 0, &tcp, how)
+        if self.v6 { ip6(&how.headers, &tcp, how) } else { ip(self.id, 0, &tcp, how) }
     }
 
     fn send(&mut self, at: u32, data: &[u8], how: &How) {
@@ -138,7 +158,8 @@ impl Attacker {
     }
 
     fn put(&self, packet: &[u8]) {
-        self.raw.send(&[&self.server[..], &OWN, &[8, 0], packet].concat());
+        let kind = if self.v6 { [0x86, 0xdd] } else { [8, 0] };
+        self.raw.send(&[&self.server[..], &OWN, &kind, packet].concat());
     }
 
     /// Good data, in order.
@@ -149,16 +170,19 @@ impl Attacker {
     /// The segment with the attack as fragments: each from where to where, in this order, with its own bytes or others.
     fn fragments(&mut self, pieces: &[(usize, usize, bool)]) {
         let whole = self.packet(0, ATTACK, &How::default());
-        let (header, body) = whole.split_at(20);
-        let id = u16::from_be_bytes([header[4], header[5]]);
+        let body = whole.get(if self.v6 { 40 } else { 20 }..).expect("a segment");
+        let id = self.id;
         for (from, to, own) in pieces {
             let to = (*to).min(body.len());
-            let more = if to < body.len() { 0x2000 } else { 0 };
+            let more = to < body.len();
             let mut piece = body[*from..to].to_vec();
             if !own {
                 piece.fill(b'x');
             }
-            let fragment = ip(id, more | (from / 8) as u16, &piece, &How::default());
+            let fragment = match self.v6 {
+                true => ip6(&[(44, fragment6(id, *from as u16 | u16::from(more)))], &piece, &How::default()),
+                false => ip(id, (u16::from(more) << 13) | (from / 8) as u16, &piece, &How::default()),
+            };
             self.put(&fragment);
         }
     }
@@ -183,9 +207,45 @@ fn ip(id: u16, fragment: u16, body: &[u8], how: &How) -> Vec<u8> {
     header
 }
 
+/// An IPv6 packet with those headers.
+fn ip6(headers: &[(u8, Vec<u8>)], body: &[u8], how: &How) -> Vec<u8> {
+    let mut inside = Vec::new();
+    for (nth, (_, header)) in headers.iter().enumerate() {
+        inside.push(headers.get(nth + 1).map_or(6, |(number, _)| *number));
+        inside.extend(header);
+    }
+    inside.extend(body);
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend((inside.len() as u16).to_be_bytes());
+    packet.extend([headers.first().map_or(6, |(number, _)| *number), how.hops.unwrap_or(64)]);
+    packet.extend(FROM6);
+    packet.extend(TO6);
+    packet.extend(inside);
+    packet
+}
+
+/// A fragment header without its first byte.
+fn fragment6(id: u16, place: u16) -> Vec<u8> {
+    let mut header = vec![0];
+    header.extend(place.to_be_bytes());
+    header.extend([0, 0]);
+    header.extend(id.to_be_bytes());
+    header
+}
+
+/// The attack behind those headers.
+fn behind(attacker: &mut Attacker, headers: &[(u8, Vec<u8>)]) {
+    attacker.send(0, ATTACK, &How { headers: headers.to_vec(), ..How::default() });
+}
+
+/// Options that say nothing, as a header without its first byte: eight bytes of padding.
+fn padding() -> Vec<u8> {
+    vec![0, 1, 4, 0, 0, 0, 0]
+}
+
 fn checksum(bytes: &[u8]) -> u16 {
     let mut sum: u32 =
-        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
+        bytes.chunks(2).map(|pair| (u32::from(pair[0]) << 8) | u32::from(*pair.get(1).unwrap_or(&0))).sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
@@ -396,12 +456,69 @@ static TECHNIQUES: &[Technique] = &[
     }),
 ];
 
+/// What IPv6 adds.
+static TECHNIQUES6: &[Technique] = &[
+    ("IPv6: plain", |a| a.say(0, ATTACK)),
+    ("IPv6: segments in reverse order", |a| {
+        ATTACK.chunks(3).enumerate().rev().for_each(|(nth, part)| a.say(nth as u32 * 3, part));
+    }),
+    ("IPv6: hop-by-hop options", |a| behind(a, &[(0, padding())])),
+    ("IPv6: destination options, often", |a| behind(a, &vec![(60, padding()); 5])),
+    ("IPv6: hop-by-hop and destination options", |a| behind(a, &[(0, padding()), (60, padding())])),
+    ("IPv6: hop-by-hop options that are not first", |a| behind(a, &[(60, padding()), (0, padding())])),
+    ("IPv6: a route with nothing left to do", |a| behind(a, &[(43, vec![0, 0, 0, 0, 0, 0, 0])])),
+    ("IPv6: decoy with a route to go", |a| {
+        let headers = vec![(43, [&[2, 0, 1, 0, 0, 0, 0][..], &FROM6].concat())];
+        insertion(a, &How { headers, ..How::default() });
+    }),
+    ("IPv6: decoy with an option that is to be refused", |a| {
+        let headers = vec![(60, vec![0, 0xfe, 4, 0, 0, 0, 0])];
+        insertion(a, &How { headers, ..How::default() });
+    }),
+    ("IPv6: decoy with a bad TCP checksum", |a| insertion(a, &How { bad_checksum: true, ..How::default() })),
+    ("IPv6: a fragment that is whole", |a| {
+        let fragment = fragment6(a.id, 0);
+        behind(a, &[(44, fragment)]);
+    }),
+    ("IPv6: options before a fragment that is whole", |a| {
+        let fragment = fragment6(a.id, 0);
+        behind(a, &[(60, padding()), (44, fragment)]);
+    }),
+    ("IPv6: fragments", |a| a.fragments(&[(0, 40, true), (40, 48, true), (48, 999, true)])),
+    ("IPv6: fragments of eight bytes", |a| {
+        let pieces: Vec<_> =
+            (0..8).map(|nth| (nth * 8, if nth == 7 { 999 } else { nth * 8 + 8 }, true)).collect();
+        a.fragments(&pieces);
+    }),
+    ("IPv6: fragments in reverse order", |a| {
+        a.fragments(&[(48, 999, true), (40, 48, true), (0, 40, true)]);
+    }),
+    ("IPv6: fragments twice", |a| a.fragments(&[(0, 40, true), (0, 40, true), (40, 999, true)])),
+    ("IPv6: a fragment with other bytes first", |a| {
+        a.fragments(&[(0, 32, true), (32, 48, false), (32, 48, true), (48, 999, true)]);
+    }),
+    ("IPv6: a fragment with other bytes behind", |a| {
+        a.fragments(&[(0, 32, true), (32, 48, true), (32, 48, false), (48, 999, true)]);
+    }),
+    ("IPv6: fragments that overlap in part", |a| {
+        a.fragments(&[(0, 40, true), (32, 56, false), (40, 999, true), (40, 999, true)]);
+    }),
+];
+
+/// Those of both families.
+fn techniques() -> impl Iterator<Item = (bool, &'static Technique)> {
+    let v4 = TECHNIQUES.iter().map(|technique| (false, technique));
+    v4.chain(TECHNIQUES6.iter().map(|technique| (true, technique)))
+}
+
 /// What the receiver's application gets, technique by technique.
 fn run(one: &Namespace, two: &Namespace, server: [u8; 6], first_port: u16) -> Vec<Vec<u8>> {
     let listeners: Vec<TcpListener> = two.within(move || {
-        let bind =
-            |nth: usize| TcpListener::bind(address(&format!("10.76.0.2:{}", usize::from(first_port) + nth)));
-        (0..TECHNIQUES.len()).map(|nth| bind(nth).expect("a port")).collect()
+        let bind = |(nth, (v6, _)): (usize, (bool, &Technique))| {
+            let host = if v6 { "[fd76::2]" } else { "10.76.0.2" };
+            TcpListener::bind(address(&format!("{host}:{}", usize::from(first_port) + nth))).expect("a port")
+        };
+        techniques().enumerate().map(bind).collect()
     });
     let servers: Vec<_> = listeners
         .into_iter()
@@ -417,15 +534,16 @@ fn run(one: &Namespace, two: &Namespace, server: [u8; 6], first_port: u16) -> Ve
             })
         })
         .collect();
-    let clients: Vec<_> = (0..TECHNIQUES.len())
-        .map(|nth| {
+    let clients: Vec<_> = techniques()
+        .enumerate()
+        .map(|(nth, (v6, technique))| {
             one.thread(move || {
                 let raw = Raw::open("eth0");
                 let to_port = first_port + nth as u16;
-                let mut attacker =
-                    Attacker::connect(raw, server, 30_000 + nth as u16 + first_port % 1000, to_port);
+                let port = 30_000 + nth as u16 + first_port % 1000;
+                let mut attacker = Attacker::connect(raw, v6, server, port, to_port);
                 std::thread::sleep(Duration::from_millis(20));
-                TECHNIQUES[nth].1(&mut attacker);
+                technique.1(&mut attacker);
             })
         })
         .collect();
@@ -452,6 +570,8 @@ fn what_the_receiver_accepts_is_what_was_inspected() {
     two.ip("addr add 10.76.0.2/24 dev eth0");
     two.ip("link set eth0 address 02:00:00:00:00:02");
     two.ip("neigh add 10.76.0.99 lladdr 02:00:00:00:00:99 dev eth0");
+    two.ip("addr add fd76::2/64 dev eth0 nodad");
+    two.ip("neigh add fd76::99 lladdr 02:00:00:00:00:99 dev eth0");
     let server = [2, 0, 0, 0, 0, 2];
     let folder = TempDir::new("evasion");
     // what the receiver makes of it when everything is handed on
@@ -465,7 +585,7 @@ fn what_the_receiver_accepts_is_what_was_inspected() {
     let events = events(&folder.path().join("eve.json"));
     let mut wrong = Vec::new();
     let mut table = String::from("technique | receiver would get it | detected | blocked\n");
-    for (nth, ((name, _), (without, with))) in TECHNIQUES.iter().zip(without.iter().zip(&with)).enumerate() {
+    for (nth, ((_, (name, _)), (without, with))) in techniques().zip(without.iter().zip(&with)).enumerate() {
         let detected = events
             .iter()
             .any(|event| event["event_type"] == "alert" && event["dest_port"] == 9500 + nth as u64);

@@ -1,5 +1,6 @@
 //! Inline within containers, on real namespaces: what is dropped does not arrive, each packet is looked at once, and containers
 //! are followed as they come and go.
+#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
 
 use std::io::ErrorKind;
 use std::process::Command;

@@ -1,4 +1,5 @@
 //! Pair, on real interfaces: frames are handed on whole between two interfaces, and what is dropped does not arrive.
+#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
 
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
 //! Tap, on real interfaces: what containers say to each other is seen once, whole, from the first packet on.
+#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

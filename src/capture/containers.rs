@@ -10,6 +10,9 @@
 //! Containers are looked for when interfaces change and once a second, and let go when no process and no name holds their
 //! namespace any more (our queues alone would keep it alive).
 //!
+//! An address that a container has given itself is believed to be its own: what others send there is held where it comes in, if it
+//! does come in here.
+//!
 //! What it cannot hold: what stays within a namespace (its loopback), and what a container with NET_RAW sends out through packet
 //! sockets, past its own OUTPUT; to another container that is held where it comes in. A container with NET_ADMIN can remove the
 //! rules in its namespace: they are put back,
@@ -42,6 +45,8 @@ pub const CONTAINERS: Backend = Backend { name: "containers", inline: true, open
 /// How often interfaces that have changed are taken in; five times as long containers are looked for in any case, and 25 times as
 /// long the rules of another one are looked after.
 const LOOK: Duration = Duration::from_millis(200);
+/// Times that a container is tried to be held.
+const TRIES: u32 = 5;
 /// Messages of a queue read at once: each has room of its own, in every queue of every container.
 const BATCH: usize = 8;
 
@@ -90,7 +95,7 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
             numbers: Numbers::default(),
             held: BTreeMap::new(),
             cared: 0,
-            refused: HashSet::new(),
+            refused: BTreeMap::new(),
             options,
             workers: workers as u16,
             shared,
@@ -167,8 +172,8 @@ struct Manager {
     held: BTreeMap<u64, Held>,
     /// The container whose rules were looked after last.
     cared: u64,
-    /// Containers that could not be held: not tried again.
-    refused: HashSet<u64>,
+    /// Containers that could not be held, and how often that was tried.
+    refused: BTreeMap<u64, u32>,
     options: LiveOptions,
     workers: u16,
     shared: Arc<Shared>,
@@ -176,6 +181,8 @@ struct Manager {
 
 /// A container that is held.
 struct Held {
+    /// The veth that leads to it.
+    link: String,
     file: File,
     addresses: Addresses,
     hook: Option<Box<dyn Hook>>,
@@ -189,7 +196,8 @@ impl Manager {
             let changed = links::wait(self.links.socket(), LOOK).unwrap_or(false);
             looks += 1;
             if changed || looks.is_multiple_of(5) {
-                self.look();
+                let say = self.options.say.clone();
+                self.look().iter().for_each(|line| say.line(line));
             }
             if looks.is_multiple_of(25) {
                 self.care();
@@ -201,6 +209,7 @@ impl Manager {
     /// Holds what has appeared and lets go what has gone. What could not be held is told.
     fn look(&mut self) -> Vec<String> {
         let _ = self.links.update();
+        let mut told = Vec::new();
         let found = scan(&self.links, &mut self.numbers);
         let gone: Vec<u64> = self.held.keys().filter(|inode| !found.contains_key(inode)).copied().collect();
         for inode in gone {
@@ -208,19 +217,23 @@ impl Manager {
                 self.shared.change(|board| {
                     board.alive.remove(&inode);
                 });
+                told.push(format!("containers: the one behind {} is gone", held.link));
                 held.release();
             }
         }
-        self.refused.retain(|inode| found.contains_key(inode));
-        let mut told = Vec::new();
+        self.refused.retain(|inode, _| found.contains_key(inode));
         for (inode, found) in found {
-            if self.held.contains_key(&inode) || self.refused.contains(&inode) {
+            let tries = self.refused.get(&inode).copied().unwrap_or(0);
+            if self.held.contains_key(&inode) || tries >= TRIES {
                 continue;
             }
             let link = found.link.clone();
-            if let Err(why) = self.hold(found) {
-                self.refused.insert(inode);
-                told.push(format!("the container behind {link} cannot be held: {why}"));
+            match self.hold(found) {
+                Ok(()) => told.push(format!("containers: the one behind {link} is held")),
+                Err(why) => {
+                    self.refused.insert(inode, tries + 1);
+                    told.push(format!("warning: the container behind {link} cannot be held: {why}"));
+                }
             }
         }
         self.learn();
@@ -254,7 +267,7 @@ impl Manager {
             board.alive.insert(inode);
             board.parts.iter_mut().zip(parts).for_each(|(waiting, part)| waiting.push(part));
         });
-        let mut held = Held { file, addresses, hook: None };
+        let mut held = Held { link, file, addresses, hook: None };
         if let Err(why) = held.put(self.plan()) {
             self.shared.change(|board| {
                 board.alive.remove(&inode);

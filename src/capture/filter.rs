@@ -176,7 +176,7 @@ mod tests {
             let bytes = |offset: u32, len: usize| {
                 let offset = offset.wrapping_sub(NETWORK) as usize;
                 let bytes = network.get(offset..offset + len)?;
-                Some(bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+                Some(bytes.iter().fold(0, |value, byte| (value << 8) | u32::from(*byte)))
             };
             let loaded = match code {
                 LOAD_WORD => match operand {

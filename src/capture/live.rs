@@ -134,8 +134,34 @@ pub struct LiveOptions {
     pub set_bridge: bool,
     /// How frames are copied to us (tap).
     pub tap: super::tap::TapOptions,
+    /// Who is told what happens while it runs.
+    pub say: Say,
     /// Where interfaces get their numbers.
     pub interfaces: Arc<Interfaces>,
+}
+
+/// Tells the operator.
+#[derive(Clone)]
+pub struct Say(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Say {
+    /// A line for the log.
+    pub(super) fn line(&self, line: &str) {
+        (self.0)(line);
+    }
+}
+
+/// Nobody listens.
+impl Default for Say {
+    fn default() -> Self {
+        Say(Arc::new(|_| {}))
+    }
+}
+
+impl std::fmt::Debug for Say {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Say")
+    }
 }
 
 /// What a backend has opened.

@@ -23,7 +23,7 @@ pub mod tap;
 use std::io;
 
 pub use error::CaptureError;
-pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Reply, Statistics};
+pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Reply, Say, Statistics};
 pub use memory::Memory;
 pub use pcap_file::PcapFile;
 

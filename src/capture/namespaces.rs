@@ -74,7 +74,7 @@ fn paths() -> impl Iterator<Item = PathBuf> {
         name.to_str()?.parse::<u32>().ok()?;
         Some(entry.path().join("ns/net"))
     });
-    NAMED.iter().flat_map(move |folder| entries(*folder)).map(|entry| entry.path()).chain(processes)
+    NAMED.iter().flat_map(move |folder| entries(folder)).map(|entry| entry.path()).chain(processes)
 }
 
 /// Does that in a thread of its own within the namespace: what is opened there stays there.

@@ -1,6 +1,6 @@
 //! Tap: copies of what crosses interfaces of this host; nothing is held up.
 //!
-//! One ring for each worker ([`super::ring`]), over all interfaces, however many there are. The kernel leaves out those that
+//! One ring for each worker (`ring.rs`), over all interfaces, however many there are. The kernel leaves out those that
 //! are not watched; which are is followed as interfaces come and go, and one that has just appeared is seen from its first
 //! frame. Frames are spread over workers by their two addresses, so that a flow, its fragments and what it announces stay
 //! together (the kernel's own hash would part fragments from their flow, or put them together before anybody saw how they
@@ -144,7 +144,7 @@ fn follow(shared: &Shared, socket: &OwnedFd, stop: &AtomicBool) {
         let waited = links::wait(socket.as_fd(), Duration::from_millis(200));
         // what fails now is tried again: a worker that meets an unknown interface asks as well
         if waited.and_then(|_| shared.update()).is_err() {
-            std::thread::sleep(Duration::from_millis(200));
+            std::thread::park_timeout(Duration::from_millis(200));
         }
     }
 }
@@ -414,7 +414,7 @@ impl LiveCapture for Tap {
 
     fn stop(&mut self) -> io::Result<()> {
         // the block that is not full is handed over when its time is up
-        std::thread::sleep(self.block_timeout + Duration::from_millis(5));
+        std::thread::park_timeout(self.block_timeout + Duration::from_millis(5));
         Ok(())
     }
 
@@ -566,7 +566,7 @@ mod tests {
                 LinkType::ETHERNET,
                 bytes,
                 index,
-                Timestamp(1 << 40 | milliseconds * 1_000_000),
+                Timestamp((1 << 40) | (milliseconds * 1_000_000)),
             )
         };
         assert!(!seen(&ethernet(&[8, 0], &packet), 1, 0));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::args::{Checksums, FailArgument, Run as Arguments};
 use super::outputs::{Outputs, file_store, log_folder};
 use super::{complain, say, setup};
-use crate::capture::{BACKENDS, Backend, Fail, Interfaces, LiveOptions};
+use crate::capture::{BACKENDS, Backend, Fail, Interfaces, LiveOptions, Say};
 use crate::config::Config;
 use crate::detect::prefilter::WindowFilter;
 use crate::detect::{Registry, RuleSet};
@@ -37,7 +37,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
             return Ok(ExitCode::from(2));
         }
     };
-    may_it()?;
+    if backend.inline {
+        may_it()?;
+    }
     let (config, warnings) = configuration(arguments)?;
     match (arguments.verbose, warnings.len()) {
         (0, 0) => {}
@@ -261,6 +263,7 @@ fn options(
         || config.live.bypass.is_some();
     LiveOptions {
         workers: arguments.workers.or(threads).map_or(usual, usize::from),
+        say: Say(Arc::new(say)),
         tap: copied.map(|entry| entry.ring).unwrap_or_default(),
         names,
         fail,

@@ -1,4 +1,5 @@
 //! Network namespaces that a test makes for itself: a node with a bridge, and containers on it. Everything goes with it.
+#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,5 @@
 //! Frames put on an interface as they are, and taken from it.
+#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
 #![allow(unsafe_code, reason = "packet sockets have no safe interface")]
 
 use std::io;

@@ -1,4 +1,5 @@
 //! `mamparo run` in a namespace of a test, until it is told to end.
+#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
