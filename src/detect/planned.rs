@@ -8,13 +8,9 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "dnp3",
     "doh2",
     "enip",
-    "ike",
-    "ikev1",
-    "ikev2",
     "imap",
     "ldap",
     "mdns",
-    "modbus",
     "mysql",
     "nfs",
     "ntp",
@@ -52,7 +48,7 @@ mod tests {
         }
         for (name, expected) in [
             ("dnp3_func", Some("dnp3")),
-            ("ike.init_spi", Some("ike")),
+            ("ldap.request.name", Some("ldap")),
             ("ssh_proto", None),
             ("contnet", None),
         ] {

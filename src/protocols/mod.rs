@@ -12,11 +12,15 @@ pub mod ftp_data;
 mod hello;
 pub mod http;
 pub mod http2;
+pub mod ike;
 pub mod krb5;
+pub mod modbus;
 pub mod mqtt;
 pub mod pgsql;
 pub mod quic;
+mod reader;
 pub mod rfb;
+mod single;
 pub mod sip;
 pub mod smb;
 pub mod smtp;
@@ -45,11 +49,13 @@ pub static ALL: &[ProtocolEntry] = &[
     quic::ENTRY,
     sip::ENTRY,
     krb5::ENTRY,
+    ike::ENTRY,
     rfb::ENTRY,
     dhcp::ENTRY,
     pgsql::ENTRY,
     snmp::ENTRY,
     mqtt::ENTRY,
+    modbus::ENTRY,
     telnet::ENTRY,
 ];
 

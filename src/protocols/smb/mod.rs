@@ -68,6 +68,10 @@ impl Protocol for Smb {
         EVENTS
     }
 
+    fn frames(&self) -> &'static [&'static str] {
+        parser::FRAMES
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Factory(config::Config::new(settings)))
     }
