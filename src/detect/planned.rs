@@ -3,9 +3,7 @@
 
 /// Their names in rules' heads and in `app-layer-event`, and what their keywords begin with.
 pub const WITHOUT_PARSER: &[&str] = &[
-    "bittorrent-dht",
     "cip",
-    "dnp3",
     "doh2",
     "enip",
     "imap",
@@ -13,10 +11,8 @@ pub const WITHOUT_PARSER: &[&str] = &[
     "mdns",
     "mysql",
     "nfs",
-    "ntp",
     "pop3",
     "rdp",
-    "tftp",
     "websocket",
 ];
 
@@ -37,9 +33,9 @@ mod tests {
     #[test]
     fn words_are_assigned() {
         for (name, expected) in [
-            ("dnp3", Some("dnp3")),
-            ("NFS", Some("nfs")),
-            ("bittorrent-dht", Some("bittorrent-dht")),
+            ("mysql", Some("mysql")),
+            ("POP3", Some("pop3")),
+            ("rdp", Some("rdp")),
             ("ftp", None),
             ("htpp", None),
             ("smbx", None),
@@ -47,7 +43,7 @@ mod tests {
             assert_eq!(protocol_without_parser(name), expected, "{name}");
         }
         for (name, expected) in [
-            ("dnp3_func", Some("dnp3")),
+            ("mysql.query", Some("mysql")),
             ("ldap.request.name", Some("ldap")),
             ("ssh_proto", None),
             ("contnet", None),

@@ -4,8 +4,10 @@
 //! its buffers. To add one: a folder here, and one line in [`ALL`].
 
 mod ber;
+pub mod bittorrent_dht;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod dnp3;
 pub mod dns;
 pub mod ftp;
 pub mod ftp_data;
@@ -16,6 +18,7 @@ pub mod ike;
 pub mod krb5;
 pub mod modbus;
 pub mod mqtt;
+pub mod ntp;
 pub mod pgsql;
 pub mod quic;
 mod reader;
@@ -29,6 +32,7 @@ pub mod ssh;
 pub mod telnet;
 #[cfg(test)]
 mod testing;
+pub mod tftp;
 pub mod tls;
 mod values;
 
@@ -55,7 +59,11 @@ pub static ALL: &[ProtocolEntry] = &[
     pgsql::ENTRY,
     snmp::ENTRY,
     mqtt::ENTRY,
+    tftp::ENTRY,
+    ntp::ENTRY,
+    bittorrent_dht::ENTRY,
     modbus::ENTRY,
+    dnp3::ENTRY,
     telnet::ENTRY,
 ];
 

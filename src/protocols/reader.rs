@@ -30,10 +30,6 @@ impl<'a> Reader<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_be_bytes)
-    }
-
     pub(super) fn le16(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
