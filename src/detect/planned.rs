@@ -2,19 +2,8 @@
 //! misspelt. A protocol that gets a parser leaves this list (a test of `protocols` holds the two apart).
 
 /// Their names in rules' heads and in `app-layer-event`, and what their keywords begin with.
-pub const WITHOUT_PARSER: &[&str] = &[
-    "cip",
-    "doh2",
-    "enip",
-    "imap",
-    "ldap",
-    "mdns",
-    "mysql",
-    "nfs",
-    "pop3",
-    "rdp",
-    "websocket",
-];
+pub const WITHOUT_PARSER: &[&str] =
+    &["cip", "doh2", "enip", "imap", "ldap", "mdns", "mysql", "pop3", "rdp", "websocket"];
 
 /// The protocol without a parser that a word of a head or of an event names.
 pub fn protocol_without_parser(name: &str) -> Option<&'static str> {

@@ -3,6 +3,7 @@
 //! A protocol knows nothing of flows or outputs; it answers through [`crate::app`]'s traits, and gives detection a table of
 //! its buffers. To add one: a folder here, and one line in [`ALL`].
 
+mod assembly;
 mod ber;
 pub mod bittorrent_dht;
 pub mod dcerpc;
@@ -18,6 +19,7 @@ pub mod ike;
 pub mod krb5;
 pub mod modbus;
 pub mod mqtt;
+pub mod nfs;
 pub mod ntp;
 pub mod pgsql;
 pub mod quic;
@@ -59,6 +61,7 @@ pub static ALL: &[ProtocolEntry] = &[
     pgsql::ENTRY,
     snmp::ENTRY,
     mqtt::ENTRY,
+    nfs::ENTRY,
     tftp::ENTRY,
     ntp::ENTRY,
     bittorrent_dht::ENTRY,

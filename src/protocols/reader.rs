@@ -30,6 +30,10 @@ impl<'a> Reader<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
     pub(super) fn le16(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
@@ -59,7 +63,10 @@ mod tests {
     #[test]
     fn nothing_is_read_twice_or_behind_the_end() {
         let mut reader = Reader(&[1, 0, 2, 0, 0, 0, 3, 4, 0, 9, 9]);
-        assert_eq!((reader.u8(), reader.u16(), reader.u32(), reader.le16()), (Some(1), Some(2), Some(3), Some(4)));
+        assert_eq!(
+            (reader.u8(), reader.u16(), reader.u32(), reader.le16()),
+            (Some(1), Some(2), Some(3), Some(4))
+        );
         assert_eq!((reader.u32(), reader.take(3), reader.take(2)), (None, None, Some(&[9, 9][..])));
         assert!(reader.is_empty() && reader.u8().is_none() && reader.take(0).is_some());
         assert_eq!(hex(b"\x00\xffa"), "00ff61");

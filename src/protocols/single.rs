@@ -94,7 +94,7 @@ impl<R: Record> Transaction for MessageTx<R> {
     }
 
     fn record_ends(&self) -> RecordEnds {
-        RecordEnds::Packet
+        RecordEnds::Side(self.dir)
     }
 
     fn record_has_id(&self) -> bool {

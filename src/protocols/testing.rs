@@ -208,7 +208,8 @@ pub(super) fn check_frames(
             found.extend(frames.into_iter().map(|(name, at, len)| (dir, name, at, len)));
         }
         // types may be told in another order when the bytes come in other pieces
-        let order = |frame: &(Direction, &str, u64, Option<u64>)| (frame.0.index(), frame.2, frame.1.to_owned());
+        let order =
+            |frame: &(Direction, &str, u64, Option<u64>)| (frame.0.index(), frame.2, frame.1.to_owned());
         let mut wanted = expected.to_vec();
         wanted.sort_by_key(order);
         found.sort_by_key(order);

@@ -56,7 +56,8 @@ impl Message {
                 (b"r", Item::Dictionary(inner)) => values = Some(Box::new(Arguments::read(inner))),
                 (b"e", Item::List(inner)) => {
                     let mut parts = items(inner);
-                    if let (Some(Item::Number(number)), Some(Item::Text(text))) = (parts.next(), parts.next()) {
+                    if let (Some(Item::Number(number)), Some(Item::Text(text))) = (parts.next(), parts.next())
+                    {
                         self.error = Some((number, text.to_vec()));
                     }
                 }
@@ -145,7 +146,8 @@ impl Arguments {
     }
 
     fn memory(&self) -> usize {
-        let nodes = self.nodes.iter().map(|nodes| nodes.capacity() * (size_of::<(Vec<u8>, IpAddr, u16)>() + 20));
+        let nodes =
+            self.nodes.iter().map(|nodes| nodes.capacity() * (size_of::<(Vec<u8>, IpAddr, u16)>() + 20));
         let texts = self.texts.iter().map(|(_, text)| text.capacity() + 48);
         nodes.sum::<usize>() + texts.sum::<usize>() + self.peers.capacity() * size_of::<(IpAddr, u16)>() + 256
     }

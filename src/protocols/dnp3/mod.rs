@@ -1,7 +1,7 @@
 //! DNP3 over TCP (IEEE 1815): link frames, transport segments, application fragments and their objects.
 //!
-//! Every application message is a transaction of its own, once all its segments have come. DNP3 is looked for on its port only, by
-//! its start bytes and the checksum of a header. Points are read for the objects of [`objects`]; of others the header is kept, and
+//! Every application message is a transaction of its own, once all its segments have come. DNP3 is looked for on its port, by
+//! its start bytes; what an outstation sends is known elsewhere too, by the checksum of a header. Points are read for the objects of [`objects`]; of others the header is kept, and
 //! nothing behind them is read (`unknown_object`). Bounds: [`parser::MESSAGE_MAX`] bytes of a message, [`objects::OBJECTS_MAX`]
 //! objects and [`objects::POINTS_MAX`] points of it.
 //!
@@ -53,9 +53,20 @@ impl Protocol for Dnp3 {
         true
     }
 
-    fn probe(&self, _transport: Proto, _dir: Direction, port: u16, bytes: &[u8]) -> Probe {
+    fn probe(&self, _transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
         match bytes {
-            _ if port != PORT => Probe::No,
+            // of a flow that was taken up in its middle the server may seem to be the client; its port is the client's then
+            _ if port != PORT => {
+                let header = bytes.first_chunk::<{ parser::HEADER_LEN }>();
+                match header {
+                    Some(header @ [0x05, 0x64, _, control, ..])
+                        if dir == Direction::ToServer && control & 0x80 == 0 && crc::holds(header) =>
+                    {
+                        Probe::Reversed
+                    }
+                    _ => Probe::No,
+                }
+            }
             [] | [0x05] => Probe::More,
             [0x05, 0x64, rest @ ..] if rest.len() < parser::HEADER_LEN - 2 => Probe::More,
             [0x05, 0x64, length, ..] if *length >= parser::LENGTH_MIN => Probe::Yes,

@@ -57,8 +57,16 @@ enum Field {
 
 use Field::{Bits, F32, F64, I, Parts, Rest, U};
 
-const BINARY: &[&str] =
-    &["online", "restart", "comm_lost", "remote_forced", "local_forced", "chatter_filter", "reserved", "state"];
+const BINARY: &[&str] = &[
+    "online",
+    "restart",
+    "comm_lost",
+    "remote_forced",
+    "local_forced",
+    "chatter_filter",
+    "reserved",
+    "state",
+];
 const OUTPUT: &[&str] =
     &["online", "restart", "comm_lost", "remote_forced", "local_forced", "reserved0", "reserved1", "state"];
 const COUNTER: &[&str] = &[
@@ -104,13 +112,7 @@ fn fields(group: u8, variation: u8) -> Option<&'static [Field]> {
         (4, 3) => &[Parts(DOUBLE), U("relative_time_ms", 2)],
         (10, 2) | (11, 1) => &[Bits(OUTPUT)],
         (11, 2) => &[Bits(OUTPUT), U("timestamp", 6)],
-        (12, 1) => &[
-            Parts(CONTROL),
-            U("count", 1),
-            U("ontime", 4),
-            U("offtime", 4),
-            Parts(RESULT),
-        ],
+        (12, 1) => &[Parts(CONTROL), U("count", 1), U("ontime", 4), U("offtime", 4), Parts(RESULT)],
         (13, 1) => &[Parts(&[("status_code", 7), ("commanded_state", 1)])],
         (13, 2) => &[Parts(&[("status_code", 7), ("commanded_state", 1)]), U("timestamp", 6)],
         (20 | 21 | 22 | 23, 1) => &[Bits(COUNTER), U("count", 4)],
@@ -247,7 +249,8 @@ fn points(reader: &mut Reader<'_>, object: &mut Object, left: &mut usize) -> Opt
     }
     let prefix_code = object.qualifier >> 4 & 7;
     if let Some(bits) = packed(object.group, object.variation).filter(|_| prefix_code == 0) {
-        let bytes = reader.take(usize::try_from(u64::from(object.count) * u64::from(bits)).ok()?.div_ceil(8))?;
+        let bytes =
+            reader.take(usize::try_from(u64::from(object.count) * u64::from(bits)).ok()?.div_ceil(8))?;
         for nth in 0..object.count.min(*left as u32) {
             let bit = (nth * bits) as usize;
             let state = bytes.get(bit / 8).map(|byte| byte >> (bit % 8) & ((1 << bits) - 1))?;
@@ -316,7 +319,8 @@ fn take(reader: &mut Reader<'_>, field: Field, point: &mut Point, sized: bool, v
         }
         Bits(names) => {
             let byte = reader.u8()?;
-            let bits = names.iter().enumerate().map(|(at, name)| (*name, Value::Number((byte >> at & 1).into())));
+            let bits =
+                names.iter().enumerate().map(|(at, name)| (*name, Value::Number((byte >> at & 1).into())));
             fields.extend(bits);
         }
         Parts(parts) => {

@@ -42,7 +42,8 @@ struct Side {
 
 impl Dnp3Parser {
     fn event(&mut self, dir: Direction, event: &'static str) {
-        self.transactions.push_with(|id| MessageTx::new(id, dir, Values::default(), Message::default(), &[event]));
+        self.transactions
+            .push_with(|id| MessageTx::new(id, dir, Values::default(), Message::default(), &[event]));
     }
 
     /// A whole link frame: its header, and the blocks behind it.
@@ -186,6 +187,8 @@ impl Parser for Dnp3Parser {
 
     fn memory(&self) -> usize {
         let begun = self.sides.iter().flat_map(|side| &side.message).map(|(bytes, _)| bytes.capacity());
-        size_of::<Self>() + begun.sum::<usize>() + self.transactions.iter().map(MessageTx::memory).sum::<usize>()
+        size_of::<Self>()
+            + begun.sum::<usize>()
+            + self.transactions.iter().map(MessageTx::memory).sum::<usize>()
     }
 }

@@ -59,7 +59,7 @@ fn messages_and_their_objects_are_read() {
         r#""start":3,"stop":4,"count":2,"points":[{"prefix":0,"index":3,"online":1,"restart":0,"#,
         r#""group":30,"variation":2,"qualifier":40,"prefix_code":2,"range_code":8,"start":0,"stop":0,"count":1,"points":[{"prefix":7,"index":7,"online":1,"#,
         r#""value":-2}]}"#,
-        r#""delay_ms":5}]}],"complete":true},"iin":{"indicators":["need_time","device_restart","no_func_code_support"]}}"#,
+        r#""delay_ms":5}]}],"complete":true},"iin":{"indicators":["device_restart","need_time","no_func_code_support"]}}"#,
     ] {
         assert!(records[1].contains(part), "{part}\n{}", records[1]);
     }
@@ -109,6 +109,9 @@ fn only_its_port_is_looked_at() {
         (20_000, &bytes[..9], Probe::More),
         (20_000, b"\x05\x65\x05\0\0\0\0\0\0\0", Probe::No),
         (2_000, &bytes[..], Probe::No),
+        // an outstation that seems to be the client is not
+        (2_000, &session()[1].1[..], Probe::Reversed),
+        (2_000, b"\x05\x64\x05\x44\0\0\0\0\0\0", Probe::No),
     ] {
         assert_eq!(DNP3.probe(Proto::TCP, ToServer, port, bytes), expected);
     }

@@ -85,7 +85,8 @@ impl Keyword for Chosen {
     }
 
     fn compile(&self, option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-        let value = option.value.as_ref().ok_or_else(|| option.name.error("a value is missing").hint(HINT))?;
+        let value =
+            option.value.as_ref().ok_or_else(|| option.name.error("a value is missing").hint(HINT))?;
         let value = value.trim();
         let end = value.node.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(value.node.len());
         let name = value.part(0..end);

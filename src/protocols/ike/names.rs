@@ -41,7 +41,8 @@ pub(super) fn value_v1(attribute: usize, value: u64) -> &'static str {
         "EncAesCbc",
         "EncCamelliaCbc",
     ];
-    const HASH: [&str; 6] = ["HashMd5", "HashSha", "HashTiger", "HashSha2_256", "HashSha2_384", "HashSha2_512"];
+    const HASH: [&str; 6] =
+        ["HashMd5", "HashSha", "HashTiger", "HashSha2_256", "HashSha2_384", "HashSha2_512"];
     const AUTH: [&str; 11] = [
         "AuthPreSharedKey",
         "AuthDssSignatures",

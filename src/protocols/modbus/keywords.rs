@@ -17,7 +17,8 @@ const VALUES_MAX: usize = 2048;
 
 struct Modbus;
 
-const HINT: &str = "write modbus: function 8, subfunction 4; or modbus: access write holding, address 500, value >200;";
+const HINT: &str =
+    "write modbus: function 8, subfunction 4; or modbus: access write holding, address 500, value >200;";
 
 impl Keyword for Modbus {
     fn name(&self) -> &'static str {
@@ -29,7 +30,8 @@ impl Keyword for Modbus {
     }
 
     fn compile(&self, option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-        let value = option.value.as_ref().ok_or_else(|| option.name.error("a value is missing").hint(HINT))?;
+        let value =
+            option.value.as_ref().ok_or_else(|| option.name.error("a value is missing").hint(HINT))?;
         let modbus = rule.registry.protocol_named("modbus");
         match (modbus, rule.protocol) {
             (Some(modbus), RuleProtocol::App(id)) if id != modbus => {
@@ -61,7 +63,8 @@ impl Wanted {
         let mut wanted = Wanted::default();
         for part in split_commas(value)? {
             let part = part.trim();
-            let (word, rest) = part.split_at_first(" ").ok_or_else(|| part.error("a value is missing").hint(HINT))?;
+            let (word, rest) =
+                part.split_at_first(" ").ok_or_else(|| part.error("a value is missing").hint(HINT))?;
             let rest = rest.trim();
             let number = || rest.node.parse::<u64>().map_err(|_| rest.error("not a number").hint(HINT));
             let test = || IntTest::<u64>::parse(&rest).map_err(|error| error.hint(HINT));
@@ -117,7 +120,11 @@ fn accessed(piece: &Piece<'_>) -> Result<u8, RuleError> {
         (Some("write"), None, _) => access::WRITE,
         (Some("write"), Some("coils"), None) => access::WRITE | access::COILS,
         (Some("write"), Some("holding"), None) => access::WRITE | access::HOLDING,
-        _ => return Err(piece.error("no access").hint("read or write, and coils, discretes, input or holding")),
+        _ => {
+            return Err(piece
+                .error("no access")
+                .hint("read or write, and coils, discretes, input or holding"));
+        }
     };
     Ok(bits)
 }

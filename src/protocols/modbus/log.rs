@@ -20,7 +20,8 @@ pub(super) fn object(tx: &ModbusTx, out: &mut JsonWriter) {
 }
 
 fn flags(bits: u8, names: &[(u8, &str)]) -> String {
-    let set: Vec<&str> = names.iter().filter(|(mask, _)| bits & mask == *mask).map(|(_, name)| *name).collect();
+    let set: Vec<&str> =
+        names.iter().filter(|(mask, _)| bits & mask == *mask).map(|(_, name)| *name).collect();
     if set.is_empty() { "NONE".to_owned() } else { set.join(" | ") }
 }
 

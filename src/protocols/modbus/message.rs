@@ -26,7 +26,10 @@ pub(super) enum Content {
     Diagnostic(u16, Vec<u8>),
     Interface(u8, Vec<u8>),
     /// A range that is asked for, and what is written where, of "read/write multiple".
-    Access { read: Option<(u16, u16)>, write: Option<Write> },
+    Access {
+        read: Option<(u16, u16)>,
+        write: Option<Write>,
+    },
     /// What was read.
     Values(Vec<u8>),
     /// Anything else.
@@ -37,15 +40,28 @@ pub(super) enum Content {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Write {
     /// One coil or register; of a response to many, how many.
-    One { address: u16, value: u16 },
-    Many { address: u16, quantity: u16, data: Vec<u8> },
-    Mask { address: u16, and: u16, or: u16 },
+    One {
+        address: u16,
+        value: u16,
+    },
+    Many {
+        address: u16,
+        quantity: u16,
+        data: Vec<u8>,
+    },
+    Mask {
+        address: u16,
+        and: u16,
+        or: u16,
+    },
 }
 
 impl Write {
     pub(super) fn address(&self) -> u16 {
         match self {
-            Write::One { address, .. } | Write::Many { address, .. } | Write::Mask { address, .. } => *address,
+            Write::One { address, .. } | Write::Many { address, .. } | Write::Mask { address, .. } => {
+                *address
+            }
         }
     }
 }
@@ -68,7 +84,8 @@ pub(super) fn probe(bytes: &[u8]) -> Probe {
     match *bytes {
         [_, _, 0, 0, high, low, _, function, ..] => {
             let length = usize::from(u16::from_be_bytes([high, low]));
-            let sound = (LENGTH_MIN..=LENGTH_MAX).contains(&length) && function::known(function & 0x7f).is_some();
+            let sound =
+                (LENGTH_MIN..=LENGTH_MAX).contains(&length) && function::known(function & 0x7f).is_some();
             if sound { Probe::Yes } else { Probe::No }
         }
         [_, _, first, ..] if first != 0 => Probe::No,
@@ -101,8 +118,12 @@ impl Message {
                 message.flaws |= flaw::FUNC_CODE;
                 Content::Bytes(rest.to_vec())
             }
-            (false, Direction::ToServer) => message.request(function, rest).unwrap_or_else(|| message.short(rest)),
-            (false, Direction::ToClient) => message.response(function, rest).unwrap_or_else(|| message.short(rest)),
+            (false, Direction::ToServer) => {
+                message.request(function, rest).unwrap_or_else(|| message.short(rest))
+            }
+            (false, Direction::ToClient) => {
+                message.response(function, rest).unwrap_or_else(|| message.short(rest))
+            }
         };
         Some(message)
     }
@@ -181,7 +202,10 @@ impl Message {
                 let (address, quantity, count) = (reader.u16()?, reader.u16()?, reader.u8()?);
                 let data = reader.take(count.into())?;
                 self.many(function == 15, quantity, data.len());
-                Content::Access { read: None, write: Some(Write::Many { address, quantity, data: data.to_vec() }) }
+                Content::Access {
+                    read: None,
+                    write: Some(Write::Many { address, quantity, data: data.to_vec() }),
+                }
             }
             22 => {
                 let (address, and, or) = (reader.u16()?, reader.u16()?, reader.u16()?);

@@ -52,8 +52,12 @@ fn requests_and_responses_are_put_together() {
     assert!(records[1].contains(r#""access_type":"WRITE | HOLDING | MULTIPLE | WRITE_MULTIPLE""#));
     assert!(records[1].ends_with(r#""write":{"address":4,"data":2}}}"#));
     assert!(records[2].contains(r#""diagnostic":{"raw":1,"code":"RestartCommOpt","data":"\u0000\u0000"}"#));
-    assert!(records[2].ends_with(r#""category":"NONE","error_flags":"NONE","exception":{"raw":11,"code":"GatewayTargetFailToResp"}}}"#));
-    assert!(records[3].contains(r#""read":{"address":3,"quantity":1},"write":{"address":14,"quantity":1,"data""#));
+    assert!(records[2].ends_with(
+        r#""category":"NONE","error_flags":"NONE","exception":{"raw":11,"code":"GatewayTargetFailToResp"}}}"#
+    ));
+    assert!(
+        records[3].contains(r#""read":{"address":3,"quantity":1},"write":{"address":14,"quantity":1,"data""#)
+    );
     assert!(records[4].ends_with(r#""write":{"address":4,"and_mask":242,"or_mask":37}}}"#));
     assert!(records[5].ends_with(r#""mei":{"raw":14,"code":"RdDevId","data":"\u0001\u0000"}}}"#));
 }

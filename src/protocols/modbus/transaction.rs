@@ -1,7 +1,7 @@
 //! A request and its response.
 
-use super::{log, slots};
 use super::message::Message;
+use super::{log, slots};
 use crate::app::{DONE, Slot, Transaction};
 use crate::json::JsonWriter;
 use crate::types::Direction;

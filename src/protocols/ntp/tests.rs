@@ -38,5 +38,10 @@ fn what_is_malformed_is_told_and_nothing_is_recorded() {
 
 #[test]
 fn whatever_comes_is_bounded() {
-    check_mutations(&ENTRY, Proto::UDP, 123, &[(ToServer, &message(0x23, 48)), (ToClient, &message(0x24, 48))]);
+    check_mutations(
+        &ENTRY,
+        Proto::UDP,
+        123,
+        &[(ToServer, &message(0x23, 48)), (ToClient, &message(0x24, 48))],
+    );
 }

@@ -182,7 +182,8 @@ fn mutations_never_panic() {
 
 #[test]
 fn messages_are_frames() {
-    let turns = [(ToClient, V38), (ToServer, V38), (ToClient, b"\x01\x01"), (ToServer, b"\x01"), (ToClient, GOOD)];
+    let turns =
+        [(ToClient, V38), (ToServer, V38), (ToClient, b"\x01\x01"), (ToServer, b"\x01"), (ToClient, GOOD)];
     let turns = [&turns[..], &[(ToServer, b"\x01"), (ToClient, INIT)]].concat();
     let places = [
         (ToClient, 0, 12),

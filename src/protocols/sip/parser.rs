@@ -61,7 +61,12 @@ impl SipParser {
         let (line, head) = (message.line, message.head);
         // the empty line is no header
         let headers = head.saturating_sub(line + 2);
-        let parts = [(0, at, head + body), (first, at, line), (first + 1, at + line, headers), (first + 2, at + head, body)];
+        let parts = [
+            (0, at, head + body),
+            (first, at, line),
+            (first + 1, at + line, headers),
+            (first + 2, at + head, body),
+        ];
         for (kind, at, len) in parts {
             if len > 0 {
                 self.frames.report(dir, FrameKind(kind), at, Some(len), None);

@@ -13,7 +13,6 @@
 
 mod bounded;
 mod config;
-mod files;
 pub mod keywords;
 mod log;
 mod names;

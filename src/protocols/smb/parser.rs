@@ -11,8 +11,18 @@ const FRAME_LEN: usize = 4;
 
 /// Types of frames: NetBIOS's, and the messages of each version in them, compounds one by one. What is encrypted is `smb3`.
 pub(super) const FRAMES: &[&str] = &[
-    "nbss.pdu", "nbss.hdr", "nbss.data", "smb1.pdu", "smb1.hdr", "smb1.data", "smb2.pdu", "smb2.hdr", "smb2.data", "smb3.pdu",
-    "smb3.hdr", "smb3.data",
+    "nbss.pdu",
+    "nbss.hdr",
+    "nbss.data",
+    "smb1.pdu",
+    "smb1.hdr",
+    "smb1.data",
+    "smb2.pdu",
+    "smb2.hdr",
+    "smb2.data",
+    "smb3.pdu",
+    "smb3.hdr",
+    "smb3.data",
 ];
 
 /// Messages of one compound that frames are told of.
@@ -66,7 +76,11 @@ impl SmbParser {
 
     /// Three frames: all, header, what is behind it.
     fn frame(&mut self, dir: Direction, first: u8, at: usize, header: usize, len: usize) {
-        let parts = [(first, at, len), (first + 1, at, header.min(len)), (first + 2, at + header, len.saturating_sub(header))];
+        let parts = [
+            (first, at, len),
+            (first + 1, at, header.min(len)),
+            (first + 2, at + header, len.saturating_sub(header)),
+        ];
         for (kind, at, len) in parts {
             if len > 0 {
                 self.frames.report(dir, FrameKind(kind), at, Some(len), None);
@@ -86,7 +100,8 @@ impl SmbParser {
                 [0xfd, b'S', b'M', b'B', ..] => (9, 52),
                 _ => return,
             };
-            let next = if first == 6 { rest.get(20..24).and_then(|next| next.first_chunk()) } else { Some(&[0; 4]) };
+            let next =
+                if first == 6 { rest.get(20..24).and_then(|next| next.first_chunk()) } else { Some(&[0; 4]) };
             let Some(next) = next else { return };
             let next = u32::from_le_bytes(*next) as usize;
             if next < header || next >= length {

@@ -8,8 +8,8 @@
 mod tests;
 
 use crate::app::{
-    DONE, FrameKind, Frames, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, Settings, Slot, Transaction,
-    Transactions, TxList,
+    DONE, FrameKind, Frames, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, Settings,
+    Slot, Transaction, Transactions, TxList,
 };
 use crate::json::JsonWriter;
 use crate::types::{Direction, Proto};

@@ -34,7 +34,8 @@ fn a_session_has_no_transactions() {
 
 #[test]
 fn commands_and_lines_are_frames() {
-    let turns = [(ToClient, &b"\xff\xfd\x18\xff\xf1login: \xff\xfa\x18\x01\xff\xf0"[..]), (ToServer, b"root\r\nls")];
+    let turns =
+        [(ToClient, &b"\xff\xfd\x18\xff\xf1login: \xff\xfa\x18\x01\xff\xf0"[..]), (ToServer, b"root\r\nls")];
     let both = |dir, kind, at, len| [(dir, "pdu", at, len), (dir, kind, at, len)];
     let expected = [
         both(ToClient, "ctl", 0, Some(3)),
