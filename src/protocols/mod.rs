@@ -3,20 +3,29 @@
 //! A protocol knows nothing of flows or outputs; it answers through [`crate::app`]'s traits, and gives detection a table of
 //! its buffers. To add one: a folder here, and one line in [`ALL`].
 
+mod assembly;
 mod ber;
+pub mod bittorrent_dht;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod dnp3;
 pub mod dns;
 pub mod ftp;
 pub mod ftp_data;
 mod hello;
 pub mod http;
 pub mod http2;
+pub mod ike;
 pub mod krb5;
+pub mod modbus;
 pub mod mqtt;
+pub mod nfs;
+pub mod ntp;
 pub mod pgsql;
 pub mod quic;
+mod reader;
 pub mod rfb;
+mod single;
 pub mod sip;
 pub mod smb;
 pub mod smtp;
@@ -25,6 +34,7 @@ pub mod ssh;
 pub mod telnet;
 #[cfg(test)]
 mod testing;
+pub mod tftp;
 pub mod tls;
 mod values;
 
@@ -59,6 +69,7 @@ pub static ALL: &[ProtocolEntry] = &[
     quic::ENTRY,
     sip::ENTRY,
     krb5::ENTRY,
+    ike::ENTRY,
     rfb::ENTRY,
     dhcp::ENTRY,
     pgsql::ENTRY,
@@ -71,6 +82,12 @@ pub static ALL: &[ProtocolEntry] = &[
     mongodb::ENTRY,
     kafka::ENTRY,
     amqp::ENTRY,
+    nfs::ENTRY,
+    tftp::ENTRY,
+    ntp::ENTRY,
+    bittorrent_dht::ENTRY,
+    modbus::ENTRY,
+    dnp3::ENTRY,
     // known by its port alone
     telnet::ENTRY,
 ];

@@ -1,6 +1,10 @@
 //! What the tests of protocols share: a parser that is fed as a flow feeds it, and what every parser must stand.
 
-use crate::app::{Change, Input, ParseError, Parser, Settings, Transaction};
+use std::sync::Arc;
+
+use crate::app::{
+    Change, FrameKind, Frames, Input, ParseError, Parser, ProtocolId, Settings, Transaction, WantedFrames,
+};
 use crate::detect::ProtocolEntry;
 use crate::json::JsonWriter;
 use crate::types::{Direction, Proto, Timestamp};
@@ -17,6 +21,9 @@ pub(super) struct Talk {
     pub(super) failed: [bool; 2],
     pub(super) opaque: bool,
     pub(super) change: Option<Change>,
+    /// Bytes taken of each side, and the names of frames, when they are watched.
+    taken: [u64; 2],
+    watched: &'static [&'static str],
 }
 
 impl Talk {
@@ -30,7 +37,25 @@ impl Talk {
             failed: [false; 2],
             opaque: false,
             change: None,
+            taken: [0; 2],
+            watched: &[],
         }
+    }
+
+    /// The same, with rules that want every type of frame.
+    pub(super) fn watching(entry: &ProtocolEntry, transport: Proto, port: u16) -> Self {
+        let mut talk = Talk::new(entry, transport, port, "{}");
+        talk.watched = entry.protocol.frames();
+        let mut wanted = WantedFrames::default();
+        (0..talk.watched.len()).for_each(|kind| wanted.add(ProtocolId(0), FrameKind(kind as u8)));
+        *talk.parser.frames().unwrap() = Frames::watching(Arc::new(wanted));
+        talk
+    }
+
+    /// The frames of that side: type, place and length.
+    pub(super) fn frames(&mut self, dir: Direction) -> Vec<(&'static str, u64, Option<u64>)> {
+        let open = self.parser.frames().unwrap().open(dir);
+        open.iter().map(|frame| (frame.kind.name(self.watched), frame.offset, frame.len)).collect()
     }
 
     /// A segment, or a datagram.
@@ -67,6 +92,10 @@ impl Talk {
             if !eof && (bytes.is_empty() || bytes.len() < self.needs[side]) {
                 return Ok(());
             }
+            if let Some(frames) = self.parser.frames().filter(|_| !self.watched.is_empty()) {
+                let position = (self.transport != Proto::UDP).then_some(self.taken[side]);
+                frames.begin(ProtocolId(0), true, dir, position);
+            }
             let parsed = match self.parser.parse(Input { dir, bytes, eof, timestamp: Timestamp(0) }) {
                 Ok(parsed) => parsed,
                 Err(error) => {
@@ -86,6 +115,7 @@ impl Talk {
                 assert_eq!(parsed.consumed, bytes.len(), "datagrams are taken whole");
             }
             self.pending[side].drain(..parsed.consumed);
+            self.taken[side] += parsed.consumed as u64;
             if parsed.consumed == 0 || eof {
                 return Ok(());
             }
@@ -153,6 +183,37 @@ pub(super) fn check_pieces(entry: &ProtocolEntry, port: u16, settings: &str, tur
             let probe = entry.protocol.probe(Proto::TCP, *dir, port, &bytes[..end]);
             assert_ne!(probe, crate::app::Probe::No, "the first {end} bytes");
         }
+    }
+}
+
+/// Frames of a stream in pieces of every size are those of the stream in one.
+#[track_caller]
+pub(super) fn check_frames(
+    entry: &ProtocolEntry,
+    port: u16,
+    turns: Turns<'_>,
+    expected: &[(Direction, &str, u64, Option<u64>)],
+) {
+    let longest = turns.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(1);
+    for size in (1..=longest).rev() {
+        let mut talk = Talk::watching(entry, Proto::TCP, port);
+        for (dir, bytes) in turns {
+            for piece in bytes.chunks(size) {
+                talk.say(*dir, piece).unwrap();
+            }
+        }
+        let mut found = Vec::new();
+        for dir in Direction::BOTH {
+            let frames = talk.frames(dir);
+            found.extend(frames.into_iter().map(|(name, at, len)| (dir, name, at, len)));
+        }
+        // types may be told in another order when the bytes come in other pieces
+        let order =
+            |frame: &(Direction, &str, u64, Option<u64>)| (frame.0.index(), frame.2, frame.1.to_owned());
+        let mut wanted = expected.to_vec();
+        wanted.sort_by_key(order);
+        found.sort_by_key(order);
+        assert_eq!(found, wanted, "pieces of {size}");
     }
 }
 

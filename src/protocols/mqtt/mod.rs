@@ -81,6 +81,10 @@ impl Protocol for Mqtt {
         ]
     }
 
+    fn frames(&self) -> &'static [&'static str] {
+        parser::FRAMES
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         let size = |key: &str, otherwise: usize| {
             settings.size(key).map_or(otherwise, |size| usize::try_from(size).unwrap_or(usize::MAX))

@@ -5,11 +5,17 @@ use ahash::AHashMap;
 use super::Options;
 use super::message::{Body, Header, Malformed, Message, kind};
 use super::transaction::MqttTx;
-use crate::app::{Input, ParseError, Parsed, Parser, Transactions, TxList};
+use crate::app::{FrameKind, Frames, Input, ParseError, Parsed, Parser, Transactions, TxList};
 use crate::types::Direction;
 
 /// Exchanges alive, whole or not, after which the stream is given up: a packet holds so many only in bad faith.
 pub(super) const LIVE_MAX: usize = 64 << 10;
+
+/// Types of frames: a message, its fixed header, and what is behind that.
+pub(super) const FRAMES: &[&str] = &["pdu", "header", "data"];
+const FRAME_PDU: FrameKind = FrameKind(0);
+const FRAME_HEADER: FrameKind = FrameKind(1);
+const FRAME_DATA: FrameKind = FrameKind(2);
 
 /// What an exchange is about; each has its own identifiers, in each direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +38,7 @@ pub(super) struct MqttParser {
     /// The CONNECT without an answer.
     connect: Option<u64>,
     sides: [Side; 2],
+    frames: Frames,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -52,6 +59,7 @@ impl MqttParser {
             open: AHashMap::new(),
             connect: None,
             sides: [Side::default(); 2],
+            frames: Frames::default(),
         }
     }
 
@@ -198,8 +206,8 @@ impl MqttParser {
         ParseError("malformed_traffic")
     }
 
-    /// Takes what is at the front of the bytes: its length, or how many bytes it needs.
-    fn step(&mut self, dir: Direction, bytes: &[u8]) -> Result<Result<usize, usize>, ParseError> {
+    /// Takes what is at the front of the bytes, which is at `at` of the input: its length, or how many bytes it needs.
+    fn step(&mut self, dir: Direction, at: usize, bytes: &[u8]) -> Result<Result<usize, usize>, ParseError> {
         let side = &mut self.sides[dir.index()];
         if side.lost {
             return Ok(Ok(bytes.len()));
@@ -217,6 +225,11 @@ impl MqttParser {
             Ok(None) => return Ok(Err(bytes.len() + 1)),
             Err(Malformed) => return Err(self.malformed(dir)),
         };
+        self.frames.report(dir, FRAME_PDU, at, Some(header.head + header.len), None);
+        self.frames.report(dir, FRAME_HEADER, at, Some(header.head), None);
+        if header.len > 0 {
+            self.frames.report(dir, FRAME_DATA, at + header.head, Some(header.len), None);
+        }
         if header.len > self.options.message_max {
             self.sides[dir.index()].skip = header.len as u64;
             let body = Body::Skipped(header.head + header.len);
@@ -243,7 +256,7 @@ impl Parser for MqttParser {
     fn parse(&mut self, input: Input<'_>) -> Result<Parsed, ParseError> {
         let mut at = 0;
         while let Some(rest) = input.bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            match self.step(input.dir, rest)? {
+            match self.step(input.dir, at, rest)? {
                 Ok(taken) => at += taken,
                 Err(needs) => return Ok(Parsed { consumed: at, needs, ..Parsed::default() }),
             }
@@ -268,6 +281,10 @@ impl Parser for MqttParser {
 
     fn transactions_mut(&mut self) -> &mut dyn Transactions {
         &mut self.transactions
+    }
+
+    fn frames(&mut self) -> Option<&mut Frames> {
+        Some(&mut self.frames)
     }
 
     fn memory(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use super::{ENTRY, MQTT, slots};
 use crate::app::{DONE, Probe, Protocol, Slot};
-use crate::protocols::testing::{Talk, check_mutations, check_pieces};
+use crate::protocols::testing::{Talk, check_frames, check_mutations, check_pieces};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -288,4 +288,16 @@ fn mutations_never_panic() {
     ];
     let turns: Vec<(Direction, &[u8])> = turns.iter().map(|(dir, bytes)| (*dir, &bytes[..])).collect();
     check_mutations(&ENTRY, Proto::TCP, 1883, &turns);
+}
+
+#[test]
+fn messages_and_their_parts_are_frames() {
+    let expected = [
+        (ToServer, "pdu", 0, Some(2)),
+        (ToServer, "header", 0, Some(2)),
+        (ToClient, "pdu", 0, Some(4)),
+        (ToClient, "header", 0, Some(2)),
+        (ToClient, "data", 2, Some(2)),
+    ];
+    check_frames(&ENTRY, 1883, &[(ToServer, b"\xc0\x00"), (ToClient, CONNACK)], &expected);
 }

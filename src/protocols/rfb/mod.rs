@@ -58,6 +58,10 @@ impl Protocol for Rfb {
         &["unimplemented_security_type", "unknown_security_result", "malformed_message", "confused_state"]
     }
 
+    fn frames(&self) -> &'static [&'static str] {
+        parser::FRAMES
+    }
+
     fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Factory)
     }

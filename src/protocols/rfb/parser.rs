@@ -1,7 +1,7 @@
 //! The handshake, step by step in each direction (RFC 6143 section 7).
 
 use super::transaction::{PixelFormat, RfbTx, Screen};
-use crate::app::{Input, ParseError, Parsed, Parser, Transactions, TxList};
+use crate::app::{FrameKind, Frames, Input, ParseError, Parsed, Parser, Transactions, TxList};
 use crate::types::Direction;
 
 /// Bytes of a name or a reason.
@@ -9,6 +9,10 @@ pub(super) const TEXT_MAX: usize = 16 << 10;
 
 /// Bytes that a server may send while it is the client's turn.
 const EARLY_MAX: usize = 4096;
+
+/// Types of frames: one message of the handshake.
+pub(super) const FRAMES: &[&str] = &["pdu"];
+const FRAME_PDU: FrameKind = FrameKind(0);
 
 /// What the client sends next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,12 +51,15 @@ pub(super) struct RfbParser {
     server: Server,
     /// Minor version by which both go on, of major 3.
     minor: u16,
+    frames: Frames,
 }
 
 /// What is at the front of the bytes.
 enum Step {
     Took(usize),
     Needs(usize),
+    /// A message of that length, and behind it nothing is read in this direction any more.
+    Last(usize),
     /// Nothing is read in this direction any more.
     All,
 }
@@ -228,7 +235,9 @@ impl RfbParser {
                         tx.reason = Some(reason.to_vec());
                         tx.finish();
                     }
-                    self.stop()
+                    let len = 4 + reason.len();
+                    self.stop();
+                    Step::Last(len)
                 }
                 Err(Some(needs)) => Step::Needs(needs),
                 Err(None) => self.event(dir, "malformed_message", true),
@@ -242,7 +251,7 @@ impl RfbParser {
                             tx.finish();
                         }
                         self.server = Server::Rest;
-                        Step::All
+                        Step::Last(24 + name.len())
                     }
                     Err(Some(needs)) => Step::Needs(20 + needs),
                     Err(None) => self.event(dir, "malformed_message", true),
@@ -298,7 +307,14 @@ impl Parser for RfbParser {
                 Direction::ToClient => self.read_server(rest),
             };
             match step {
-                Step::Took(taken) => at += taken,
+                Step::Took(taken) => {
+                    self.frames.report(input.dir, FRAME_PDU, at, Some(taken), None);
+                    at += taken;
+                }
+                Step::Last(len) => {
+                    self.frames.report(input.dir, FRAME_PDU, at, Some(len), None);
+                    return Ok(Parsed::all(&input));
+                }
                 Step::Needs(needs) => return Ok(Parsed { consumed: at, needs, ..Parsed::default() }),
                 Step::All => return Ok(Parsed::all(&input)),
             }
@@ -321,6 +337,10 @@ impl Parser for RfbParser {
 
     fn transactions_mut(&mut self) -> &mut dyn Transactions {
         &mut self.transactions
+    }
+
+    fn frames(&mut self) -> Option<&mut Frames> {
+        Some(&mut self.frames)
     }
 
     fn memory(&self) -> usize {

@@ -3,7 +3,7 @@
 use super::parser::TEXT_MAX;
 use super::{ENTRY, RFB, slots};
 use crate::app::{DONE, Probe, Protocol};
-use crate::protocols::testing::{Talk, Turns, check_mutations, check_pieces};
+use crate::protocols::testing::{Talk, Turns, check_frames, check_mutations, check_pieces};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -178,4 +178,21 @@ fn streams_may_be_cut_anywhere() {
 #[test]
 fn mutations_never_panic() {
     check_mutations(&ENTRY, Proto::TCP, 5900, VNC);
+}
+
+#[test]
+fn messages_are_frames() {
+    let turns =
+        [(ToClient, V38), (ToServer, V38), (ToClient, b"\x01\x01"), (ToServer, b"\x01"), (ToClient, GOOD)];
+    let turns = [&turns[..], &[(ToServer, b"\x01"), (ToClient, INIT)]].concat();
+    let places = [
+        (ToClient, 0, 12),
+        (ToClient, 12, 2),
+        (ToClient, 14, 4),
+        (ToClient, 18, 28),
+        (ToServer, 0, 12),
+        (ToServer, 12, 1),
+        (ToServer, 13, 1),
+    ];
+    check_frames(&ENTRY, 5900, &turns, &places.map(|(dir, at, len)| (dir, "pdu", at, Some(len))));
 }

@@ -30,6 +30,8 @@ pub(super) enum Broken {
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) values: Values,
+    /// Bytes of the first line, its end included.
+    pub(super) line: usize,
     /// Bytes of the head, its empty line included.
     pub(super) head: usize,
     /// What `Content-Length` says.
@@ -67,7 +69,7 @@ impl Message {
                 values.push(slots::RESPONSE_LINE, line);
             }
         }
-        let mut message = Message { values, head: 0, body: None, sdp: false };
+        let mut message = Message { values, line: at, head: 0, body: None, sdp: false };
         let mut unfolded = Vec::new();
         for _ in 0..HEADERS_MAX {
             let (line, len) = line_of(bytes.get(at..).unwrap_or_default()).ok_or(Broken::Incomplete)?;

@@ -57,6 +57,10 @@ impl Protocol for Sip {
         }
     }
 
+    fn frames(&self) -> &'static [&'static str] {
+        parser::FRAMES
+    }
+
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
         Box::new(Factory { tcp: settings.flag("tcp.enabled").unwrap_or(false) })
     }

@@ -2,14 +2,29 @@
 
 use super::message::{self, BODY_MAX, Broken, HEAD_MAX, Message};
 use super::transaction::SipTx;
-use crate::app::{Input, ParseError, Parsed, Parser, Transactions, TxList};
+use crate::app::{FrameKind, Frames, Input, ParseError, Parsed, Parser, Transactions, TxList};
 use crate::types::{Direction, Proto};
+
+/// Types of frames: a message, and its parts in either direction.
+pub(super) const FRAMES: &[&str] = &[
+    "pdu",
+    "request.line",
+    "request.headers",
+    "request.body",
+    "response.line",
+    "response.headers",
+    "response.body",
+];
+
+/// A body that says it is longer is told of as one of this length.
+const FRAME_MAX: usize = 1 << 30;
 
 /// The parser of one flow.
 pub(super) struct SipParser {
     stream: bool,
     transactions: TxList<SipTx>,
     sides: [Side; 2],
+    frames: Frames,
 }
 
 /// What is remembered of one direction of a stream.
@@ -29,6 +44,7 @@ impl SipParser {
             stream: transport != Proto::UDP,
             transactions: TxList::default(),
             sides: [Side::default(); 2],
+            frames: Frames::default(),
         }
     }
 
@@ -36,8 +52,30 @@ impl SipParser {
         self.transactions.push_with(|id| SipTx::new(id, dir, message.values));
     }
 
-    /// Takes what is at the front of the bytes: its length, or how many bytes it needs.
-    fn step(&mut self, dir: Direction, bytes: &[u8]) -> Result<Result<usize, usize>, ParseError> {
+    /// The frames of a message at `at` of the input, with its head and a body of that length.
+    fn frame(&mut self, dir: Direction, at: usize, message: &Message, body: usize) {
+        let first = match dir {
+            Direction::ToServer => 1,
+            Direction::ToClient => 4,
+        };
+        let (line, head) = (message.line, message.head);
+        // the empty line is no header
+        let headers = head.saturating_sub(line + 2);
+        let parts = [
+            (0, at, head + body),
+            (first, at, line),
+            (first + 1, at + line, headers),
+            (first + 2, at + head, body),
+        ];
+        for (kind, at, len) in parts {
+            if len > 0 {
+                self.frames.report(dir, FrameKind(kind), at, Some(len), None);
+            }
+        }
+    }
+
+    /// Takes what is at the front of the bytes, which is at `at` of the input: its length, or how many bytes it needs.
+    fn step(&mut self, dir: Direction, at: usize, bytes: &[u8]) -> Result<Result<usize, usize>, ParseError> {
         let side = &mut self.sides[dir.index()];
         if side.skip > 0 {
             let taken = usize::try_from(side.skip).unwrap_or(usize::MAX).min(bytes.len());
@@ -48,7 +86,7 @@ impl SipParser {
             return Ok(match message::resync(dir, bytes) {
                 Ok(start) => {
                     side.lost = false;
-                    if start == 0 { self.step(dir, bytes)? } else { Ok(start) }
+                    if start == 0 { self.step(dir, at, bytes)? } else { Ok(start) }
                 }
                 Err(skipped) if skipped > 0 => Ok(skipped),
                 Err(_) => Err(0),
@@ -74,6 +112,7 @@ impl SipParser {
             Err(Broken::Invalid) => return Err(ParseError("invalid_data")),
         };
         let (head, len) = (message.head, message.body.unwrap_or(0));
+        self.frame(dir, at, &message, usize::try_from(len).unwrap_or(usize::MAX).min(FRAME_MAX));
         match usize::try_from(len) {
             Ok(len) if len <= BODY_MAX => {
                 let Some(body) = bytes.get(head..head + len) else { return Ok(Err(head + len)) };
@@ -82,7 +121,7 @@ impl SipParser {
                 Ok(Ok(head + len))
             }
             _ => {
-                side.skip = len;
+                self.sides[dir.index()].skip = len;
                 self.add(dir, message);
                 Ok(Ok(head))
             }
@@ -101,12 +140,13 @@ impl Parser for SipParser {
                 Broken::Incomplete => ParseError("incomplete_data"),
                 Broken::Invalid => ParseError("invalid_data"),
             })?;
+            self.frame(input.dir, 0, &message, input.bytes.len().saturating_sub(message.head));
             self.add(input.dir, message);
             return Ok(Parsed::all(&input));
         }
         let mut at = 0;
         while let Some(rest) = input.bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            match self.step(input.dir, rest)? {
+            match self.step(input.dir, at, rest)? {
                 Ok(taken) => at += taken,
                 Err(needs) => return Ok(Parsed { consumed: at, needs, ..Parsed::default() }),
             }
@@ -129,6 +169,10 @@ impl Parser for SipParser {
 
     fn transactions_mut(&mut self) -> &mut dyn Transactions {
         &mut self.transactions
+    }
+
+    fn frames(&mut self) -> Option<&mut Frames> {
+        Some(&mut self.frames)
     }
 
     fn memory(&self) -> usize {

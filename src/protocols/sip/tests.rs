@@ -3,7 +3,7 @@
 use super::message::{BODY_MAX, HEAD_MAX};
 use super::{ENTRY, SIP, slots};
 use crate::app::{Probe, Protocol, Slot};
-use crate::protocols::testing::{Talk, check_mutations, check_pieces};
+use crate::protocols::testing::{Talk, check_frames, check_mutations, check_pieces};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -160,4 +160,22 @@ fn mutations_never_panic() {
             &[(ToServer, INVITE), (ToClient, RINGING), (ToServer, INVITE)],
         );
     }
+}
+
+#[test]
+fn messages_and_their_parts_are_frames() {
+    let request = b"OPTIONS a SIP/2.0\r\nl: 2\r\n\r\nhi";
+    let expected = [
+        (ToServer, "pdu", 0, Some(29)),
+        (ToServer, "request.line", 0, Some(19)),
+        (ToServer, "request.headers", 19, Some(6)),
+        (ToServer, "request.body", 27, Some(2)),
+        (ToClient, "pdu", 0, Some(RINGING.len() as u64)),
+        (ToClient, "response.line", 0, Some(26)),
+        (ToClient, "response.headers", 26, Some(RINGING.len() as u64 - 28)),
+    ];
+    check_frames(&ENTRY, 5060, &[(ToServer, request), (ToClient, RINGING)], &expected);
+    let mut talk = Talk::watching(&ENTRY, Proto::UDP, 5060);
+    talk.say(ToServer, request).unwrap();
+    assert_eq!(talk.frames(ToServer).len(), 4);
 }

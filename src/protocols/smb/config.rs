@@ -7,16 +7,10 @@ use crate::app::file::Digests;
 pub(super) const MESSAGE_MAX: usize = 1 << 20;
 /// Trees, open files, and requests without an answer that are remembered.
 pub(super) const REMEMBERED_MAX: usize = 1024;
-/// Bytes of a file that are kept for inspection.
-pub(super) const KEPT_MAX: usize = 256 << 10;
 /// Bytes kept of all files of a flow, beyond which little is kept of each.
 pub(super) const KEPT_TOTAL_MAX: usize = 8 << 20;
-/// What is kept of a file then.
-pub(super) const KEPT_LITTLE: usize = 8 << 10;
 /// Bytes of all calls of a flow.
 pub(super) const STUBS_TOTAL_MAX: usize = 16 << 20;
-/// Bytes inspected again before new ones.
-pub(super) const WINDOW: usize = 4096;
 /// Pieces and bytes of files that came before the ones they follow, in a flow, when the settings say nothing.
 const QUEUE_COUNT: u64 = 1024;
 const QUEUE_SIZE: u64 = 16 << 20;

@@ -13,7 +13,6 @@
 
 mod bounded;
 mod config;
-mod files;
 pub mod keywords;
 mod log;
 mod names;
@@ -66,6 +65,10 @@ impl Protocol for Smb {
 
     fn events(&self) -> &'static [&'static str] {
         EVENTS
+    }
+
+    fn frames(&self) -> &'static [&'static str] {
+        parser::FRAMES
     }
 
     fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {

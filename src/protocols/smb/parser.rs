@@ -4,10 +4,29 @@
 use super::config::{Config, MESSAGE_MAX};
 use super::state::{Chunk, State};
 use super::{probe, smb1, smb2};
-use crate::app::{Input, ParseError, Parsed, Parser, Transactions};
+use crate::app::{FrameKind, Frames, Input, ParseError, Parsed, Parser, Transactions};
 use crate::types::Direction;
 
 const FRAME_LEN: usize = 4;
+
+/// Types of frames: NetBIOS's, and the messages of each version in them, compounds one by one. What is encrypted is `smb3`.
+pub(super) const FRAMES: &[&str] = &[
+    "nbss.pdu",
+    "nbss.hdr",
+    "nbss.data",
+    "smb1.pdu",
+    "smb1.hdr",
+    "smb1.data",
+    "smb2.pdu",
+    "smb2.hdr",
+    "smb2.data",
+    "smb3.pdu",
+    "smb3.hdr",
+    "smb3.data",
+];
+
+/// Messages of one compound that frames are told of.
+const COMPOUND_MAX: usize = 128;
 
 /// Bytes of a message that carries file data before it is taken in parts: all that stands before the data is among them.
 const PART_MIN: usize = 512;
@@ -16,6 +35,7 @@ const PART_MIN: usize = 512;
 pub(super) struct SmbParser {
     state: State,
     sides: [Side; 2],
+    frames: Frames,
 }
 
 /// What is remembered of one direction.
@@ -32,7 +52,7 @@ struct Side {
 
 impl SmbParser {
     pub(super) fn new(config: Config) -> Self {
-        SmbParser { state: State::new(config), sides: Default::default() }
+        SmbParser { state: State::new(config), sides: Default::default(), frames: Frames::default() }
     }
 
     /// Takes what belongs to a message that has begun; gives back how much.
@@ -52,6 +72,46 @@ impl SmbParser {
             taken += skipped;
         }
         taken
+    }
+
+    /// Three frames: all, header, what is behind it.
+    fn frame(&mut self, dir: Direction, first: u8, at: usize, header: usize, len: usize) {
+        let parts = [
+            (first, at, len),
+            (first + 1, at, header.min(len)),
+            (first + 2, at + header, len.saturating_sub(header)),
+        ];
+        for (kind, at, len) in parts {
+            if len > 0 {
+                self.frames.report(dir, FrameKind(kind), at, Some(len), None);
+            }
+        }
+    }
+
+    /// The frames of what NetBIOS's header at `at` announces, and of as many of its messages as have begun.
+    fn frame_all(&mut self, dir: Direction, at: usize, message: &[u8], length: usize) {
+        self.frame(dir, 0, at, FRAME_LEN, FRAME_LEN + length);
+        let (mut at, mut rest, mut length) = (at + FRAME_LEN, message, length);
+        for _ in 0..COMPOUND_MAX {
+            let (first, header) = match rest {
+                [0xff, b'S', b'M', b'B', ..] => (3, smb1::HEADER_LEN),
+                [0xfe, b'S', b'M', b'B', ..] => (6, smb2::HEADER_LEN),
+                // MS-SMB2 section 2.2.41
+                [0xfd, b'S', b'M', b'B', ..] => (9, 52),
+                _ => return,
+            };
+            let next =
+                if first == 6 { rest.get(20..24).and_then(|next| next.first_chunk()) } else { Some(&[0; 4]) };
+            let Some(next) = next else { return };
+            let next = u32::from_le_bytes(*next) as usize;
+            if next < header || next >= length {
+                return self.frame(dir, first, at, header, length);
+            }
+            self.frame(dir, first, at, header, next);
+            at += next;
+            length -= next;
+            rest = rest.get(next..).unwrap_or_default();
+        }
     }
 
     fn whole(&mut self, dir: Direction, message: &[u8]) {
@@ -138,6 +198,9 @@ impl Parser for SmbParser {
                 at += 1;
                 continue;
             }
+            if self.frames.are_wanted() {
+                self.frame_all(dir, at, message, length);
+            }
             if !is_message {
                 self.sides[dir.index()].skip = (length - message.len()) as u64;
                 at += FRAME_LEN + message.len();
@@ -188,6 +251,10 @@ impl Parser for SmbParser {
 
     fn transactions_mut(&mut self) -> &mut dyn Transactions {
         &mut self.state.transactions
+    }
+
+    fn frames(&mut self) -> Option<&mut Frames> {
+        Some(&mut self.frames)
     }
 
     fn memory(&self) -> usize {

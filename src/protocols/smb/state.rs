@@ -2,9 +2,9 @@
 
 use super::bounded::Bounded;
 use super::config::{Config, KEPT_TOTAL_MAX, REMEMBERED_MAX, STUBS_TOTAL_MAX};
-use super::files::{Assembly, Queue};
 use super::transaction::{Data, Dialect, Fid, Key, SmbTx, Status, Transfer};
 use crate::app::{Transaction, Transactions as _, TxList};
+use crate::protocols::assembly::{Assembly, Queue};
 use crate::protocols::dcerpc::call::{Call, Interfaces};
 use crate::protocols::dcerpc::pdu::{self, HEADER_LEN, Header};
 use crate::types::Direction;

@@ -4,6 +4,7 @@ use super::{SMB, slots};
 use crate::app::{DONE, FileState, Input, Parser, Probe, Protocol, Settings, Transaction};
 use crate::json::JsonWriter;
 use crate::protocols::dcerpc::slots as calls;
+use crate::protocols::testing::check_frames;
 use crate::types::{Direction, Proto, Timestamp};
 
 use Direction::{ToClient, ToServer};
@@ -345,4 +346,30 @@ fn mutations_never_panic_and_stay_bounded() {
         }
         assert!(parser.memory() < 4 << 20);
     }
+}
+
+#[test]
+fn messages_and_compounds_are_frames() {
+    let mut first = smb2(3, false, 0, 1, 0, &[0; 8]);
+    let (one, next) = (first.len(), first.len() as u32);
+    first[20..24].copy_from_slice(&next.to_le_bytes());
+    let message = framed(&[&first[..], &smb2(4, false, 0, 2, 0, &[0; 4])[..]].concat());
+    let all = (message.len() - 4) as u64;
+    let (one, two) = (one as u64, all - one as u64);
+    let expected = [
+        (ToServer, "nbss.pdu", 0, Some(5)),
+        (ToServer, "nbss.hdr", 0, Some(4)),
+        (ToServer, "nbss.data", 4, Some(1)),
+        (ToServer, "nbss.pdu", 5, Some(4 + all)),
+        (ToServer, "nbss.hdr", 5, Some(4)),
+        (ToServer, "nbss.data", 9, Some(all)),
+        (ToServer, "smb2.pdu", 9, Some(one)),
+        (ToServer, "smb2.hdr", 9, Some(64)),
+        (ToServer, "smb2.data", 73, Some(one - 64)),
+        (ToServer, "smb2.pdu", 9 + one, Some(two)),
+        (ToServer, "smb2.hdr", 9 + one, Some(64)),
+        (ToServer, "smb2.data", 73 + one, Some(two - 64)),
+    ];
+    let turns = [(ToServer, &b"\x81\0\0\x01x"[..]), (ToServer, &message[..])];
+    check_frames(&super::ENTRY, 445, &turns, &expected);
 }

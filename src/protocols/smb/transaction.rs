@@ -1,10 +1,10 @@
 //! An SMB transaction: a request with its response, a file that is read or written, or a call in a pipe.
 
-use super::files::Assembly;
 use super::ntlmssp::Identity;
 use super::{log, slots};
 use crate::app::{Body, DONE, File, Slot, Transaction};
 use crate::json::JsonWriter;
+use crate::protocols::assembly::Assembly;
 use crate::protocols::dcerpc::call::Call;
 use crate::types::Direction;
 

@@ -1,6 +1,6 @@
 use super::{ENTRY, TELNET};
 use crate::app::{Probe, Protocol};
-use crate::protocols::testing::Talk;
+use crate::protocols::testing::{Talk, check_frames};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -29,5 +29,23 @@ fn a_session_has_no_transactions() {
     talk.gap(ToServer, 9).unwrap();
     talk.end();
     assert!(talk.each().is_empty());
-    assert_eq!(talk.memory(), 0);
+    assert!(talk.memory() < 1024);
+}
+
+#[test]
+fn commands_and_lines_are_frames() {
+    let turns =
+        [(ToClient, &b"\xff\xfd\x18\xff\xf1login: \xff\xfa\x18\x01\xff\xf0"[..]), (ToServer, b"root\r\nls")];
+    let both = |dir, kind, at, len| [(dir, "pdu", at, len), (dir, kind, at, len)];
+    let expected = [
+        both(ToClient, "ctl", 0, Some(3)),
+        both(ToClient, "ctl", 3, Some(2)),
+        both(ToClient, "data", 5, Some(7)),
+        both(ToClient, "ctl", 12, Some(4)),
+        both(ToClient, "ctl", 16, Some(2)),
+        both(ToServer, "data", 0, Some(6)),
+        both(ToServer, "data", 6, None),
+    ]
+    .concat();
+    check_frames(&ENTRY, 23, &turns, &expected);
 }

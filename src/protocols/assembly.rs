@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::config::{KEPT_LITTLE, KEPT_MAX, WINDOW};
 use crate::app::file::{Digesting, Digests};
 use crate::app::{Body, File, FileState};
+
+/// Bytes of a file that are kept for inspection.
+pub(super) const KEPT_MAX: usize = 256 << 10;
+/// What is kept of a file when there is little room.
+const KEPT_LITTLE: usize = 8 << 10;
+/// Bytes inspected again before new ones.
+const WINDOW: usize = 4096;
 
 /// What became of a piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,11 @@
+//! DNP3.
+#![no_main]
+
+#[path = "../protocol.rs"]
+mod protocol;
+
+use libfuzzer_sys::fuzz_target;
+use mamparo::protocols::dnp3::ENTRY;
+use mamparo::types::Proto;
+
+fuzz_target!(|data: &[u8]| protocol::run(&ENTRY, &[Proto::TCP], 20000, data));

@@ -1,0 +1,11 @@
+//! Modbus.
+#![no_main]
+
+#[path = "../protocol.rs"]
+mod protocol;
+
+use libfuzzer_sys::fuzz_target;
+use mamparo::protocols::modbus::ENTRY;
+use mamparo::types::Proto;
+
+fuzz_target!(|data: &[u8]| protocol::run(&ENTRY, &[Proto::TCP], 502, data));

@@ -1,0 +1,11 @@
+//! NFS of all versions.
+#![no_main]
+
+#[path = "../protocol.rs"]
+mod protocol;
+
+use libfuzzer_sys::fuzz_target;
+use mamparo::protocols::nfs::ENTRY;
+use mamparo::types::Proto;
+
+fuzz_target!(|data: &[u8]| protocol::run(&ENTRY, &[Proto::TCP, Proto::UDP], 2049, data));

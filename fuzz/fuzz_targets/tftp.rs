@@ -1,0 +1,11 @@
+//! TFTP.
+#![no_main]
+
+#[path = "../protocol.rs"]
+mod protocol;
+
+use libfuzzer_sys::fuzz_target;
+use mamparo::protocols::tftp::ENTRY;
+use mamparo::types::Proto;
+
+fuzz_target!(|data: &[u8]| protocol::run(&ENTRY, &[Proto::UDP], 69, data));

@@ -1,0 +1,341 @@
+//! Objects of a message: their headers, and the points of those that are known (IEEE 1815 annex A).
+//!
+//! A point is a row of fields; [`FIELDS`] says which an object has, in EVE's names.
+
+use crate::protocols::reader::Reader;
+
+/// Objects of a message, and points of all of them, that are kept.
+pub(super) const OBJECTS_MAX: usize = 256;
+pub(super) const POINTS_MAX: usize = 4096;
+
+/// One object.
+#[derive(Debug, Default)]
+pub(super) struct Object {
+    pub(super) group: u8,
+    pub(super) variation: u8,
+    pub(super) qualifier: u8,
+    pub(super) start: u32,
+    pub(super) stop: u32,
+    pub(super) count: u32,
+    pub(super) points: Vec<Point>,
+}
+
+/// One point of an object.
+#[derive(Debug)]
+pub(super) struct Point {
+    pub(super) prefix: u32,
+    pub(super) index: u32,
+    /// Bytes of an object whose size stands before it.
+    pub(super) size: Option<u32>,
+    pub(super) fields: Vec<(&'static str, Value)>,
+}
+
+/// What a field holds.
+#[derive(Debug, PartialEq)]
+pub(super) enum Value {
+    Number(i64),
+    Float(f64),
+    Text(Vec<u8>),
+}
+
+/// How a field is stored.
+#[derive(Clone, Copy)]
+enum Field {
+    /// Unsigned, of so many bytes.
+    U(&'static str, usize),
+    /// Signed.
+    I(&'static str, usize),
+    F32(&'static str),
+    F64(&'static str),
+    /// A byte of flags: its bits, the lowest first.
+    Bits(&'static [&'static str]),
+    /// A byte of parts: name and how many bits, the lowest first.
+    Parts(&'static [(&'static str, u8)]),
+    /// All that is left of the object.
+    Rest(&'static str),
+}
+
+use Field::{Bits, F32, F64, I, Parts, Rest, U};
+
+const BINARY: &[&str] = &[
+    "online",
+    "restart",
+    "comm_lost",
+    "remote_forced",
+    "local_forced",
+    "chatter_filter",
+    "reserved",
+    "state",
+];
+const OUTPUT: &[&str] =
+    &["online", "restart", "comm_lost", "remote_forced", "local_forced", "reserved0", "reserved1", "state"];
+const COUNTER: &[&str] = &[
+    "online",
+    "restart",
+    "comm_lost",
+    "remote_forced",
+    "local_forced",
+    "rollover",
+    "discontinuity",
+    "reserved1",
+];
+const ANALOG: &[&str] = &[
+    "online",
+    "restart",
+    "comm_lost",
+    "remote_forced",
+    "local_forced",
+    "over_range",
+    "reference_err",
+    "reserved0",
+];
+const DOUBLE: &[(&str, u8)] = &[
+    ("online", 1),
+    ("restart", 1),
+    ("comm_lost", 1),
+    ("remote_forced", 1),
+    ("local_forced", 1),
+    ("chatter_filter", 1),
+    ("state", 2),
+];
+const CONTROL: &[(&str, u8)] = &[("op_type", 4), ("qu", 1), ("cr", 1), ("tcc", 2)];
+const RESULT: &[(&str, u8)] = &[("status_code", 7), ("reserved", 1)];
+
+/// What a point of an object has; empty for objects without any, `None` for those that are not known.
+fn fields(group: u8, variation: u8) -> Option<&'static [Field]> {
+    Some(match (group, variation) {
+        (1, 2) | (2, 1) => &[Bits(BINARY)],
+        (2, 2) => &[Bits(BINARY), U("timestamp", 6)],
+        (2, 3) => &[Bits(BINARY), U("timestamp", 2)],
+        (3, 2) | (4, 1) => &[Parts(DOUBLE)],
+        (4, 2) => &[Parts(DOUBLE), U("timestamp", 6)],
+        (4, 3) => &[Parts(DOUBLE), U("relative_time_ms", 2)],
+        (10, 2) | (11, 1) => &[Bits(OUTPUT)],
+        (11, 2) => &[Bits(OUTPUT), U("timestamp", 6)],
+        (12, 1) => &[Parts(CONTROL), U("count", 1), U("ontime", 4), U("offtime", 4), Parts(RESULT)],
+        (13, 1) => &[Parts(&[("status_code", 7), ("commanded_state", 1)])],
+        (13, 2) => &[Parts(&[("status_code", 7), ("commanded_state", 1)]), U("timestamp", 6)],
+        (20 | 21 | 22 | 23, 1) => &[Bits(COUNTER), U("count", 4)],
+        (20 | 21 | 22 | 23, 2) => &[Bits(COUNTER), U("count", 2)],
+        (20, 5) | (21, 9) => &[U("count", 4)],
+        (20, 6) | (21, 10) => &[U("count", 2)],
+        (21 | 22 | 23, 5) => &[Bits(COUNTER), U("count", 4), U("timestamp", 6)],
+        (21 | 22 | 23, 6) => &[Bits(COUNTER), U("count", 2), U("timestamp", 6)],
+        (30 | 31 | 32 | 33, 1) => &[Bits(ANALOG), I("value", 4)],
+        (30 | 31 | 32 | 33, 2) => &[Bits(ANALOG), I("value", 2)],
+        (30, 3) | (31, 5) => &[I("value", 4)],
+        (30, 4) | (31, 6) => &[I("value", 2)],
+        (30, 5) | (31, 7) | (32 | 33, 5) => &[Bits(ANALOG), F32("value")],
+        (30, 6) | (31, 8) | (32 | 33, 6) => &[Bits(ANALOG), F64("value")],
+        (31, 3) | (32 | 33, 3) => &[Bits(ANALOG), I("value", 4), U("timestamp", 6)],
+        (31, 4) | (32 | 33, 4) => &[Bits(ANALOG), I("value", 2), U("timestamp", 6)],
+        (32 | 33, 7) => &[Bits(ANALOG), F32("value"), U("timestamp", 6)],
+        (32 | 33, 8) => &[Bits(ANALOG), F64("value"), U("timestamp", 6)],
+        (34, 1) => &[U("deadband_value", 2)],
+        (34, 2) => &[U("deadband_value", 4)],
+        (34, 3) => &[F32("deadband_value")],
+        (40, 1) | (42, 1) => &[Bits(ANALOG), I("value", 4)],
+        (40, 2) | (42, 2) => &[Bits(ANALOG), I("value", 2)],
+        (40, 3) | (42, 5) => &[Bits(ANALOG), F32("value")],
+        (40, 4) | (42, 6) => &[Bits(ANALOG), F64("value")],
+        (41, 1) => &[I("value", 4), U("control_status", 1)],
+        (41, 2) => &[I("value", 2), U("control_status", 1)],
+        (41, 3) => &[F32("value"), U("control_status", 1)],
+        (41, 4) => &[F64("value"), U("control_status", 1)],
+        (42, 3) => &[Bits(ANALOG), I("value", 4), U("timestamp", 6)],
+        (42, 4) => &[Bits(ANALOG), I("value", 2), U("timestamp", 6)],
+        (42, 7) => &[Bits(ANALOG), F32("value"), U("timestamp", 6)],
+        (42, 8) => &[Bits(ANALOG), F64("value"), U("timestamp", 6)],
+        (50, 1 | 3) | (51, 1 | 2) => &[U("timestamp", 6)],
+        (50, 2) => &[U("timestamp", 6), U("interval", 4)],
+        (50, 4) => &[U("timestamp", 6), U("interval_count", 4), U("interval_units", 1)],
+        (52, 1) => &[U("delay_secs", 2)],
+        (52, 2) => &[U("delay_ms", 2)],
+        (70, 3) => &[
+            U("filename_offset", 2),
+            U("filename_size", 2),
+            U("created", 6),
+            U("permissions", 2),
+            U("authentication_key", 4),
+            U("file_size", 4),
+            U("operational_mode", 2),
+            U("maximum_block_size", 2),
+            U("request_id", 2),
+            Rest("filename"),
+        ],
+        (70, 4) => &[
+            U("file_handle", 4),
+            U("file_size", 4),
+            U("maximum_block_size", 2),
+            U("request_id", 2),
+            U("status_code", 1),
+            Rest("optional_text"),
+        ],
+        (70, 5) => &[U("file_handle", 4), U("block_number", 4), Rest("file_data")],
+        (70, 6) => &[U("file_handle", 4), U("block_number", 4), U("status_code", 1), Rest("optional_text")],
+        (70, 7) => &[
+            U("filename_offset", 2),
+            U("filename_size", 2),
+            U("file_type", 2),
+            U("file_size", 4),
+            U("created_timestamp", 6),
+            U("permissions", 2),
+            U("request_id", 2),
+            Rest("filename"),
+        ],
+        (110 | 111 | 112 | 113, _) => &[Rest("data_objects")],
+        _ => return None,
+    })
+}
+
+/// Objects of one bit a point, or of two.
+fn packed(group: u8, variation: u8) -> Option<u32> {
+    match (group, variation) {
+        (1 | 10 | 80, 1) => Some(1),
+        (3, 1) => Some(2),
+        _ => None,
+    }
+}
+
+/// The objects of a message, with their points or without, and whether all of it was understood. Points take many times the room
+/// of their bytes: they are read again when they are told.
+pub(super) fn read(bytes: &[u8], with_points: bool) -> (Vec<Object>, bool) {
+    let mut reader = Reader(bytes);
+    let mut objects = Vec::new();
+    let mut left = POINTS_MAX;
+    while !reader.is_empty() {
+        if objects.len() >= OBJECTS_MAX {
+            return (objects, false);
+        }
+        let mut object = Object::default();
+        let header = head(&mut reader, &mut object);
+        let whole = header.is_some() && points(&mut reader, &mut object, &mut left).is_some();
+        if !with_points {
+            object.points = Vec::new();
+        }
+        if header.is_some() {
+            objects.push(object);
+        }
+        if !whole {
+            return (objects, false);
+        }
+    }
+    (objects, true)
+}
+
+/// Group, variation, qualifier and range (IEEE 1815 clause 4.2.2.7).
+fn head(reader: &mut Reader<'_>, object: &mut Object) -> Option<()> {
+    (object.group, object.variation, object.qualifier) = (reader.u8()?, reader.u8()?, reader.u8()?);
+    match object.qualifier & 15 {
+        0 | 3 => (object.start, object.stop) = (reader.u8()?.into(), reader.u8()?.into()),
+        1 | 4 => (object.start, object.stop) = (reader.le16()?.into(), reader.le16()?.into()),
+        2 | 5 => (object.start, object.stop) = (reader.le32()?, reader.le32()?),
+        6 => return Some(()),
+        7 | 11 => object.count = reader.u8()?.into(),
+        8 => object.count = reader.le16()?.into(),
+        9 => object.count = reader.le32()?,
+        _ => return None,
+    }
+    if object.qualifier & 15 < 6 {
+        object.count = object.stop.checked_sub(object.start)?.checked_add(1)?;
+    }
+    Some(())
+}
+
+/// The points behind a header; a request that only names points has none, and ends there.
+fn points(reader: &mut Reader<'_>, object: &mut Object, left: &mut usize) -> Option<()> {
+    if object.count == 0 || reader.is_empty() {
+        return Some(());
+    }
+    let prefix_code = object.qualifier >> 4 & 7;
+    if let Some(bits) = packed(object.group, object.variation).filter(|_| prefix_code == 0) {
+        let bytes =
+            reader.take(usize::try_from(u64::from(object.count) * u64::from(bits)).ok()?.div_ceil(8))?;
+        for nth in 0..object.count.min(*left as u32) {
+            let bit = (nth * bits) as usize;
+            let state = bytes.get(bit / 8).map(|byte| byte >> (bit % 8) & ((1 << bits) - 1))?;
+            let fields = vec![("state", Value::Number(state.into()))];
+            object.points.push(Point { prefix: 0, index: object.start + nth, size: None, fields });
+        }
+        *left -= object.points.len();
+        return Some(());
+    }
+    // objects that stand for a class of events have no points
+    if object.group == 60 {
+        return Some(());
+    }
+    let known = fields(object.group, object.variation)?;
+    for nth in 0..object.count {
+        *left = left.checked_sub(1)?;
+        let prefix = match prefix_code {
+            0 => 0,
+            1 | 4 => reader.u8()?.into(),
+            2 | 5 => reader.le16()?.into(),
+            3 | 6 => reader.le32()?,
+            _ => return None,
+        };
+        let size = (prefix_code >= 4).then_some(prefix);
+        let mut inner = match size {
+            Some(size) => Reader(reader.take(size as usize)?),
+            None => *reader,
+        };
+        let index = match prefix_code {
+            1..=3 => prefix,
+            _ if size.is_some() => nth,
+            _ => object.start.checked_add(nth)?,
+        };
+        let mut point = Point { prefix, index, size, fields: Vec::new() };
+        for field in known {
+            take(&mut inner, *field, &mut point, size.is_some(), object.variation)?;
+        }
+        if size.is_none() {
+            *reader = inner;
+        }
+        object.points.push(point);
+    }
+    Some(())
+}
+
+fn unsigned(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn take(reader: &mut Reader<'_>, field: Field, point: &mut Point, sized: bool, variation: u8) -> Option<()> {
+    let fields = &mut point.fields;
+    match field {
+        U(name, len) => fields.push((name, Value::Number(unsigned(reader.take(len)?) as i64))),
+        I(name, len) => {
+            let number = unsigned(reader.take(len)?);
+            let shift = 64 - 8 * len as u32;
+            fields.push((name, Value::Number(number.wrapping_shl(shift).cast_signed() >> shift)));
+        }
+        F32(name) => {
+            let bytes = reader.take(4)?.first_chunk::<4>()?;
+            fields.push((name, Value::Float(f32::from_le_bytes(*bytes).into())));
+        }
+        F64(name) => {
+            let bytes = reader.take(8)?.first_chunk::<8>()?;
+            fields.push((name, Value::Float(f64::from_le_bytes(*bytes))));
+        }
+        Bits(names) => {
+            let byte = reader.u8()?;
+            let bits =
+                names.iter().enumerate().map(|(at, name)| (*name, Value::Number((byte >> at & 1).into())));
+            fields.extend(bits);
+        }
+        Parts(parts) => {
+            let byte = u16::from(reader.u8()?);
+            let mut at = 0;
+            for (name, bits) in parts {
+                fields.push((name, Value::Number((byte >> at & ((1 << bits) - 1)).into())));
+                at += bits;
+            }
+        }
+        Rest(name) => {
+            // without a size, the variation says how long a string is
+            let len = if sized { reader.0.len() } else { variation.into() };
+            fields.push((name, Value::Text(reader.take(len)?.to_vec())));
+        }
+    }
+    Some(())
+}

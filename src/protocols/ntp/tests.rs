@@ -1,0 +1,47 @@
+use super::{ENTRY, NTP};
+use crate::app::{Probe, Protocol};
+use crate::protocols::testing::{Talk, check_mutations};
+use crate::types::{Direction, Proto};
+
+use Direction::{ToClient, ToServer};
+
+fn message(first: u8, len: usize) -> Vec<u8> {
+    let mut message = vec![0; len];
+    message[0] = first;
+    message
+}
+
+#[test]
+fn whole_headers_on_its_port_are_recognised() {
+    for (port, first, len, expected) in [
+        (123, 0x23, 48, Probe::Yes),
+        (123, 0x1b, 48, Probe::Yes),
+        (123, 0x23, 47, Probe::No),
+        (123, 0x16, 12, Probe::Yes),
+        (123, 0x17, 8, Probe::Yes),
+        (123, 0xff, 48, Probe::No),
+        (1230, 0x23, 48, Probe::No),
+    ] {
+        assert_eq!(NTP.probe(Proto::UDP, ToServer, port, &message(first, len)), expected);
+    }
+    assert_eq!(NTP.probe(Proto::UDP, ToServer, 123, b""), Probe::No);
+}
+
+#[test]
+fn what_is_malformed_is_told_and_nothing_is_recorded() {
+    let mut talk = Talk::new(&ENTRY, Proto::UDP, 123, "{}");
+    talk.say(ToServer, &message(0x23, 48)).unwrap();
+    talk.say(ToClient, b"\x24short").unwrap();
+    assert_eq!(talk.events(), ["malformed_data"]);
+    assert!(talk.records().is_empty());
+}
+
+#[test]
+fn whatever_comes_is_bounded() {
+    check_mutations(
+        &ENTRY,
+        Proto::UDP,
+        123,
+        &[(ToServer, &message(0x23, 48)), (ToClient, &message(0x24, 48))],
+    );
+}
