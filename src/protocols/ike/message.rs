@@ -239,11 +239,9 @@ impl Message {
         let Some((payloads, _)) = chain(first, body) else { return };
         for (kind, payload) in payloads {
             match kind {
-                v2::SA => {
-                    if self.read_sa_v2(payload, values, shared, events).is_none() {
-                        self.payloads.clear();
-                        return;
-                    }
+                v2::SA if self.read_sa_v2(payload, values, shared, events).is_none() => {
+                    self.payloads.clear();
+                    return;
                 }
                 v2::KEY_EXCHANGE => {
                     let key = payload.get(4..).unwrap_or_default();
