@@ -92,11 +92,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         fail,
         stats_interval: Duration::from_secs(if stats { u64::from(config.stats.interval) } else { 0 }),
     };
+    let refused = read.loaded.refused;
     drop(read.loaded);
-    let operator =
-        Operator { arguments, config, registry, folder, outputs: &outputs, rules: Mutex::new(rules) };
+    let operator = Operator {
+        arguments,
+        config,
+        registry,
+        folder,
+        outputs: &outputs,
+        rules: Mutex::new((rules, refused)),
+    };
     let outcome = live.run(opened, collector, &signals, &operator);
-    let rules = operator.rules.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (rules, _) = operator.rules.into_inner().unwrap_or_else(PoisonError::into_inner);
     finish(outcome, &rules, outputs)
 }
 
@@ -107,8 +114,8 @@ struct Operator<'a> {
     registry: Arc<Registry>,
     folder: PathBuf,
     outputs: &'a Outputs,
-    /// Those in use.
-    rules: Mutex<Arc<RuleSet>>,
+    /// Those in use, and how many beside them could not be loaded.
+    rules: Mutex<(Arc<RuleSet>, usize)>,
 }
 
 impl Host for Operator<'_> {
@@ -126,23 +133,25 @@ impl Host for Operator<'_> {
     fn reload(&self) -> Result<Renewal, String> {
         // variables and names of files may have changed too; what flows are made of stays as it was
         let (config, _) = configuration(self.arguments)?;
-        let old = self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (old, refused) = self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // what rules have learned is in files before these are read again
         tables::save(&old.sets).iter().for_each(|message| complain(message));
         let read = read_rules(self.arguments, &config, &self.registry, &self.folder)?;
         if read.failed {
             setup::tell_refused(&read.loaded, self.arguments.verbose, false);
         }
-        if read.loaded.refused > 0 || read.unreadable {
+        // a set that was good enough to start with is so again: what counts is mistakes that are new
+        if read.loaded.refused > refused || read.unreadable || read.loaded.used == 0 && !old.rules.is_empty()
+        {
             return Err(format!(
-                "{} rules cannot be loaded; put them right ('mamparo check' shows each) and send USR2 again",
+                "{} rules cannot be loaded, {refused} could not before; put them right ('mamparo check' shows each) and send USR2 again",
                 read.loaded.refused
             ));
         }
         say(&format!("{} rules read", read.loaded.used));
         let rules = read.loaded.rules.clone();
         let protocols = configure::protocols(&self.config, self.registry.protocols(), &rules);
-        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules.clone();
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = (rules.clone(), read.loaded.refused);
         Ok(Renewal::new(rules, Arc::new(protocols), read.thresholds))
     }
 
