@@ -105,6 +105,10 @@ fn commonplaces() -> &'static [[u8; 4]] {
     })
 }
 
+fn is_commonplace(window: [u8; 4]) -> bool {
+    commonplaces().binary_search(&window.map(|byte| byte.to_ascii_lowercase())).is_ok()
+}
+
 fn sum(text: &[u8]) -> u32 {
     let mut sum = 0;
     let mut previous = None;
@@ -119,11 +123,19 @@ fn sum(text: &[u8]) -> u32 {
 /// What a window of at most four bytes is worth; higher is rarer.
 pub fn worth_of_window(window: &[u8]) -> u32 {
     match <[u8; 4]>::try_from(window) {
-        Ok(four) if commonplaces().binary_search(&four.map(|byte| byte.to_ascii_lowercase())).is_ok() => {
-            COMMONPLACE.min(sum(window))
-        }
+        Ok(four) if is_commonplace(four) => COMMONPLACE.min(sum(window)),
         _ => sum(window),
     }
+}
+
+/// Where the best stretch of `len` bytes begins, the first of those alike, and what the most common of its first four windows is
+/// worth; `None` when there are fewer bytes.
+pub fn stretch(text: &[u8], len: usize) -> Option<(usize, u32)> {
+    let worths: Vec<u32> = text.windows(4).map(worth_of_window).collect();
+    let windows = len.checked_sub(3)?.min(4);
+    (0..=text.len().checked_sub(len)?)
+        .filter_map(|at| Some((at, *worths.get(at..at + windows)?.iter().min()?)))
+        .max_by_key(|(at, worth)| (*worth, std::cmp::Reverse(*at)))
 }
 
 /// What a literal is worth; higher is rarer.
@@ -165,14 +177,8 @@ pub struct Candidate<'c> {
 impl Candidate<'_> {
     /// How well it serves; the highest is taken.
     pub fn score(&self) -> u32 {
-        let stretch = |len: usize| {
-            self.bytes
-                .windows(len)
-                .take(1 << 12)
-                .map(|stretch| stretch.windows(4).map(worth_of_window).min().unwrap_or(0))
-                .max()
-                .unwrap_or(0)
-        };
+        let bytes = &self.bytes[..self.bytes.len().min(1 << 12)];
+        let stretch = |len: usize| stretch(bytes, len).map_or(0, |(_, worth)| worth);
         let window = match self.bytes.len() {
             0..=4 => worth_of_window(self.bytes),
             5..=6 => stretch(5),

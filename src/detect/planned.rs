@@ -22,7 +22,7 @@ mod tests {
     #[test]
     fn words_are_assigned() {
         for (name, expected) in [
-            ("mysql", Some("mysql")),
+            ("ldap", Some("ldap")),
             ("POP3", Some("pop3")),
             ("rdp", Some("rdp")),
             ("ftp", None),
@@ -32,7 +32,7 @@ mod tests {
             assert_eq!(protocol_without_parser(name), expected, "{name}");
         }
         for (name, expected) in [
-            ("mysql.query", Some("mysql")),
+            ("enip_command", Some("enip")),
             ("ldap.request.name", Some("ldap")),
             ("ssh_proto", None),
             ("contnet", None),

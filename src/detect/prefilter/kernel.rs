@@ -166,9 +166,6 @@ pub(super) struct Nibbles {
     widths: [u8; 256],
 }
 
-/// The share of places that a second set must keep from passing.
-const SECOND: f32 = 0.02;
-
 /// Buckets of one [`Nibbles`].
 const BUCKETS: usize = 8;
 
@@ -185,10 +182,8 @@ impl Nibbles {
         // alike ones are neighbours: by width, then by the upper halves
         sorted.sort_by_key(|(window, width)| (*width, window.swap_bytes() & 0xf0f0_f0f0, *window));
         sorted.dedup();
-        // a second set costs as much as looking at a few places of each hundred
-        let (one, passes) = split(&sorted, BUCKETS);
-        let (two, fewer) = split(&sorted, 2 * BUCKETS);
-        let buckets = if passes - fewer > SECOND { two } else { one };
+        let sets = if sorted.len() > 2 * BUCKETS { 2 } else { 1 };
+        let buckets = split(&sorted, sets * BUCKETS);
         buckets.chunks(BUCKETS).map(Nibbles::new).collect()
     }
 
@@ -237,8 +232,8 @@ impl Nibbles {
 }
 
 /// Cuts a sorted list into at most `pieces` so that as little of traffic as possible passes: the least sum, over the pieces, of
-/// the share of places at which all four bytes have halves of the piece. That share, too.
-fn split(sorted: &[Short], pieces: usize) -> (Vec<&[Short]>, f32) {
+/// the share of places at which all four bytes have halves of the piece.
+fn split(sorted: &[Short], pieces: usize) -> Vec<&[Short]> {
     let (low, high) = half_frequencies();
     let share = |halves: u16, of: &[f32; 16]| -> f32 {
         (0..16).filter(|half| halves & 1 << half != 0).map(|half| of[half as usize]).sum()
@@ -285,7 +280,7 @@ fn split(sorted: &[Short], pieces: usize) -> (Vec<&[Short]>, f32) {
         end = from;
     }
     cut.reverse();
-    (cut, best.last().and_then(|row| row.last()).map_or(0.0, |(cost, _)| *cost))
+    cut
 }
 
 /// How often each lower and each upper half of a byte is met, by the model of [`literal`].

@@ -222,7 +222,7 @@ impl Plan {
             return;
         }
         // four bytes behind each window are worth having, but not a common window
-        let best = [STRETCH + 4, STRETCH].map(|len| stretch(text, len));
+        let best = [STRETCH + 4, STRETCH].map(|len| literal::stretch(text, len));
         let best = match best {
             [Some(paired), Some(short)] if paired.1 + PAIRED >= short.1 => Some(paired),
             [_, short] => short,
@@ -251,16 +251,7 @@ impl Plan {
 const STRETCH: usize = 7;
 
 /// Eighths of a bit by which windows may be more common when four bytes stand behind each.
-const PAIRED: u32 = 24;
-
-/// Where the best stretch begins that is followed by bytes, `len` in all, and what the most common of its four windows is worth.
-fn stretch(text: &[u8], len: usize) -> Option<(usize, u32)> {
-    let worth = |stretch: &[u8]| stretch.windows(4).take(4).map(literal::worth_of_window).min().unwrap_or(0);
-    text.windows(len)
-        .enumerate()
-        .map(|(at, stretch)| (at, worth(stretch)))
-        .max_by_key(|(at, worth)| (*worth, std::cmp::Reverse(*at)))
-}
+const PAIRED: u32 = 8;
 
 fn entry(literal: u32, text: &[u8], offset: usize, width: usize) -> Entry {
     let mut bytes = [0; 4];
