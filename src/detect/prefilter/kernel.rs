@@ -176,7 +176,7 @@ impl Nibbles {
     /// More windows than this would let too much through.
     pub(super) const MAX: usize = 192;
 
-    /// Of these windows: one set of buckets, or two when there are many.
+    /// Of these windows: one set of buckets, or two when there are many, and never more.
     pub(super) fn sets(windows: &[Short]) -> Vec<Nibbles> {
         let mut sorted: Vec<Short> = windows.to_vec();
         // alike ones are neighbours: by width, then by the upper halves
@@ -215,19 +215,42 @@ impl Nibbles {
     /// What passes is first written down without a branch for each, and called for a batch at a time: how many there are in the
     /// next few bytes is what a processor guesses worst.
     #[inline(always)]
-    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(usize, u8)) {
+    pub(super) fn scan_wide(sets: &[Nibbles], bytes: &[u8], found: &mut impl FnMut(usize, u8)) {
         #[cfg(target_arch = "x86_64")]
         if is_wide() {
-            let mut passed = |from: usize, batch: &avx2::Batch| {
-                for &nth in batch.places() {
-                    found(from + usize::from(nth), self.widths[usize::from(batch.bucket(nth))]);
-                }
-            };
             // SAFETY: the processor has AVX2, as was asked just now.
-            unsafe { avx2::scan_nibbles(&self.low, &self.high, bytes, &mut passed) };
+            unsafe {
+                if let Ok(one) = <&[Nibbles; 1]>::try_from(sets) {
+                    Self::scan_avx2(one, bytes, found);
+                } else if let Ok(two) = <&[Nibbles; 2]>::try_from(sets) {
+                    Self::scan_avx2(two, bytes, found);
+                }
+            }
             return;
         }
-        (0..bytes.len()).for_each(|at| found(at, u8::MAX));
+        if !sets.is_empty() {
+            (0..bytes.len()).for_each(|at| found(at, u8::MAX));
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The processor has AVX2.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn scan_avx2<const N: usize>(
+        sets: &[Nibbles; N],
+        bytes: &[u8],
+        found: &mut impl FnMut(usize, u8),
+    ) {
+        let mut passed = |from: usize, batch: &avx2::Batch<N>| {
+            for &nth in batch.places() {
+                let widths = |set: usize| sets[set].widths[usize::from(batch.bucket(set, nth))];
+                found(from + usize::from(nth), (0..N).fold(0, |all, set| all | widths(set)));
+            }
+        };
+        // SAFETY: the processor has AVX2, as whoever calls this has seen.
+        unsafe { avx2::scan_nibbles(sets, bytes, &mut passed) };
     }
 }
 
@@ -362,45 +385,54 @@ mod avx2 {
 
     /// See [`super::Nibbles::scan_wide`].
     #[target_feature(enable = "avx2")]
-    pub(super) fn scan_nibbles(
-        low: &[[u8; 16]; 4],
-        high: &[[u8; 16]; 4],
+    pub(super) fn scan_nibbles<const N: usize>(
+        sets: &[super::Nibbles; N],
         bytes: &[u8],
-        passed: &mut impl FnMut(usize, &Batch),
+        passed: &mut impl FnMut(usize, &Batch<N>),
     ) {
-        let table = |table: &[u8; 16]| {
-            // SAFETY: the array has 16 bytes, and the load needs no alignment.
-            _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
-        };
-        let low = [table(&low[0]), table(&low[1]), table(&low[2]), table(&low[3])];
-        let high = [table(&high[0]), table(&high[1]), table(&high[2]), table(&high[3])];
-        let half = _mm256_set1_epi8(15);
-        let mut batch = Batch::new();
+        let mut low = [[_mm256_setzero_si256(); 4]; N];
+        let mut high = [[_mm256_setzero_si256(); 4]; N];
+        for (nth, set) in sets.iter().enumerate() {
+            for at in 0..4 {
+                low[nth][at] = table(&set.low[at]);
+                high[nth][at] = table(&set.high[at]);
+            }
+        }
+        let mut batch = Batch { places: [0; BATCH + BLOCK], count: 0, buckets: [[0; BATCH]; N] };
         let (mut from, mut at) = (0, 0);
         while at < bytes.len() {
-            let mut rest = [0u8; REACH];
+            let rest: [u8; REACH];
             let here = match bytes.get(at..at + REACH) {
                 Some(here) => here,
                 None => {
-                    let left = &bytes[at..];
-                    rest[..left.len()].copy_from_slice(left);
-                    &rest[..]
+                    rest = padded(&bytes[at..]);
+                    &rest
                 }
             };
-            let mut buckets = _mm256_set1_epi8(-1);
+            let half = _mm256_set1_epi8(15);
+            let mut buckets = [_mm256_set1_epi8(-1); N];
             for nth in 0..4 {
                 let byte = fold(load(here, nth));
-                let lower = _mm256_shuffle_epi8(low[nth], _mm256_and_si256(byte, half));
+                let lower = _mm256_and_si256(byte, half);
                 let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(byte), half);
-                let upper = _mm256_shuffle_epi8(high[nth], upper);
-                buckets = _mm256_and_si256(buckets, _mm256_and_si256(lower, upper));
+                for set in 0..N {
+                    let lows = _mm256_shuffle_epi8(low[set][nth], lower);
+                    let highs = _mm256_shuffle_epi8(high[set][nth], upper);
+                    buckets[set] = _mm256_and_si256(buckets[set], _mm256_and_si256(lows, highs));
+                }
             }
-            let none = _mm256_cmpeq_epi8(buckets, _mm256_setzero_si256());
+            let mut any = buckets[0];
+            for more in &buckets[1..] {
+                any = _mm256_or_si256(any, *more);
+            }
+            let none = _mm256_cmpeq_epi8(any, _mm256_setzero_si256());
             let hits = !(_mm256_movemask_epi8(none) as u32);
             if hits != 0 {
-                let of = &mut batch.buckets[at - from..at - from + BLOCK];
-                // SAFETY: the slice has 32 bytes, and the store needs no alignment.
-                unsafe { _mm256_storeu_si256(of.as_mut_ptr().cast(), buckets) };
+                for (to, from_set) in batch.buckets.iter_mut().zip(&buckets) {
+                    let to = &mut to[at - from..at - from + BLOCK];
+                    // SAFETY: the slice has 32 bytes, and the store needs no alignment.
+                    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), *from_set) };
+                }
                 batch.write(hits, (at - from) as u8);
             }
             at += BLOCK;
@@ -413,22 +445,36 @@ mod avx2 {
         passed(from, &batch);
     }
 
+    /// A table of 16 bytes in both halves of a vector.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn table(table: &[u8; 16]) -> __m256i {
+        // SAFETY: the array has 16 bytes, and the load needs no alignment.
+        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
+    }
+
+    /// The last bytes, with zeros behind.
+    #[cold]
+    fn padded(left: &[u8]) -> [u8; REACH] {
+        let mut rest = [0u8; REACH];
+        for (to, from) in rest.iter_mut().zip(left) {
+            *to = *from;
+        }
+        rest
+    }
+
     /// Places that are written down before they are looked at.
     const BATCH: usize = 256;
 
     /// What passed in a batch.
-    pub(super) struct Batch {
+    pub(super) struct Batch<const N: usize> {
         places: [u8; BATCH + BLOCK],
         count: usize,
-        /// Of each place of the batch.
-        buckets: [u8; BATCH],
+        /// By set, of each place of the batch.
+        buckets: [[u8; BATCH]; N],
     }
 
-    impl Batch {
-        fn new() -> Self {
-            Batch { places: [0; BATCH + BLOCK], count: 0, buckets: [0; BATCH] }
-        }
-
+    impl<const N: usize> Batch<N> {
         /// Writes down the bits that are set: four at once, as few blocks have more.
         #[inline(always)]
         fn write(&mut self, mut bits: u32, base: u8) {
@@ -451,8 +497,8 @@ mod avx2 {
             self.places.get(..self.count).unwrap_or(&self.places)
         }
 
-        pub(super) fn bucket(&self, nth: u8) -> u8 {
-            self.buckets[usize::from(nth)]
+        pub(super) fn bucket(&self, set: usize, nth: u8) -> u8 {
+            self.buckets[set][usize::from(nth)]
         }
     }
 

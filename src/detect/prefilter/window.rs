@@ -356,13 +356,11 @@ impl Prefilter for WindowFilter {
                 (0..bytes.len()).step_by(4).for_each(|at| self.look(map, bytes, at, hit));
             }
         }
-        for nibbles in &self.nibbles {
-            nibbles.scan_wide(bytes, &mut |at, widths: u8| {
-                for (map, _) in self.short.iter().filter(|(map, _)| widths & 1 << map.width != 0) {
-                    self.look(map, bytes, at, hit);
-                }
-            });
-        }
+        Nibbles::scan_wide(&self.nibbles, bytes, &mut |at, widths: u8| {
+            for (map, _) in self.short.iter().filter(|(map, _)| widths & 1 << map.width != 0) {
+                self.look(map, bytes, at, hit);
+            }
+        });
         for (map, _) in self.short.iter().filter(|(_, told)| !told) {
             self.every_byte(map, bytes, wide, hit);
         }
