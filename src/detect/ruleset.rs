@@ -1,6 +1,6 @@
 //! The compiled rule set: rules in the order of their evaluation, and the groups in which they are looked for.
 //!
-//! A rule is in the groups of each direction in which it can match; what groups are inside is told by [`super::group`].
+//! A rule is in the groups of each direction in which it can match; what groups are inside is told by `super::group`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

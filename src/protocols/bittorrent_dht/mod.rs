@@ -1,7 +1,7 @@
 //! BitTorrent's distributed hash table over UDP (BEP 5): queries, responses and errors, on any port.
 //!
 //! Every message is a transaction of its own. It is told by the way a message begins; what cannot be read is an event of its
-//! datagram (`malformed_packet`). Bounds: one datagram, nesting of [`bencode::DEPTH_MAX`], [`message::NODES_MAX`] nodes and as many
+//! datagram (`malformed_packet`). Bounds: one datagram, nesting of `bencode::DEPTH_MAX`, `message::NODES_MAX` nodes and as many
 //! peers of it.
 //!
 //! Settings: none.

@@ -1,9 +1,9 @@
 //! DNP3 over TCP (IEEE 1815): link frames, transport segments, application fragments and their objects.
 //!
 //! Every application message is a transaction of its own, once all its segments have come. DNP3 is looked for on its port, by
-//! its start bytes; what an outstation sends is known elsewhere too, by the checksum of a header. Points are read for the objects of [`objects`]; of others the header is kept, and
-//! nothing behind them is read (`unknown_object`). Bounds: [`parser::MESSAGE_MAX`] bytes of a message, [`objects::OBJECTS_MAX`]
-//! objects and [`objects::POINTS_MAX`] points of it.
+//! its start bytes; what an outstation sends is known elsewhere too, by the checksum of a header. Points are read for the objects of `objects`; of others the header is kept, and
+//! nothing behind them is read (`unknown_object`). Bounds: `parser::MESSAGE_MAX` bytes of a message, `objects::OBJECTS_MAX`
+//! objects and `objects::POINTS_MAX` points of it.
 //!
 //! Settings: `detection-ports.dp` (20000).
 

@@ -2,7 +2,7 @@
 //!
 //! Every message is a transaction of its own. What both sides have said of an exchange (what the responder chose, keys, nonces)
 //! is told with each message that follows. Payloads that are encrypted are named, not read. IKE is looked for on its port only.
-//! Bounds: one message (65,535 bytes), [`message::PAYLOADS_MAX`] payloads and as many attributes of it.
+//! Bounds: one message (65,535 bytes), `message::PAYLOADS_MAX` payloads and as many attributes of it.
 //!
 //! Settings: `detection-ports.dp` (500), `eve.extended`.
 

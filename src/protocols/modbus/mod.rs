@@ -2,7 +2,7 @@
 //!
 //! A transaction is a request and its response, told by their transaction identifier and function. Modbus is looked for on its
 //! port only, by a header with a known function in it. A message that is not one gives its direction up. Bounds: 260 bytes of a
-//! message, [`parser::LIVE_MAX`] requests without a response (beyond it the oldest is closed, `flooded`).
+//! message, `parser::LIVE_MAX` requests without a response (beyond it the oldest is closed, `flooded`).
 //!
 //! Settings: `detection-ports.dp` (502), `stream-depth`, `request-flood` (500).
 

@@ -2,8 +2,8 @@
 //!
 //! A transaction is a call and its reply; the reads of a file, and its writes, are one transaction with the file (as with Suricata, not the writes of version 2). Names of files are
 //! learned from the calls that look them up. A message that carries file data is taken as it comes, others when they are whole; of a
-//! message in several fragments the first is read. Messages of the port and program alone are NFS. Bounds: [`config::MESSAGE_MAX`] bytes
-//! of a message that is waited for, [`config::PENDING_MAX`] calls without a reply, [`config::NAMES_MAX`] names, [`config::FILES_MAX`] files
+//! message in several fragments the first is read. Messages of the port and program alone are NFS. Bounds: `config::MESSAGE_MAX` bytes
+//! of a message that is waited for, `config::PENDING_MAX` calls without a reply, `config::NAMES_MAX` names, `config::FILES_MAX` files
 //! at once, and the room of pieces that came before the ones they follow.
 //!
 //! Settings: `detection-ports.dp` (2049).

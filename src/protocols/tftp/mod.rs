@@ -1,7 +1,7 @@
 //! TFTP (RFC 1350): what is asked for on port 69.
 //!
 //! A request to read or to write is a transaction; answers come from another port and are not looked at. Bounds: a name and a mode
-//! of [`NAME_MAX`] bytes.
+//! of `NAME_MAX` bytes.
 //!
 //! Settings: none.
 
