@@ -88,15 +88,30 @@ fn packet(nth: usize, bytes: Vec<u8>) -> Packet {
     Packet { timestamp: Timestamp::new(1_700_000_000 + nth as u64, 0), link: LinkType::ETHERNET, bytes }
 }
 
-/// A conversation over TCP in random segments, and one datagram a piece of it.
-fn traffic(random: &mut Random, texts: &[Vec<u8>]) -> Vec<Packet> {
-    let (mut out, mut seq) = (Vec::new(), [1000u32, 5000]);
-    let mut segment = |side: usize, flags: u8, payload: &[u8]| {
+/// A connection from port 40,000 to another.
+struct Connection {
+    port: u16,
+    seq: [u32; 2],
+    packets: Vec<Vec<u8>>,
+}
+
+impl Connection {
+    /// After the handshake.
+    fn open(port: u16) -> Self {
+        let mut connection = Connection { port, seq: [1000, 5000], packets: Vec::new() };
+        connection.segment(0, 2, b"");
+        connection.segment(1, 18, b"");
+        connection.segment(0, 16, b"");
+        connection
+    }
+
+    /// From the client (0) or the server (1).
+    fn segment(&mut self, side: usize, flags: u8, payload: &[u8]) {
         let (from, to) = [(1u8, 2u8), (2, 1)][side];
-        let port = |end: u8| if end == 1 { 40_000 } else { 80 };
+        let port = |end: u8| if end == 1 { 40_000 } else { self.port };
         let mut tcp = PacketBuilder::ethernet2([from; 6], [to; 6])
             .ipv4([10, 0, 0, from], [10, 0, 0, to], 64)
-            .tcp(port(from), port(to), seq[side], 60_000);
+            .tcp(port(from), port(to), self.seq[side], 60_000);
         if flags & 1 != 0 {
             tcp = tcp.fin();
         }
@@ -104,16 +119,31 @@ fn traffic(random: &mut Random, texts: &[Vec<u8>]) -> Vec<Packet> {
             tcp = tcp.syn();
         }
         if flags != 2 {
-            tcp = tcp.ack(seq[1 - side]);
+            tcp = tcp.ack(self.seq[1 - side]);
         }
         let mut bytes = Vec::new();
         tcp.write(&mut bytes, payload).expect("a packet");
-        seq[side] = seq[side].wrapping_add(payload.len() as u32 + u32::from(flags & 3 != 0));
-        out.push(bytes);
-    };
-    segment(0, 2, b"");
-    segment(1, 18, b"");
-    segment(0, 16, b"");
+        self.seq[side] = self.seq[side].wrapping_add(payload.len() as u32 + u32::from(flags & 3 != 0));
+        self.packets.push(bytes);
+    }
+
+    /// A segment and its acknowledgement.
+    fn say(&mut self, side: usize, piece: &[u8]) {
+        self.segment(side, 24, piece);
+        self.segment(1 - side, 16, b"");
+    }
+
+    /// Both say goodbye.
+    fn close(mut self) -> Vec<Vec<u8>> {
+        self.segment(0, 17, b"");
+        self.segment(1, 17, b"");
+        self.packets
+    }
+}
+
+/// A conversation over TCP in random segments, and one datagram a piece of it.
+fn traffic(random: &mut Random, texts: &[Vec<u8>]) -> Vec<Packet> {
+    let mut connection = Connection::open(80);
     let mut request = Vec::new();
     if random.below(2) == 0 {
         request.extend(b"GET /");
@@ -127,13 +157,11 @@ fn traffic(random: &mut Random, texts: &[Vec<u8>]) -> Vec<Packet> {
         while !rest.is_empty() {
             let most = [4, 60, 1400][random.below(3)];
             let (piece, left) = rest.split_at((1 + random.below(most)).min(rest.len()));
-            segment(side, 24, piece);
-            segment(1 - side, 16, b"");
+            connection.say(side, piece);
             rest = left;
         }
     }
-    segment(0, 17, b"");
-    segment(1, 17, b"");
+    let mut out = connection.close();
     for piece in request.chunks(300) {
         let mut bytes = Vec::new();
         PacketBuilder::ethernet2([1; 6], [2; 6])
@@ -144,6 +172,34 @@ fn traffic(random: &mut Random, texts: &[Vec<u8>]) -> Vec<Packet> {
         out.push(bytes);
     }
     out.into_iter().enumerate().map(|(nth, bytes)| packet(nth, bytes)).collect()
+}
+
+/// A rule alone in its set: nothing else makes the window of the stream reach back.
+#[test]
+fn a_literal_over_the_border_of_two_inspections_is_seen() {
+    for literal in ["wxyz", "ab", "rather long!"] {
+        for ports in ["any", "2323", "[2000:9000]"] {
+            let text =
+                format!("alert tcp any any -> any {ports} (msg:\"b\"; content:\"{literal}\"; sid:1;)\n");
+            let engine =
+                Make { sources: rules(&text), prefilter: WindowFilter::build, ..Make::default() }.engine();
+            for cut in 0..=literal.len() {
+                let mut data = vec![b'.'; 3000 - cut];
+                data.extend(literal.as_bytes());
+                data.resize(8000, b'.');
+                let mut connection = Connection::open(2323);
+                data.chunks(1000).for_each(|piece| connection.say(0, piece));
+                // 2,560 bytes that are new make an inspection: the third piece ends the first
+                let packets: Vec<_> = connection
+                    .close()
+                    .into_iter()
+                    .enumerate()
+                    .map(|(nth, bytes)| packet(nth, bytes))
+                    .collect();
+                assert_eq!(engine.run(&packets).alerts.len(), 1, "{literal} to {ports}, {cut} before");
+            }
+        }
+    }
 }
 
 /// `MAMPARO_ROUNDS` for more than every run does.

@@ -46,6 +46,8 @@ pub struct Group {
     destination: PortIndex,
     /// By source port, of those without narrow destination ports.
     source: PortIndex,
+    /// The longest literal of a rule, bytes, searched or not: as far as a window into a stream reaches back.
+    pub longest: usize,
 }
 
 impl Group {
@@ -61,11 +63,6 @@ impl Group {
         };
         let apps = spoken.into_iter().flatten().filter_map(|id| self.apps.get(usize::from(id.0))?.as_deref());
         std::iter::once(&self.any).chain(apps).chain(destination).chain(source)
-    }
-
-    /// The longest literal, bytes.
-    pub fn longest(&self) -> usize {
-        self.all().map(|set| set.patterns.longest).max().unwrap_or(0)
     }
 
     /// Memory of the prefilters, bytes.
@@ -284,6 +281,7 @@ pub(super) struct Pending {
     apps: BTreeMap<u8, PendingSet>,
     destination: Vec<(PortSet, Entry)>,
     source: Vec<(PortSet, Entry)>,
+    longest: usize,
 }
 
 /// A rule in a group, and how it is found.
@@ -320,6 +318,7 @@ impl Pending {
     ) {
         let payload = rule.parts.iter().any(|part| part.buffer == BufferId::PAYLOAD && part.absent.is_none())
             && literal.is_some();
+        self.longest = self.longest.max(literal.as_ref().map_or(0, |wanted| wanted.text.len()));
         let literal = literal
             .filter(|wanted| wanted.bounds != literal::UNBOUND || !literal::is_everywhere(&wanted.text));
         let entry = Entry { unfiltered: Unfiltered { head, rule: id }, payload, literal };
@@ -360,6 +359,7 @@ impl Pending {
             apps,
             destination: port_index(&self.destination, build),
             source: port_index(&self.source, build),
+            longest: self.longest,
         }
     }
 }

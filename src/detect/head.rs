@@ -81,7 +81,7 @@ impl Facts {
                 spoken[1] = None;
             }
         }
-        let apps = spoken.iter().flatten().map(|id| app_bit(*id)).sum();
+        let apps = spoken.iter().flatten().fold(0, |apps, id| apps | app_bit(*id));
         // a fragment tells no ports: they count as 0, as in the reference engine
         let length = u16::try_from(packet.payload.len()).unwrap_or(u16::MAX);
         Facts {

@@ -326,7 +326,7 @@ impl RuleSet {
         }
         for dir in 0..2 {
             self.streams[dir] = std::mem::take(&mut streams[dir]).build(build);
-            self.stream_overlap = self.stream_overlap.max(self.streams[dir].longest());
+            self.stream_overlap = self.stream_overlap.max(self.streams[dir].longest);
             self.addresses[dir] = address_index(&self.rules, &address[dir]);
         }
         for ((protocol, kind), sets) in frames {
@@ -335,7 +335,7 @@ impl RuleSet {
                 wanted.add(protocol, kind);
             }
             let groups = sets.map(|pending| pending.build(build));
-            let longest = groups.iter().map(Group::longest).max();
+            let longest = groups.iter().map(|group| group.longest).max();
             self.stream_overlap = self.stream_overlap.max(longest.unwrap_or(0));
             self.frames.push(FrameGroup { protocol, kind, groups });
         }

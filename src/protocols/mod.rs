@@ -42,7 +42,6 @@ mod values;
 pub mod amqp;
 pub mod cassandra;
 mod exchange;
-mod front;
 pub mod kafka;
 pub mod memcached;
 pub mod mongodb;

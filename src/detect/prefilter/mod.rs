@@ -202,6 +202,30 @@ mod tests {
     }
 
     #[test]
+    fn many_places_are_looked_at_whole_or_cut() {
+        // more places than are looked at in one step, some beyond all data
+        let literals: Vec<Vec<u8>> = (0..40u8).map(|n| vec![b'a' + n % 26; 1 + usize::from(n) % 6]).collect();
+        let places: Vec<u32> = (0..40).map(|n| if n < 36 { 3 * n } else { u32::MAX - n }).collect();
+        let filter = WindowFilter::build(&literals, Region::Places(&places));
+        let mut bytes = [b'.'; 130];
+        for (literal, place) in literals.iter().zip(&places).filter(|(_, place)| **place < 120) {
+            bytes[*place as usize..*place as usize + literal.len()].copy_from_slice(literal);
+        }
+        for len in 0..=bytes.len() {
+            let bytes = &bytes[..len];
+            let expected: BTreeSet<_> = (0u32..)
+                .zip(literals.iter().zip(&places))
+                .filter(|(_, (literal, place))| {
+                    let place = **place as usize;
+                    bytes.get(place..place.saturating_add(literal.len())) == Some(&literal[..])
+                })
+                .map(|(id, (_, place))| (id, *place as usize))
+                .collect();
+            assert_eq!(found(&*filter, bytes), expected, "{len} bytes");
+        }
+    }
+
+    #[test]
     fn all_implementations_find_what_the_naive_search_finds() {
         let mut seed = 7u64;
         let mut random = move |below: u64| {

@@ -2,7 +2,7 @@
 
 use super::slots::*;
 use crate::app::Slot;
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 
 /// What an argument is.
@@ -95,7 +95,7 @@ const METHODS: &[Row] = &[
 
 /// A method: what it says, and whether a content follows. `None` for one that is not known.
 pub(super) fn read(payload: &[u8], values: &mut Values) -> Option<bool> {
-    let mut front = Front(payload);
+    let mut front = Reader(payload);
     let (class, method) = (front.u16()?, front.u16()?);
     let (.., name, arguments) = METHODS.iter().find(|row| (row.0, row.1) == (class, method))?;
     values.push(METHOD, name.as_bytes());
@@ -108,7 +108,7 @@ pub(super) fn read(payload: &[u8], values: &mut Values) -> Option<bool> {
     Some(class == 60 && matches!(method, 40 | 50 | 60 | 71))
 }
 
-fn take(argument: Argument, front: &mut Front<'_>, values: &mut Values) -> Option<()> {
+fn take(argument: Argument, front: &mut Reader<'_>, values: &mut Values) -> Option<()> {
     match argument {
         Fixed(len) => {
             front.take(len)?;
@@ -147,7 +147,7 @@ fn user(answer: &[u8]) -> Option<&[u8]> {
         return answer.split(|byte| *byte == 0).nth(1);
     }
     let at = memchr::memmem::find(answer, b"\x05LOGINS")?;
-    let mut front = Front(answer.get(at + 7..)?);
+    let mut front = Reader(answer.get(at + 7..)?);
     let len = front.u32()?;
     front.take(usize::try_from(len).ok()?)
 }

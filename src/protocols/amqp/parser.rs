@@ -3,7 +3,7 @@
 use super::{method, slots};
 use crate::app::Probe;
 use crate::protocols::exchange::{Dialect, Exchanges, Step};
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 use crate::types::Direction;
 
@@ -86,7 +86,7 @@ impl Frames {
         };
         if kind == kind::HEADER {
             // class, weight, then how much content there is
-            let size = Front(payload.get(4..).unwrap_or_default()).u64();
+            let size = Reader(payload.get(4..).unwrap_or_default()).u64();
             open.left = size;
             if let Some(size) = size {
                 open.values.push_number(slots::SIZE, size);
@@ -112,7 +112,7 @@ impl Dialect for Frames {
                 false => Err("unknown_version"),
             };
         }
-        let mut front = Front(bytes);
+        let mut front = Reader(bytes);
         let (Some(kind), Some(channel), Some(len)) = (front.u8(), front.u16(), front.u32()) else {
             return Ok(Step::Needs(7));
         };
@@ -151,7 +151,7 @@ pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
         }
     }
     // connection.start, which no other server begins with
-    let mut front = Front(bytes);
+    let mut front = Reader(bytes);
     let (Some(kind), Some(channel), Some(_)) = (front.u8(), front.u16(), front.u32()) else {
         let begins = match dir {
             Direction::ToClient => matches!(bytes, [] | [1] | [1, 0] | [1, 0, 0, ..]),

@@ -1,7 +1,7 @@
 //! Single messages (CQL Binary Protocol, `native_protocol_v3.spec` to `v5`).
 
 use super::slots;
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 
 /// Statements of a batch that are kept.
@@ -41,7 +41,7 @@ pub(super) const HEADER: usize = 9;
 impl Header {
     /// `None` without all of it.
     pub(super) fn read(bytes: &[u8]) -> Option<Header> {
-        let mut front = Front(bytes);
+        let mut front = Reader(bytes);
         let version = front.u8()?;
         Some(Header {
             version: version & 0x7f,
@@ -59,20 +59,20 @@ impl Header {
     }
 }
 
-fn long_text<'a>(front: &mut Front<'a>) -> Option<&'a [u8]> {
+fn long_text<'a>(front: &mut Reader<'a>) -> Option<&'a [u8]> {
     let len = usize::try_from(front.u32()?).ok()?;
     // of what was cut off what is there
     front.take(len.min(front.0.len()))
 }
 
-fn text<'a>(front: &mut Front<'a>) -> Option<&'a [u8]> {
+fn text<'a>(front: &mut Reader<'a>) -> Option<&'a [u8]> {
     let len = front.u16()?;
     front.take(len.into())
 }
 
 /// What a request says.
 pub(super) fn request(header: &Header, body: &[u8], values: &mut Values) -> Option<()> {
-    let mut front = Front(body);
+    let mut front = Reader(body);
     match header.opcode {
         opcode::STARTUP => {
             for _ in 0..front.u16()?.min(64) {
@@ -111,7 +111,7 @@ pub(super) fn request(header: &Header, body: &[u8], values: &mut Values) -> Opti
 /// What an answer says.
 pub(super) fn response(header: &Header, body: &[u8], values: &mut Values) -> Option<()> {
     values.push_number(slots::ANSWER, header.opcode);
-    let mut front = Front(body);
+    let mut front = Reader(body);
     match header.opcode {
         opcode::ERROR => {
             values.push_number(slots::ERROR_CODE, front.u32()?);

@@ -121,8 +121,8 @@ fn behind_payload<'a>(header: &Header, body: &'a [u8]) -> &'a [u8] {
     if header.flags & 4 == 0 {
         return body;
     }
-    let mut front = crate::protocols::front::Front(body);
-    let skip = |front: &mut crate::protocols::front::Front<'a>| {
+    let mut front = crate::protocols::reader::Reader(body);
+    let skip = |front: &mut crate::protocols::reader::Reader<'a>| {
         for _ in 0..front.u16()? {
             let len = front.u16()?;
             front.take(len.into())?;

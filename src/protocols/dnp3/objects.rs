@@ -228,12 +228,12 @@ fn head(reader: &mut Reader<'_>, object: &mut Object) -> Option<()> {
     (object.group, object.variation, object.qualifier) = (reader.u8()?, reader.u8()?, reader.u8()?);
     match object.qualifier & 15 {
         0 | 3 => (object.start, object.stop) = (reader.u8()?.into(), reader.u8()?.into()),
-        1 | 4 => (object.start, object.stop) = (reader.le16()?.into(), reader.le16()?.into()),
-        2 | 5 => (object.start, object.stop) = (reader.le32()?, reader.le32()?),
+        1 | 4 => (object.start, object.stop) = (reader.u16_le()?.into(), reader.u16_le()?.into()),
+        2 | 5 => (object.start, object.stop) = (reader.u32_le()?, reader.u32_le()?),
         6 => return Some(()),
         7 | 11 => object.count = reader.u8()?.into(),
-        8 => object.count = reader.le16()?.into(),
-        9 => object.count = reader.le32()?,
+        8 => object.count = reader.u16_le()?.into(),
+        9 => object.count = reader.u32_le()?,
         _ => return None,
     }
     if object.qualifier & 15 < 6 {
@@ -270,8 +270,8 @@ fn points(reader: &mut Reader<'_>, object: &mut Object, left: &mut usize) -> Opt
         let prefix = match prefix_code {
             0 => 0,
             1 | 4 => reader.u8()?.into(),
-            2 | 5 => reader.le16()?.into(),
-            3 | 6 => reader.le32()?,
+            2 | 5 => reader.u16_le()?.into(),
+            3 | 6 => reader.u32_le()?,
             _ => return None,
         };
         let size = (prefix_code >= 4).then_some(prefix);

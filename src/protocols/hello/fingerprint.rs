@@ -7,6 +7,7 @@ use sha2::Sha256;
 
 use super::messages::{ClientHello, GREASE, ServerHello, is_grease};
 use super::version::Version;
+use crate::protocols::reader::hex;
 
 /// A fingerprint's text and its MD5 in lower-case hexadecimal.
 #[derive(Clone, Debug, Default)]
@@ -143,14 +144,6 @@ fn commas(values: &[u16]) -> String {
     let mut text = String::new();
     for value in values {
         let _ = write!(text, "{}{value:04x}", if text.is_empty() { "" } else { "," });
-    }
-    text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
     }
     text
 }

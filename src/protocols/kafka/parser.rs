@@ -4,7 +4,7 @@ use super::request::{self, Header};
 use super::slots;
 use crate::app::Probe;
 use crate::protocols::exchange::{Dialect, Exchanges, Step};
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 use crate::types::Direction;
 
@@ -19,7 +19,7 @@ pub(super) struct Requests {}
 
 impl Dialect for Requests {
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
-        let Some(len) = Front(bytes).u32() else { return Ok(Step::Needs(4)) };
+        let Some(len) = Reader(bytes).u32() else { return Ok(Step::Needs(4)) };
         let len = len as usize;
         let wrong = if dir == Direction::ToServer { "malformed_request" } else { "malformed_response" };
         if !(4..=MESSAGE_MAX).contains(&len) {
@@ -28,7 +28,7 @@ impl Dialect for Requests {
         let kept = len.min(if dir == Direction::ToServer { KEPT_MAX } else { 4 });
         let Some(message) = bytes.get(4..4 + kept) else { return Ok(Step::Needs(4 + kept)) };
         if dir == Direction::ToClient {
-            let key = u64::from(Front(message).u32().unwrap_or(0));
+            let key = u64::from(Reader(message).u32().unwrap_or(0));
             if let Some(exchange) = out.waiting(key) {
                 exchange.values.push_number(slots::ANSWER_SIZE, len as u64);
             }
@@ -59,7 +59,7 @@ impl Dialect for Requests {
 }
 
 /// Whether a produce request says that it wants none.
-fn no_acknowledgement(header: &Header<'_>, front: Front<'_>) -> bool {
+fn no_acknowledgement(header: &Header<'_>, front: Reader<'_>) -> bool {
     let mut front = front;
     if header.version >= 9 {
         front.varint();
@@ -74,7 +74,7 @@ fn no_acknowledgement(header: &Header<'_>, front: Front<'_>) -> bool {
 
 /// See [`crate::app::Protocol::probe`]: on Kafka's port; elsewhere by the first request of a client, which asks for versions.
 pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
-    let Some(len) = Front(bytes).u32() else {
+    let Some(len) = Reader(bytes).u32() else {
         return if bytes.first().is_none_or(|first| *first == 0) { Probe::More } else { Probe::No };
     };
     let message = bytes.get(4..).unwrap_or_default();
@@ -85,7 +85,7 @@ pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
             if !(10..16 << 20).contains(&len) {
                 return Probe::No;
             }
-            let start = Front(message.get(..4).unwrap_or(message));
+            let start = Reader(message.get(..4).unwrap_or(message));
             let (mut key, mut version) = (start, start);
             version.take(2);
             let versions =

@@ -1,7 +1,7 @@
 //! Requests: the header, and where the topics of each kind stand (Kafka documentation, "The Messages").
 
 use super::slots;
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 
 /// Topics of a request that are kept.
@@ -54,8 +54,8 @@ pub(super) struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// The header, and what is behind it.
-    pub(super) fn read(bytes: &'a [u8]) -> Option<(Header<'a>, Front<'a>)> {
-        let mut front = Front(bytes);
+    pub(super) fn read(bytes: &'a [u8]) -> Option<(Header<'a>, Reader<'a>)> {
+        let mut front = Reader(bytes);
         let key = front.u16()?;
         let version = front.u16()?;
         let correlation = front.u32()?;
@@ -76,7 +76,7 @@ impl<'a> Header<'a> {
 
 /// A reader that knows in which of both forms lengths are.
 struct Fields<'a> {
-    front: Front<'a>,
+    front: Reader<'a>,
     flexible: bool,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
 }
 
 /// What the body of a request says. `None` when it ends too soon; what was found stands.
-pub(super) fn body(header: &Header<'_>, front: Front<'_>, values: &mut Values) -> Option<()> {
+pub(super) fn body(header: &Header<'_>, front: Reader<'_>, values: &mut Values) -> Option<()> {
     let Header { key, version, .. } = *header;
     let flexible = FLEXIBLE.iter().any(|(known, from)| *known == key && version >= *from);
     let mut fields = Fields { front, flexible };

@@ -1,7 +1,7 @@
 //! Packets of the binary protocol (memcached documentation, "Binary Protocol Revamped").
 
 use super::slots;
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 
 /// The first byte of a request, and of an answer.
@@ -81,7 +81,7 @@ pub(super) struct Header {
 impl Header {
     /// `None` without all of it.
     pub(super) fn read(bytes: &[u8]) -> Option<Header> {
-        let mut front = Front(bytes.get(..HEADER)?);
+        let mut front = Reader(bytes.get(..HEADER)?);
         front.u8()?;
         Some(Header {
             code: front.u8()?,

@@ -1,6 +1,6 @@
 //! Documents (bsonspec.org, version 1.1), read once from front to back.
 
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 
 /// Documents inside of each other that are followed.
 pub(super) const DEPTH_MAX: usize = 128;
@@ -38,7 +38,7 @@ pub(super) enum End {
 
 /// Every field of the document at the front.
 pub(super) fn walk<'a>(bytes: &'a [u8], each: &mut dyn FnMut(Element<'a>)) -> End {
-    let mut front = Front(bytes);
+    let mut front = Reader(bytes);
     match front.u32_le() {
         None => return End::Short,
         Some(len) if !(5..=48 << 20).contains(&len) => return End::Wrong,
@@ -71,8 +71,8 @@ pub(super) fn walk<'a>(bytes: &'a [u8], each: &mut dyn FnMut(Element<'a>)) -> En
     End::Whole(bytes.len() - front.0.len())
 }
 
-fn value<'a>(kind: u8, front: &mut Front<'a>) -> Result<Option<Value<'a>>, ()> {
-    let fixed = |front: &mut Front<'a>, len: usize| Ok(front.take(len).map(|_| Value::Other));
+fn value<'a>(kind: u8, front: &mut Reader<'a>) -> Result<Option<Value<'a>>, ()> {
+    let fixed = |front: &mut Reader<'a>, len: usize| Ok(front.take(len).map(|_| Value::Other));
     match kind {
         1 => Ok(front.u64_le().map(|bits| Value::Number(f64::from_bits(bits) as i64))),
         2 | 0x0d | 0x0e => text(front).map(|text| text.map(Value::Text)),
@@ -110,7 +110,7 @@ fn value<'a>(kind: u8, front: &mut Front<'a>) -> Result<Option<Value<'a>>, ()> {
 }
 
 /// A text with its length in front and a zero behind; of one that was cut off what is there.
-fn text<'a>(front: &mut Front<'a>) -> Result<Option<&'a [u8]>, ()> {
+fn text<'a>(front: &mut Reader<'a>) -> Result<Option<&'a [u8]>, ()> {
     let Some(len) = front.u32_le() else { return Ok(None) };
     let len = usize::try_from(len).ok().and_then(|len| len.checked_sub(1)).ok_or(())?;
     if len > front.0.len() {

@@ -6,7 +6,7 @@ use super::bson::{self, End, Value};
 use super::slots;
 use crate::app::Probe;
 use crate::protocols::exchange::{Dialect, Exchanges, Step};
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 use crate::types::Direction;
 
@@ -48,7 +48,7 @@ struct Header {
 
 impl Header {
     fn read(bytes: &[u8]) -> Option<Header> {
-        let mut front = Front(bytes);
+        let mut front = Reader(bytes);
         Some(Header {
             len: front.u32_le()? as usize,
             id: front.u32_le()?,
@@ -153,7 +153,7 @@ impl Request<'_> {
 
     /// The sections of `OP_MSG`, behind its flags.
     fn sections(&mut self, bytes: &[u8]) {
-        let mut front = Front(bytes);
+        let mut front = Reader(bytes);
         while let Some(kind) = front.u8() {
             match kind {
                 0 => {
@@ -161,9 +161,9 @@ impl Request<'_> {
                     front.take(taken);
                 }
                 1 => {
-                    let Some(len) = Front(front.0).u32_le() else { return };
+                    let Some(len) = Reader(front.0).u32_le() else { return };
                     let len = (len as usize).min(front.0.len());
-                    let mut section = Front(front.take(len).unwrap_or_default());
+                    let mut section = Reader(front.take(len).unwrap_or_default());
                     section.u32_le();
                     if let Some(name) = section.text() {
                         self.values.push(slots::FIELD, name.get(..256).unwrap_or(name));
@@ -192,7 +192,7 @@ impl Request<'_> {
 
     /// An older message.
     fn legacy(&mut self, code: u32, body: &[u8]) -> Option<()> {
-        let mut front = Front(body);
+        let mut front = Reader(body);
         front.u32_le()?;
         if code == opcode::KILL_CURSORS {
             self.values.push(slots::COMMAND, b"killCursors");
@@ -294,7 +294,7 @@ impl Messages {
         let mut request = Request { values: &mut values, fields: 0, texts: 0, bytes: 0, event: None };
         let mut answered = matches!(code, opcode::QUERY | opcode::GET_MORE);
         if code == opcode::MSG {
-            let flags = Front(body).u32_le().unwrap_or(0);
+            let flags = Reader(body).u32_le().unwrap_or(0);
             answered = flags & MORE_TO_COME == 0;
             request.sections(body.get(4..).unwrap_or_default());
         } else {
@@ -344,7 +344,7 @@ pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
     match header.opcode {
         // flags, and the kind of a section
         opcode::MSG => {
-            let flags = Front(body).u32_le().unwrap_or(0);
+            let flags = Reader(body).u32_le().unwrap_or(0);
             enough(5, flags & !0x1_0003 == 0 && body.get(4).is_some_and(|kind| *kind < 2))
         }
         // flags, and a name with a dot
@@ -357,7 +357,7 @@ pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
             enough(9, body.get(1..4) == Some(&[7, 0, 0]) && body.get(8).is_some_and(|kind| *kind < 4))
         }
         opcode::REPLY => {
-            enough(4, dir == Direction::ToClient && Front(body).u32_le().is_some_and(|flags| flags < 16))
+            enough(4, dir == Direction::ToClient && Reader(body).u32_le().is_some_and(|flags| flags < 16))
         }
         _ if usual => Probe::Yes,
         _ => Probe::No,

@@ -4,7 +4,7 @@ use super::login::length_encoded;
 use super::parser::command;
 use super::slots;
 use crate::protocols::exchange::Exchange;
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 
 /// Rows of an answer that are kept, and bytes of them.
 pub(super) const ROWS_MAX: u64 = 64;
@@ -73,7 +73,7 @@ impl Answer {
                 Some(left <= 1 && self.end(exchange))
             }
             Next::Rows if first == 0xfe && len < if marks { 9 } else { 0xff_ffff } => {
-                let mut front = Front(payload.get(1..).unwrap_or_default());
+                let mut front = Reader(payload.get(1..).unwrap_or_default());
                 let status = if marks {
                     front.u16_le();
                     front.u16_le()
@@ -107,7 +107,7 @@ impl Answer {
         len: usize,
         exchange: Option<&mut Exchange>,
     ) -> Option<bool> {
-        let mut front = Front(payload);
+        let mut front = Reader(payload);
         match (code, payload.first()?) {
             (command::STATISTICS, _) => Some(self.end(exchange)),
             (command::FIELD_LIST | command::STMT_FETCH, _) => {
@@ -179,7 +179,7 @@ impl Answer {
 
 /// An error: its number, and its text behind the state (`#42000`).
 pub(super) fn error(payload: &[u8], exchange: &mut Exchange) {
-    let mut front = Front(payload.get(1..).unwrap_or_default());
+    let mut front = Reader(payload.get(1..).unwrap_or_default());
     let Some(code) = front.u16_le() else { return };
     exchange.values.push_number(slots::ERROR_CODE, code);
     let text = if front.0.first() == Some(&b'#') { front.0.get(6..) } else { Some(front.0) };
@@ -189,7 +189,7 @@ pub(super) fn error(payload: &[u8], exchange: &mut Exchange) {
 /// A row in text form: its columns with commas between, `NULL` for none.
 fn row(payload: &[u8], max: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut front = Front(payload);
+    let mut front = Reader(payload);
     while !front.0.is_empty() && out.len() < max {
         if !out.is_empty() {
             out.push(b',');

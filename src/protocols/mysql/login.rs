@@ -2,7 +2,7 @@
 
 use super::slots;
 use crate::app::Probe;
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 use crate::types::Direction;
 
@@ -23,7 +23,7 @@ pub(super) mod capability {
 use capability::*;
 
 /// A number with its length in front; `None` for what stands for NULL or an error.
-pub(super) fn length_encoded(front: &mut Front<'_>) -> Option<u64> {
+pub(super) fn length_encoded(front: &mut Reader<'_>) -> Option<u64> {
     match front.u8()? {
         small @ 0..=0xfa => Some(small.into()),
         0xfc => front.u16_le().map(u64::from),
@@ -37,14 +37,14 @@ pub(super) fn length_encoded(front: &mut Front<'_>) -> Option<u64> {
 }
 
 /// A text with its length in front.
-pub(super) fn length_encoded_text<'a>(front: &mut Front<'a>) -> Option<&'a [u8]> {
+pub(super) fn length_encoded_text<'a>(front: &mut Reader<'a>) -> Option<&'a [u8]> {
     let len = length_encoded(front)?;
     front.take(usize::try_from(len).ok()?)
 }
 
 /// The server's greeting: its version and what it can do.
 pub(super) fn greeting(payload: &[u8]) -> Option<(&[u8], u32)> {
-    let mut front = Front(payload);
+    let mut front = Reader(payload);
     if front.u8()? != 10 {
         return None;
     }
@@ -57,7 +57,7 @@ pub(super) fn greeting(payload: &[u8]) -> Option<(&[u8], u32)> {
 
 /// What a login says; `None` for one that cannot be read.
 pub(super) fn login(payload: &[u8], values: &mut Values) -> Option<u32> {
-    let mut front = Front(payload);
+    let mut front = Reader(payload);
     let low = front.u16_le()?;
     if u32::from(low) & PROTOCOL_41 == 0 {
         front.take(3)?;
@@ -92,7 +92,7 @@ pub(super) fn login(payload: &[u8], values: &mut Values) -> Option<u32> {
     if can & CONNECT_ATTRIBUTES != 0
         && let Some(attributes) = length_encoded_text(&mut front)
     {
-        let mut front = Front(attributes);
+        let mut front = Reader(attributes);
         while let Some(name) = length_encoded_text(&mut front)
             && let Some(value) = length_encoded_text(&mut front)
         {

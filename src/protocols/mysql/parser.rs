@@ -4,7 +4,7 @@ use super::answer::{self, Answer};
 use super::login::{self, capability, length_encoded, length_encoded_text};
 use super::slots;
 use crate::protocols::exchange::{Dialect, Exchanges, Step};
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 use crate::types::Direction;
 
@@ -98,7 +98,7 @@ impl Packets {
             command::STMT_PREPARE => values.push(slots::QUERY, rest),
             command::INIT_DB => values.push(slots::DATABASE, rest),
             command::CHANGE_USER => {
-                let mut front = Front(rest);
+                let mut front = Reader(rest);
                 if let Some(user) = front.text() {
                     values.push(slots::USER, user);
                     if self.can(capability::SECURE_CONNECTION) {
@@ -196,7 +196,7 @@ impl Packets {
 
 /// The statement behind the attributes of a query (MySQL documentation, "COM_QUERY").
 fn behind_attributes(payload: &[u8]) -> Option<&[u8]> {
-    let mut front = Front(payload);
+    let mut front = Reader(payload);
     let count = length_encoded(&mut front)?;
     length_encoded(&mut front)?;
     if count == 0 {

@@ -10,7 +10,7 @@ use super::json::{self, Scalar};
 use super::{FIRST, Request, VALUES_MAX, View, asked, cut, in_body, in_body_each};
 use crate::app::Slot;
 use crate::protocols::exchange::{Field, Shape, buffer};
-use crate::protocols::front::Front;
+use crate::protocols::reader::Reader;
 use crate::protocols::values::Values;
 
 const ACTION: Slot = Slot(FIRST + 0x200);
@@ -116,7 +116,7 @@ fn body(request: &Request<'_>, body: &[u8], values: &mut Values) {
 
 /// A message of gRPC: whether it is compressed, its length, itself.
 fn message(method: &[u8], body: &[u8], values: &mut Values) {
-    let mut front = Front(body);
+    let mut front = Reader(body);
     while let (Some(packed), Some(len)) = (front.u8(), front.u32()) {
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(front.0.len());
         let Some(message) = front.take(len) else { return };
@@ -161,7 +161,7 @@ fn range(message: &[u8], ended: bool, values: &mut Values) {
 
 /// Each field of a message that has a length: its number and its bytes.
 fn fields(message: &[u8], mut each: impl FnMut(u64, &[u8])) {
-    let mut front = Front(message);
+    let mut front = Reader(message);
     while let Some(tag) = front.varint() {
         let taken = match tag & 7 {
             0 => front.varint().map(|_| ()),
