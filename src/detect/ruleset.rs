@@ -325,7 +325,7 @@ impl RuleSet {
             }
         }
         for dir in 0..2 {
-            self.streams[dir] = std::mem::take(&mut streams[dir]).build(build);
+            self.streams[dir] = std::mem::take(&mut streams[dir]).build(&self.tables, build);
             self.stream_overlap = self.stream_overlap.max(self.streams[dir].longest);
             self.addresses[dir] = address_index(&self.rules, &address[dir]);
         }
@@ -334,14 +334,14 @@ impl RuleSet {
             if let Some(wanted) = self.wanted_frames.as_mut().and_then(Arc::get_mut) {
                 wanted.add(protocol, kind);
             }
-            let groups = sets.map(|pending| pending.build(build));
+            let groups = sets.map(|pending| pending.build(&self.tables, build));
             let longest = groups.iter().map(|group| group.longest).max();
             self.stream_overlap = self.stream_overlap.max(longest.unwrap_or(0));
             self.frames.push(FrameGroup { protocol, kind, groups });
         }
         for (transport, groups) in packets.into_iter().enumerate() {
             for (dir, pending) in groups.into_iter().enumerate() {
-                self.packets[transport][dir] = pending.build(build);
+                self.packets[transport][dir] = pending.build(&self.tables, build);
             }
         }
         for ((protocol, dir), pending) in txs {
