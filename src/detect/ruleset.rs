@@ -17,7 +17,7 @@ use super::registry::Registry;
 use super::rule::{Part, Rule, RuleProtocol};
 use super::sets::Sets;
 use crate::app::{FrameKind, ProtocolId, WantedFrames};
-use crate::rules::Action;
+use crate::rules::{Action, AddressSet};
 use crate::types::{Direction, Proto};
 
 /// How a rule is looked at, as the user guide's "rule types" have it.
@@ -605,7 +605,13 @@ fn address_index(rules: &[Rule], ids: &[u32]) -> AddressIndex {
     for &id in ids {
         let header = &rules[id as usize].header;
         // both ends are looked up, so either side may serve
-        let side = if header.source.is_any() { &header.destination } else { &header.source };
+        let size = |side: &AddressSet| {
+            side.ranges_v4().iter().map(|(low, high)| u64::from(high - low) + 1).sum::<u64>()
+        };
+        let side = match header.source.is_any() || size(&header.destination) < size(&header.source) {
+            true => &header.destination,
+            false => &header.source,
+        };
         if side.is_any() || !side.ranges_v6().is_empty() {
             index.wide.push(id);
             continue;

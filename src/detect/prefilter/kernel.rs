@@ -464,7 +464,7 @@ mod avx2 {
     }
 
     /// Places that are written down before they are looked at.
-    const BATCH: usize = 256;
+    const BATCH: usize = 128;
 
     /// What passed in a batch, by the last bytes of windows.
     pub(super) struct Batch<const N: usize> {
