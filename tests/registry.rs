@@ -29,6 +29,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("byte_jump", "tcp", "content:\"abc\"; byte_jump:2,0,relative;"),
     ("byte_math", "tcp", "byte_math:bytes 1,offset 0,oper +,rvalue 1,result n; byte_test:1,>,n,1;"),
     ("byte_test", "tcp", "byte_test:2,>,100,0;"),
+    ("cip_service", "enip", "cip_service:16,246,6;"),
+    ("enip.cip_service", "enip", "enip.cip_service:75;"),
     ("classtype", "tcp", "content:\"abc\"; classtype:reverse-shell;"),
     ("compress_whitespace", "http", "http.uri; compress_whitespace; content:\"a b\";"),
     ("content", "tcp", "content:\"abc|00|\";"),

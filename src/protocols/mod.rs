@@ -10,6 +10,7 @@ pub mod dcerpc;
 pub mod dhcp;
 pub mod dnp3;
 pub mod dns;
+pub mod enip;
 pub mod ftp;
 pub mod ftp_data;
 mod hello;
@@ -87,6 +88,7 @@ pub static ALL: &[ProtocolEntry] = &[
     bittorrent_dht::ENTRY,
     modbus::ENTRY,
     dnp3::ENTRY,
+    enip::ENTRY,
     // known by its port alone
     telnet::ENTRY,
 ];
