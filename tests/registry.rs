@@ -99,6 +99,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("itype", "icmp", "itype:8;"),
     ("ike.chosen_sa_attribute", "ike", "ike.chosen_sa_attribute:alg_hash=2;"),
     ("krb5.ticket_encryption", "krb5", "krb5.ticket_encryption:!weak;"),
+    ("ldap.responses.operation", "ldap", "ldap.responses.operation:search_result_entry,0;"),
+    ("ldap.responses.result_code", "ldap", "ldap.responses.result_code:invalid_credentials;"),
     ("metadata", "tcp", "content:\"abc\"; metadata:created_at 2026_11_23;"),
     ("modbus", "modbus", "modbus: function 8, subfunction 4;"),
     ("mqtt.connect.flags", "mqtt", "mqtt.connect.flags:username,!will;"),

@@ -18,6 +18,7 @@ pub mod http;
 pub mod http2;
 pub mod ike;
 pub mod krb5;
+pub mod ldap;
 pub mod modbus;
 pub mod mqtt;
 pub mod nfs;
@@ -69,6 +70,7 @@ pub static ALL: &[ProtocolEntry] = &[
     quic::ENTRY,
     sip::ENTRY,
     krb5::ENTRY,
+    ldap::ENTRY,
     ike::ENTRY,
     rfb::ENTRY,
     dhcp::ENTRY,
