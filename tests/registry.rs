@@ -168,6 +168,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("url_decode", "http", "http.uri.raw; url_decode; content:\"abc\";"),
     ("vlan.id", "ip", "vlan.id:200;"),
     ("vlan.layers", "ip", "vlan.layers:>1;"),
+    ("websocket.flags", "websocket", "websocket.flags:fin,!comp;"),
     ("window", "tcp", "window:1024;"),
     ("within", "tcp", "content:\"abc\"; content:\"def\"; within:10;"),
     ("xbits", "tcp", "content:\"abc\"; xbits:set,seen,track ip_src;"),

@@ -39,6 +39,7 @@ mod testing;
 pub mod tftp;
 pub mod tls;
 mod values;
+pub mod websocket;
 
 // the data tier of container platforms
 pub mod amqp;
@@ -57,6 +58,7 @@ use crate::detect::ProtocolEntry;
 pub static ALL: &[ProtocolEntry] = &[
     http::ENTRY,
     http2::ENTRY,
+    websocket::ENTRY,
     tls::ENTRY,
     ssh::ENTRY,
     smtp::ENTRY,
