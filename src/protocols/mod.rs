@@ -19,11 +19,13 @@ pub mod http2;
 pub mod ike;
 pub mod krb5;
 pub mod ldap;
+mod lines;
 pub mod modbus;
 pub mod mqtt;
 pub mod nfs;
 pub mod ntp;
 pub mod pgsql;
+pub mod pop3;
 pub mod quic;
 mod reader;
 pub mod rfb;
@@ -62,6 +64,8 @@ pub static ALL: &[ProtocolEntry] = &[
     tls::ENTRY,
     ssh::ENTRY,
     smtp::ENTRY,
+    // before FTP, which begins with the same words
+    pop3::ENTRY,
     ftp::ENTRY,
     ftp_data::ENTRY,
     // its version 5 begins as DCERPC does
