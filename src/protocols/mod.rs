@@ -17,6 +17,7 @@ mod hello;
 pub mod http;
 pub mod http2;
 pub mod ike;
+pub mod imap;
 pub mod krb5;
 pub mod ldap;
 mod lines;
@@ -66,6 +67,7 @@ pub static ALL: &[ProtocolEntry] = &[
     smtp::ENTRY,
     // before FTP, which begins with the same words
     pop3::ENTRY,
+    imap::ENTRY,
     ftp::ENTRY,
     ftp_data::ENTRY,
     // its version 5 begins as DCERPC does
