@@ -238,7 +238,17 @@ pub struct FullIp(pub IpAddr);
 impl fmt::Display for FullIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            IpAddr::V4(ip) => ip.fmt(f),
+            IpAddr::V4(ip) => {
+                // one text at once: there are two in each event
+                let (mut text, mut len) = ([b'.'; 15], 0);
+                for octet in ip.octets() {
+                    let mut digits = itoa::Buffer::new();
+                    let digits = digits.format(octet).as_bytes();
+                    text[len..len + digits.len()].copy_from_slice(digits);
+                    len += digits.len() + 1;
+                }
+                f.write_str(std::str::from_utf8(&text[..len - 1]).unwrap_or_default())
+            }
             IpAddr::V6(ip) => {
                 for (nth, group) in ip.segments().iter().enumerate() {
                     if nth > 0 {

@@ -142,16 +142,40 @@ pub(super) enum Shape {
     Number,
     /// One number, as a word where it has one.
     Word(&'static [(&'static str, u64)]),
+    /// All numbers of the slot, as words where they have one.
+    Words(&'static [(&'static str, u64)]),
+    /// A truth: the number is not 0.
+    Flag,
+    /// Members that are written already, without a key of their own.
+    Members,
+    /// All texts of the slot are the members of an object each.
+    Objects,
+    /// An object of these members, when it has one; the slot is not looked at.
+    Object(&'static [Field]),
 }
 
 /// One member of a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field(pub(super) &'static str, pub(super) Slot, pub(super) Shape);
 
-/// How exchanges of a protocol are recorded: the name of their object, and the members of its two parts.
+impl Field {
+    /// Whether there is anything to show of it.
+    fn is_in(&self, values: &Values) -> bool {
+        match self.2 {
+            Shape::Text | Shape::List | Shape::Members | Shape::Objects => values.text(self.1, 0).is_some(),
+            Shape::Number | Shape::Word(_) | Shape::Words(_) | Shape::Flag => {
+                values.number(self.1, 0).is_some()
+            }
+            Shape::Object(fields) => fields.iter().any(|field| field.is_in(values)),
+        }
+    }
+}
+
+/// How exchanges of a protocol are recorded: the name of their object, the members of its two parts, and those beside them.
 #[derive(Debug)]
 pub(super) struct Format {
     pub(super) name: &'static str,
+    pub(super) beside: &'static [Field],
     pub(super) request: &'static [Field],
     pub(super) response: &'static [Field],
 }
@@ -160,8 +184,44 @@ impl Format {
     /// The members, without an object around them.
     pub(super) fn members(fields: &[Field], values: &Values, out: &mut JsonWriter) {
         let shown = |text: &[u8]| text.len().min(SHOWN_MAX);
-        for Field(key, slot, shape) in fields {
+        for field @ Field(key, slot, shape) in fields {
             match shape {
+                Shape::Members => out.raw_members(values.text(*slot, 0).unwrap_or_default()),
+                Shape::Objects => {
+                    if field.is_in(values) {
+                        out.open_array(key);
+                        for members in values.all(*slot).take(LIST_MAX) {
+                            out.open();
+                            out.raw_members(members);
+                            out.close();
+                        }
+                        out.close_array();
+                    }
+                }
+                Shape::Object(inside) => {
+                    if field.is_in(values) {
+                        out.open_object(key);
+                        Format::members(inside, values, out);
+                        out.close();
+                    }
+                }
+                Shape::Flag => {
+                    if let Some(number) = values.number(*slot, 0) {
+                        out.flag(key, number != 0);
+                    }
+                }
+                Shape::Words(names) => {
+                    if field.is_in(values) {
+                        out.open_array(key);
+                        for number in (0..LIST_MAX).map_while(|nth| values.number(*slot, nth)) {
+                            match names.iter().find(|(_, known)| *known == number) {
+                                Some((name, _)) => out.element_text(name),
+                                None => out.element_number(number),
+                            }
+                        }
+                        out.close_array();
+                    }
+                }
                 Shape::Text => {
                     if let Some(text) = values.text(*slot, 0) {
                         out.bytes(key, text.get(..shown(text)).unwrap_or_default());
@@ -256,16 +316,13 @@ impl Transaction for Exchange {
     fn log(&self, out: &mut JsonWriter) {
         out.open_object(self.format.name);
         for (name, fields) in [("request", self.format.request), ("response", self.format.response)] {
-            let found = |field: &Field| match field.2 {
-                Shape::Text | Shape::List => self.values.text(field.1, 0).is_some(),
-                Shape::Number | Shape::Word(_) => self.values.number(field.1, 0).is_some(),
-            };
-            if fields.iter().any(found) {
+            if fields.iter().any(|field| field.is_in(&self.values)) {
                 out.open_object(name);
                 Format::members(fields, &self.values, out);
                 out.close();
             }
         }
+        Format::members(self.format.beside, &self.values, out);
         out.close();
     }
 }
@@ -556,7 +613,7 @@ mod tests {
     use super::*;
     use crate::types::Timestamp;
 
-    const FORMAT: Format = Format { name: "test", request: &[], response: &[] };
+    const FORMAT: Format = Format { name: "test", beside: &[], request: &[], response: &[] };
 
     /// A client's byte is a request, a server's an answer; `!` is wrong, `#` is followed by three of no interest.
     struct Bytes;

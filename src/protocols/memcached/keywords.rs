@@ -30,6 +30,7 @@ pub static NUMBERS: &[NumberSpec] =
 /// The record.
 pub(super) static FORMAT: Format = Format {
     name: "memcached",
+    beside: &[],
     request: &[
         Field("command", COMMAND, Shape::Text),
         Field("keys", KEY, Shape::List),
