@@ -238,6 +238,23 @@ fn names_are_unique_and_explained() {
     }
 }
 
+/// Where a buffer or a number stands is looked up by protocol and direction: a second place would never be looked at.
+#[test]
+fn a_name_has_one_place_for_a_protocol_and_direction() {
+    for entry in protocols::ALL {
+        let buffers = entry.buffers.iter().map(|row| (row.name, row.places));
+        let numbers = entry.numbers.iter().map(|row| (row.name, row.places));
+        let mut seen = BTreeSet::new();
+        for (name, places) in buffers.chain(numbers) {
+            for place in places {
+                let once = seen.insert((name, place.dir.index()));
+                let protocol = entry.protocol.name();
+                assert!(once, "{name} has two places for {} of {protocol}", place.dir.name());
+            }
+        }
+    }
+}
+
 #[test]
 fn every_keyword_works_in_a_rule() {
     let mut left: BTreeSet<&str> = of_kind("keyword").iter().map(|listed| listed.name).collect();

@@ -8,4 +8,4 @@ use libfuzzer_sys::fuzz_target;
 use mamparo::protocols::sip::ENTRY;
 use mamparo::types::Proto;
 
-fuzz_target!(|data: &[u8]| protocol::run(&ENTRY, &[Proto::UDP, Proto::TCP], 5060, data));
+fuzz_target!(|data: &[u8]| protocol::run(&ENTRY, &[Proto::TCP, Proto::UDP], 5060, data));

@@ -505,6 +505,9 @@ impl State {
         let (dir, side) = (inspection.dir, inspection.dir.index());
         for nth in 0..memory.frames.open(dir).len() {
             let Some(&frame) = memory.frames.open(dir).get(nth) else { return };
+            if frame.inspected == u64::MAX {
+                continue;
+            }
             let Some(group) = set.frame_group(frame.protocol, frame.kind) else { continue };
             let overlap = set.stream_overlap.saturating_sub(1) as u64;
             let (upto, found) = match &flow.session {

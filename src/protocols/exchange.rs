@@ -10,10 +10,13 @@
 use std::collections::VecDeque;
 
 use super::values::Values;
-use crate::app::{Change, DONE, Input, ParseError, Parsed, Parser, Slot, Transaction, Transactions, TxList};
+use crate::app::{
+    Change, DONE, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, Settings, Slot,
+    Transaction, Transactions, TxList,
+};
 use crate::detect::{BufferSpec, Kind, NumberSpec, Place};
 use crate::json::JsonWriter;
-use crate::types::Direction;
+use crate::types::{Direction, Proto};
 
 /// Exchanges of a flow that wait for their answer.
 pub(super) const WAITING_MAX: usize = 1024;
@@ -29,6 +32,66 @@ const LIST_MAX: usize = 64;
 
 /// Events kept of one exchange.
 const EVENTS_MAX: usize = 8;
+
+/// A protocol of questions and answers, as its folder describes it: all that differs from one to the other.
+pub(super) struct Conversation<D> {
+    pub(super) name: &'static str,
+    pub(super) transports: &'static [Proto],
+    pub(super) port: u16,
+    /// See [`Protocol::either_begins`] and [`Protocol::server_speaks_first`].
+    pub(super) either_begins: bool,
+    pub(super) server_speaks_first: bool,
+    pub(super) events: &'static [&'static str],
+    /// See [`Protocol::probe`]; told is whether the port is the usual one.
+    pub(super) probe: fn(Proto, Direction, bool, &[u8]) -> Probe,
+    pub(super) dialect: fn() -> D,
+    pub(super) format: &'static Format,
+}
+
+impl<D: Dialect + 'static> Protocol for Conversation<D> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn transports(&self) -> &'static [Proto] {
+        self.transports
+    }
+
+    fn usual_port(&self) -> Option<u16> {
+        Some(self.port)
+    }
+
+    fn either_begins(&self) -> bool {
+        self.either_begins
+    }
+
+    fn server_speaks_first(&self) -> bool {
+        self.server_speaks_first
+    }
+
+    fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
+        (self.probe)(transport, dir, port == self.port, bytes)
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        self.events
+    }
+
+    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
+        Box::new(Factory { dialect: self.dialect, format: self.format })
+    }
+}
+
+struct Factory<D> {
+    dialect: fn() -> D,
+    format: &'static Format,
+}
+
+impl<D: Dialect + 'static> ParserFactory for Factory<D> {
+    fn parser(&self, transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
+        Box::new(ExchangeParser::new((self.dialect)(), self.format, transport == Proto::UDP))
+    }
+}
 
 /// What every dialect must have among its events.
 pub(super) const TOO_MANY: &str = "too_many_transactions";

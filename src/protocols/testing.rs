@@ -223,6 +223,36 @@ pub(super) fn check_frames(
     }
 }
 
+/// However long a flow is, what is kept of it stays below `most` bytes: the same talk many times over, whole, of the client alone, and
+/// with bytes lost now and then.
+#[track_caller]
+pub(super) fn check_bounded(
+    entry: &ProtocolEntry,
+    transport: Proto,
+    port: u16,
+    turns: Turns<'_>,
+    most: usize,
+) {
+    for (alone, lossy) in [(false, false), (true, false), (false, true)] {
+        let mut talk = Talk::new(entry, transport, port, "{}");
+        for round in 0..600 {
+            for (nth, (dir, bytes)) in turns.iter().enumerate() {
+                if alone && *dir == Direction::ToClient {
+                    continue;
+                }
+                if lossy && transport == Proto::TCP && (round + nth) % 11 == 7 {
+                    let _ = talk.gap(*dir, bytes.len() as u64);
+                    continue;
+                }
+                let _ = talk.say(*dir, bytes);
+            }
+            talk.forget_done();
+            let memory = talk.memory();
+            assert!(memory > 0 && memory <= most, "{memory} bytes in round {round}");
+        }
+    }
+}
+
 /// Whatever the bytes are: no panic, valid records, and memory in proportion.
 pub(super) fn check_mutations(entry: &ProtocolEntry, transport: Proto, port: u16, turns: Turns<'_>) {
     let mut seed = 0x2545_f491_4f6c_dd1du64;
