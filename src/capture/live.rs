@@ -3,6 +3,7 @@
 //!
 //! A backend is a row of [`super::BACKENDS`]; `mamparo run` finds it by its mode.
 
+use std::cell::{Ref, RefCell};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,6 +31,35 @@ pub trait LiveCapture: Capture + Send {
     /// No more frames are wanted: those that the kernel holds already are still handed out by `poll`; the hook is gone by then.
     fn stop(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// What goes on in the place of a frame: filled in by who judges the frame ([`super::Frame::changed`]), emptied by the capture before
+/// each.
+///
+/// The contract: when the verdict lets the frame go on and something is in here, these bytes go on instead. They are the whole
+/// frame, as long as it was, headers that say how to forward it unchanged, and each checksum covers what it should: none is left to
+/// hardware. Frames that were not shown whole, or that nothing is done to (a dry run, a tap, a file), have no such place.
+#[derive(Debug, Default)]
+pub struct Changed(RefCell<Vec<u8>>);
+
+impl Changed {
+    /// These bytes are to go on.
+    pub fn put(&self, bytes: &[u8]) {
+        let mut place = self.0.borrow_mut();
+        place.clear();
+        place.extend_from_slice(bytes);
+    }
+
+    /// Another frame follows.
+    pub(super) fn begin(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    /// What is to go on, if it is as long as that.
+    pub(super) fn take(&self, len: usize) -> Option<Ref<'_, [u8]>> {
+        let bytes = Ref::map(self.0.borrow(), Vec::as_slice);
+        (!bytes.is_empty() && bytes.len() == len).then_some(bytes)
     }
 }
 

@@ -116,7 +116,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     };
     let mut replay = Replay {
         config: engine.clone(),
-        protocols: Arc::new(configure::protocols(&config, registry.protocols(), &loaded.rules)),
+        protocols: Arc::new(configure::protocols(
+            &config,
+            registry.protocols(),
+            &loaded.rules,
+            arguments.simulate_ips,
+        )),
         rules: loaded.rules.clone(),
         thresholds: companions.thresholds,
         workers,

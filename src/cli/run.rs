@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     engine.dry_run = arguments.dry_run;
     let engine = Arc::new(engine);
     let stats = config.stats.enabled && engine.records.stats;
-    let protocols = Arc::new(configure::protocols(&config, registry.protocols(), &rules));
+    let protocols = Arc::new(configure::protocols(&config, registry.protocols(), &rules, backend.inline));
     let collector =
         Collector::new(rules.clone(), outputs.records(), outputs.fast.as_ref().map(LineWriter::sender));
     let live = Live {
@@ -95,6 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         arguments,
         config,
         registry,
+        inline: backend.inline,
         folder,
         outputs: &outputs,
         rules: Mutex::new((rules, refused)),
@@ -109,6 +110,8 @@ struct Operator<'a> {
     arguments: &'a Arguments,
     config: Config,
     registry: Arc<Registry>,
+    /// Traffic is held until it is judged.
+    inline: bool,
     folder: PathBuf,
     outputs: &'a Outputs,
     /// Those in use, and how many beside them could not be loaded.
@@ -147,7 +150,7 @@ impl Host for Operator<'_> {
         }
         say(&format!("{} rules read", read.loaded.used));
         let rules = read.loaded.rules.clone();
-        let protocols = configure::protocols(&self.config, self.registry.protocols(), &rules);
+        let protocols = configure::protocols(&self.config, self.registry.protocols(), &rules, self.inline);
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = (rules.clone(), read.loaded.refused);
         Ok(Renewal::new(rules, Arc::new(protocols), read.thresholds))
     }

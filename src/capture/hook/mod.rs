@@ -28,7 +28,9 @@ pub(super) struct Plan {
     pub(super) bypass: Option<(u32, u32)>,
     /// Bridged packets may be sent through netfilter where they are not.
     pub(super) set_bridge: bool,
-    /// Not what is forwarded, but what comes in; and what goes out, into as many queues from this one on. Nothing is bypassed there.
+    /// Nothing may be dropped.
+    pub(super) dry_run: bool,
+    /// Not what is forwarded, but what comes in; and what goes out, into as many queues from this one on.
     pub(super) ends: Option<u16>,
 }
 
@@ -49,18 +51,28 @@ trait Backend: Send {
     fn remove(&self) -> Result<(), String>;
     /// Whether some are there.
     fn is_there(&self) -> bool;
+    /// What is there, in words that stay the same while nobody changes it.
+    fn state(&self) -> String;
 }
+
+/// Told of rules within a container when what was there was not what it is now.
+pub(super) const CHANGED: &str = "the rules were not as they are to be";
 
 /// Puts the rules in by the first back end that can. The lines say by which, and what is worth knowing.
 pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String> {
-    let mut told = if plan.ends.is_none() { bridge::check(plan.set_bridge) } else { Vec::new() };
+    let mut told =
+        if plan.ends.is_none() { bridge::check(plan.set_bridge, plan.dry_run) } else { Vec::new() };
     let all = backends();
     let left: Vec<&str> =
         all.iter().filter(|backend| backend.is_there()).map(|backend| backend.name()).collect();
     let mut refused = Vec::new();
     for (nth, backend) in all.iter().enumerate() {
+        let before = plan.ends.map(|_| backend.state());
         match backend.put(&plan) {
             Ok(more) => {
+                if before.is_some_and(|before| before != backend.state()) {
+                    told.push(CHANGED.to_owned());
+                }
                 let queues = match plan.first == plan.last {
                     true => format!("queue {}", plan.first),
                     false => format!("queues {} to {}", plan.first, plan.last),
@@ -84,10 +96,14 @@ pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String>
                     other.1.remove()?;
                 }
                 let backend = all.into_iter().nth(nth);
-                return Ok((Box::new(Attached(backend)), told));
+                let attached = Attached { backend, host: plan.ends.is_none() };
+                return Ok((Box::new(attached), told));
             }
             Err(why) => refused.push(why),
         }
+    }
+    if plan.ends.is_none() {
+        bridge::remove();
     }
     Err(format!(
         "no way to queue forwarded packets: {}; install nftables or iptables, and see that the kernel has nft_queue or xt_NFQUEUE",
@@ -106,13 +122,20 @@ fn backends() -> Vec<Box<dyn Backend>> {
     all
 }
 
-struct Attached(Option<Box<dyn Backend>>);
+struct Attached {
+    backend: Option<Box<dyn Backend>>,
+    /// Rules hold what the host forwards.
+    host: bool,
+}
 
 impl Hook for Attached {
     fn remove(&mut self) -> io::Result<()> {
-        let Some(backend) = &self.0 else { return Ok(()) };
+        let Some(backend) = &self.backend else { return Ok(()) };
         backend.remove().map_err(io::Error::other)?;
-        self.0 = None;
+        if self.host {
+            bridge::remove();
+        }
+        self.backend = None;
         Ok(())
     }
 }

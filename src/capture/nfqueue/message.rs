@@ -152,20 +152,36 @@ pub(super) fn bind(out: &mut Vec<u8>, queue: u16, queue_max: u32, flags: u32) {
 
 /// Answers one packet; `mark` is given to it.
 pub(super) fn verdict(out: &mut Vec<u8>, queue: u16, id: u32, answer: Answer, mark: Option<u32>) {
-    answers(out, VERDICT, queue, id, answer, mark);
+    answers(out, VERDICT, queue, id, answer, mark, &[]);
+}
+
+/// Accepts one packet with other bytes. The kernel takes its checksums for whole then.
+pub(super) fn accept_changed(out: &mut Vec<u8>, queue: u16, id: u32, mark: Option<u32>, payload: &[u8]) {
+    answers(out, VERDICT, queue, id, Answer::Accept, mark, payload);
 }
 
 /// Accepts all packets that wait, up to that one.
 pub(super) fn accept_upto(out: &mut Vec<u8>, queue: u16, id: u32) {
-    answers(out, VERDICT_BATCH, queue, id, Answer::Accept, None);
+    answers(out, VERDICT_BATCH, queue, id, Answer::Accept, None, &[]);
 }
 
-fn answers(out: &mut Vec<u8>, kind: u16, queue: u16, id: u32, answer: Answer, mark: Option<u32>) {
+fn answers(
+    out: &mut Vec<u8>,
+    kind: u16,
+    queue: u16,
+    id: u32,
+    answer: Answer,
+    mark: Option<u32>,
+    payload: &[u8],
+) {
     let start = begin(out, kind, REQUEST, queue);
     let ([a, b, c, d], [e, f, g, h]) = ((answer as u32).to_be_bytes(), id.to_be_bytes());
     attribute(out, VERDICT_HDR, &[a, b, c, d, e, f, g, h]);
     if let Some(mark) = mark {
         attribute(out, MARK, &mark.to_be_bytes());
+    }
+    if !payload.is_empty() {
+        attribute(out, PAYLOAD, payload);
     }
     end(out, start);
 }
@@ -272,5 +288,11 @@ mod tests {
         assert_eq!(out.len(), 40);
         assert_eq!(out[..4], 40u32.to_ne_bytes());
         assert_eq!(out[36..40], [0, 0, 0, 5]);
+        out.clear();
+        accept_changed(&mut out, 1, 8, None, b"other");
+        assert_eq!(out.len(), 44, "padded");
+        assert_eq!(out[32..34], 9u16.to_ne_bytes());
+        assert_eq!(out[34..36], PAYLOAD.to_ne_bytes());
+        assert_eq!(out[36..41], *b"other");
     }
 }

@@ -18,7 +18,7 @@ use message::{Answer, Message, Queued};
 use socket::{Slots, Socket};
 
 use super::hook;
-use super::live::{Backend, Fail, LiveCapture, LiveOptions, Opened, Statistics, now};
+use super::live::{Backend, Changed, Fail, LiveCapture, LiveOptions, Opened, Statistics, now};
 use super::{Capture, Frame, LinkType};
 use crate::types::{IfaceId, Timestamp};
 use crate::verdict::{Reason, Verdict};
@@ -62,6 +62,7 @@ struct Inner {
     last_id: Option<u32>,
     statistics: Statistics,
     names: HashMap<u32, IfaceId, ahash::RandomState>,
+    changed: Changed,
     options: LiveOptions,
 }
 
@@ -80,6 +81,7 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
         fail: options.fail,
         bypass: options.bypass,
         set_bridge: options.set_bridge,
+        dry_run: options.dry_run,
         ends: None,
     };
     let attach = move || {
@@ -104,6 +106,7 @@ impl Queue {
             last_id: None,
             statistics: Statistics::default(),
             names: HashMap::default(),
+            changed: Changed::default(),
             options: options.clone(),
         };
         let slots = Slots::new(SLOTS.min(options.batch.max(1)));
@@ -219,6 +222,7 @@ impl Inner {
         let truncated = packet.len as usize > payload.len();
         self.statistics.truncated += u64::from(truncated);
         let iface = self.iface(packet.iface);
+        self.changed.begin();
         let mut verdict = handle(Frame {
             number: self.frames,
             timestamp,
@@ -227,6 +231,7 @@ impl Inner {
             bytes: payload,
             wire_len: packet.len,
             checksums: packet.checksums,
+            changed: Some(&self.changed).filter(|_| !truncated && !self.options.dry_run),
         });
         if truncated && self.options.fail == Fail::Closed {
             verdict = verdict.stricter(Verdict::Drop(Reason::DecodeError));
@@ -235,6 +240,21 @@ impl Inner {
             verdict = Verdict::Forward;
         }
         self.waiting += payload.len();
+        if !verdict.drops()
+            && let Some(bytes) = self.changed.take(payload.len())
+        {
+            let mark = match (verdict, self.options.bypass) {
+                (Verdict::Bypass, Some((bypass, mask))) => Some(packet.mark & !mask | bypass & mask),
+                _ => None,
+            };
+            if let Some(id) = self.accepted.take() {
+                message::accept_upto(&mut self.out, self.number, id);
+            }
+            message::accept_changed(&mut self.out, self.number, packet.id, mark, &bytes);
+            // the socket takes only so much at once
+            self.waiting = UNANSWERED_MAX;
+            return;
+        }
         match (verdict, self.options.bypass) {
             (Verdict::Bypass, Some((bypass, mask))) => {
                 self.single(packet.id, Answer::Accept, Some(packet.mark & !mask | bypass & mask));
