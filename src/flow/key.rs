@@ -167,6 +167,7 @@ mod tests {
             bytes,
             wire_len: bytes.len() as u32,
             checksums: true,
+            changed: None,
         };
         let mut found = (None, None);
         let config = DecodeConfig { checksums: false, ..DecodeConfig::default() };
