@@ -11,6 +11,7 @@ mod full_disk;
 mod live;
 mod live_containers;
 mod live_docker;
+mod live_life;
 mod live_pair;
 mod live_tap;
 mod mail;

@@ -285,6 +285,7 @@ impl Manager {
             last: self.options.queue + (self.workers - 1),
             fail: self.options.fail,
             bypass: self.options.bypass,
+            repeat: hook::repeated(self.options.onward),
             set_bridge: false,
             dry_run: self.options.dry_run,
             ends: Some(self.options.queue + self.workers),
@@ -332,8 +333,7 @@ impl Manager {
 impl Held {
     /// Puts the rules in; whether those that were there were others.
     fn put(&mut self, plan: hook::Plan) -> Result<bool, String> {
-        let (hook, told) =
-            within(&self.file, move || hook::attach(plan)).map_err(|error| error.to_string())??;
+        let (hook, told) = hook::attach(plan, Some(&self.file))?;
         self.hook = Some(hook);
         Ok(told.iter().any(|line| line == hook::CHANGED))
     }
@@ -341,7 +341,7 @@ impl Held {
     fn release(mut self) {
         if let Some(mut hook) = self.hook.take() {
             // a namespace that nobody is in takes its rules along
-            let _ = within(&self.file, move || hook.remove());
+            let _ = hook.remove();
         }
     }
 }

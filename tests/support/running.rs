@@ -107,7 +107,9 @@ fn spawn(node: &Namespace, folder: &Path, arguments: &str) -> Child {
     Command::new("ip")
         .args(["netns", "exec", &node.name, env!("CARGO_BIN_EXE_mamparo"), "run"])
         .args(arguments.split_whitespace())
-        .args(["-S", "test.rules", "-l", "."])
+        .args(["-l", "."])
+        // a configuration names rules itself
+        .args(if arguments.contains("-c ") { &[][..] } else { &["-S", "test.rules"][..] })
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -184,6 +184,12 @@ fn families() -> &'static [&'static str] {
 fn text(plan: &Plan, calls: &[(Call, bool)]) -> String {
     let mut text = format!("*mangle\n:{CHAIN} - [0:0]\n");
     let (mut known, mut keep) = (String::new(), String::new());
+    let mut again = String::new();
+    if let Some((mark, mask)) = plan.repeat {
+        // what goes through the hook again was looked at
+        again = format!("-m mark --mark {mark:#x}/{mask:#x} -j RETURN\n");
+        text += &format!("-A {CHAIN} {again}");
+    }
     if let Some((mark, mask)) = plan.bypass {
         known = format!("-m connmark --mark {mark:#x}/{mask:#x} -j RETURN\n");
         keep = format!(
@@ -202,6 +208,9 @@ fn text(plan: &Plan, calls: &[(Call, bool)]) -> String {
         text += &format!(":{OUT} - [0:0]\n-A {CHAIN} -i lo -j RETURN\n-A {OUT} -o lo -j RETURN\n");
         if !known.is_empty() {
             text += &format!("-A {OUT} {known}");
+        }
+        if !again.is_empty() {
+            text += &format!("-A {OUT} {again}");
         }
         text += &format!("-A {OUT} -j {}\n", queues(outgoing));
     }
@@ -234,6 +243,7 @@ mod tests {
             last: 7,
             fail: Fail::Open,
             bypass: None,
+            repeat: None,
             set_bridge: false,
             dry_run: false,
             ends: None,
@@ -247,11 +257,12 @@ mod tests {
         assert!(text.contains("-j NFQUEUE --queue-balance 7:9\n"));
         assert!(text.contains("-m connmark --mark 0x10/0x30 -j RETURN"));
         assert!(!text.contains("-I "));
-        plan = Plan { ends: Some(12), bypass: None, ..plan };
+        plan = Plan { ends: Some(12), bypass: None, repeat: Some((2, 6)), ..plan };
         let text = super::text(&plan, &[(CALLS[1], true), (CALLS[2], false)]);
         assert!(text.contains("-A MAMPARO-OUT -j NFQUEUE --queue-balance 12:14\n"), "{text}");
         assert!(text.contains("-I OUTPUT 1 -j MAMPARO-OUT\n") && text.contains("-I INPUT 1 -j MAMPARO\n"));
         assert!(text.contains("-D INPUT -j MAMPARO\n-I INPUT 1 ") && !text.contains("*filter"), "{text}");
+        assert_eq!(text.matches(" -m mark --mark 0x2/0x6 -j RETURN\n").count(), 2);
         assert_eq!(CALLS.map(|call| wanted(&plan, call)), [false, true, true, false, false]);
         plan.bypass = Some((1, 1));
         assert_eq!(CALLS.map(|call| wanted(&plan, call)), [false, true, true, true, true]);

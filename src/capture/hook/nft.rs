@@ -40,6 +40,10 @@ fn text(plan: &Plan) -> String {
         false => format!("queue num {first}-{last}{open}"),
     };
     let begin = format!("add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n");
+    // what goes through the hook again was looked at
+    let again = plan.repeat.map_or_else(String::new, |(mark, mask)| {
+        format!("    meta mark and {mask:#x} == {mark:#x} accept\n")
+    });
     let incoming = queues((plan.first, plan.last));
     let (mut known, mut keep, mut kept) = (String::new(), String::new(), String::new());
     if let Some((mark, mask)) = plan.bypass {
@@ -58,11 +62,11 @@ fn text(plan: &Plan) -> String {
             );
         }
         return format!(
-            "{begin}  chain input {{\n    type filter hook input priority mangle; policy accept;\n    iifname \"lo\" accept\n{known}    {incoming}\n  }}\n  chain output {{\n    type filter hook output priority mangle; policy accept;\n    oifname \"lo\" accept\n{known}    {outgoing}\n  }}\n{keep}}}\n"
+            "{begin}  chain input {{\n    type filter hook input priority mangle; policy accept;\n    iifname \"lo\" accept\n{again}{known}    {incoming}\n  }}\n  chain output {{\n    type filter hook output priority mangle; policy accept;\n    oifname \"lo\" accept\n{again}{known}    {outgoing}\n  }}\n{keep}}}\n"
         );
     }
     format!(
-        "{begin}  chain forward {{\n    type filter hook forward priority mangle; policy accept;\n{known}    {incoming}\n  }}\n{keep}}}\n"
+        "{begin}  chain forward {{\n    type filter hook forward priority mangle; policy accept;\n{again}{known}    {incoming}\n  }}\n{keep}}}\n"
     )
 }
 
@@ -77,6 +81,7 @@ mod tests {
             last: 7,
             fail: Fail::Open,
             bypass: None,
+            repeat: None,
             set_bridge: false,
             dry_run: false,
             ends: None,
@@ -85,10 +90,11 @@ mod tests {
         plan = Plan { last: 9, fail: Fail::Closed, bypass: Some((0x10, 0x30)), ..plan };
         assert!(text(&plan).contains("queue num 7-9\n"));
         assert!(text(&plan).contains("ct mark and 0x30 == 0x10 accept"));
-        plan = Plan { ends: Some(12), ..plan };
+        plan = Plan { repeat: Some((0x2, 0x6)), ends: Some(12), ..plan };
         let text = text(&plan);
         assert!(text.contains("queue num 7-9\n") && text.contains("queue num 12-14\n"));
         assert_eq!(text.matches("ct mark and 0x30 == 0x10 accept").count(), 2, "{text}");
+        assert_eq!(text.matches("    meta mark and 0x6 == 0x2 accept\n").count(), 2, "{text}");
         assert!(text.contains("chain keep_input") && text.contains("chain keep {"), "{text}");
     }
 }
