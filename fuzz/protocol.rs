@@ -6,6 +6,9 @@ use mamparo::detect::ProtocolEntry;
 use mamparo::json::JsonWriter;
 use mamparo::types::{Direction, Proto, Timestamp};
 
+/// A piece of that length is none: bytes are lost there.
+const LOST: u8 = 255;
+
 /// Feeds pieces of both sides in turn, each as long as its first byte says.
 pub fn run(entry: &ProtocolEntry, transports: &[Proto], port: u16, data: &[u8]) {
     let Some((first, mut rest)) = data.split_first() else { return };
@@ -15,6 +18,16 @@ pub fn run(entry: &ProtocolEntry, transports: &[Proto], port: u16, data: &[u8]) 
     let mut given_up = [false; 2];
     let mut dir = Direction::ToServer;
     while let Some((len, bytes)) = rest.split_first() {
+        if *len == LOST {
+            let side = dir.index();
+            if !given_up[side] {
+                left[side].clear();
+                given_up[side] = parser.gap(dir, 100).is_err();
+            }
+            dir = dir.opposite();
+            rest = bytes;
+            continue;
+        }
         let (piece, behind) = bytes.split_at(usize::from(*len).min(bytes.len()));
         rest = behind;
         entry.protocol.probe(transport, dir, port, piece);
@@ -34,20 +47,25 @@ pub fn run(entry: &ProtocolEntry, transports: &[Proto], port: u16, data: &[u8]) 
                 Err(_) => given_up[side] = transport != Proto::UDP,
             }
         }
-        if *len == 0 && parser.gap(dir, 100).is_err() {
-            given_up[side] = true;
-        }
+        parser.take_expected();
         dir = dir.opposite();
     }
+    // nothing that is kept is out of proportion to what came
+    assert!(parser.memory() < (64 << 20) + 64 * data.len(), "{} bytes of memory", parser.memory());
     let transactions = parser.transactions();
     for nth in 0..transactions.count() {
         let Some(tx) = transactions.at(nth) else { continue };
+        for dir in [Direction::ToServer, Direction::ToClient] {
+            tx.progress(dir);
+            tx.files(dir).iter().for_each(|file| assert!(file.size < 1 << 40));
+        }
         let buffers = entry.buffers.iter().flat_map(|buffer| buffer.places);
         let numbers = entry.numbers.iter().flat_map(|number| number.places);
         for place in buffers.chain(numbers) {
             for nth in 0..3 {
                 tx.bytes(place.slot, nth);
                 tx.number(place.slot, nth);
+                tx.body(place.slot, nth);
             }
         }
         let mut out = JsonWriter::new();

@@ -29,6 +29,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("byte_jump", "tcp", "content:\"abc\"; byte_jump:2,0,relative;"),
     ("byte_math", "tcp", "byte_math:bytes 1,offset 0,oper +,rvalue 1,result n; byte_test:1,>,n,1;"),
     ("byte_test", "tcp", "byte_test:2,>,100,0;"),
+    ("cip_service", "enip", "cip_service:16,246,6;"),
+    ("enip.cip_service", "enip", "enip.cip_service:75;"),
     ("classtype", "tcp", "content:\"abc\"; classtype:reverse-shell;"),
     ("compress_whitespace", "http", "http.uri; compress_whitespace; content:\"a b\";"),
     ("content", "tcp", "content:\"abc|00|\";"),
@@ -97,6 +99,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("itype", "icmp", "itype:8;"),
     ("ike.chosen_sa_attribute", "ike", "ike.chosen_sa_attribute:alg_hash=2;"),
     ("krb5.ticket_encryption", "krb5", "krb5.ticket_encryption:!weak;"),
+    ("ldap.responses.operation", "ldap", "ldap.responses.operation:search_result_entry,0;"),
+    ("ldap.responses.result_code", "ldap", "ldap.responses.result_code:invalid_credentials;"),
     ("metadata", "tcp", "content:\"abc\"; metadata:created_at 2026_11_23;"),
     ("modbus", "modbus", "modbus: function 8, subfunction 4;"),
     ("mqtt.connect.flags", "mqtt", "mqtt.connect.flags:username,!will;"),
@@ -164,6 +168,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("url_decode", "http", "http.uri.raw; url_decode; content:\"abc\";"),
     ("vlan.id", "ip", "vlan.id:200;"),
     ("vlan.layers", "ip", "vlan.layers:>1;"),
+    ("websocket.flags", "websocket", "websocket.flags:fin,!comp;"),
     ("window", "tcp", "window:1024;"),
     ("within", "tcp", "content:\"abc\"; content:\"def\"; within:10;"),
     ("xbits", "tcp", "content:\"abc\"; xbits:set,seen,track ip_src;"),
@@ -230,6 +235,23 @@ fn names_are_unique_and_explained() {
             "{}: nothing to ask of it",
             entry.protocol.name()
         );
+    }
+}
+
+/// Where a buffer or a number stands is looked up by protocol and direction: a second place would never be looked at.
+#[test]
+fn a_name_has_one_place_for_a_protocol_and_direction() {
+    for entry in protocols::ALL {
+        let buffers = entry.buffers.iter().map(|row| (row.name, row.places));
+        let numbers = entry.numbers.iter().map(|row| (row.name, row.places));
+        let mut seen = BTreeSet::new();
+        for (name, places) in buffers.chain(numbers) {
+            for place in places {
+                let once = seen.insert((name, place.dir.index()));
+                let protocol = entry.protocol.name();
+                assert!(once, "{name} has two places for {} of {protocol}", place.dir.name());
+            }
+        }
     }
 }
 

@@ -84,8 +84,10 @@ pub struct Frame {
     pub len: Option<u64>,
     /// The transaction that it belongs to.
     pub tx: Option<u64>,
-    /// Position in the stream up to which it was inspected.
+    /// Position in the stream up to which it was inspected; no rule wants it where that is the highest.
     pub inspected: u64,
+    /// A record is to be written of it.
+    pub unrecorded: bool,
 }
 
 impl Frame {
@@ -104,6 +106,8 @@ struct Watched {
     wanted: Arc<WantedFrames>,
     protocol: Option<ProtocolId>,
     mask: u64,
+    /// All are kept until they are recorded.
+    recorded: bool,
     sides: [Side; 2],
     missed: u64,
 }
@@ -122,6 +126,23 @@ impl Frames {
     /// Of a flow whose frames some rule may want.
     pub fn watching(wanted: Arc<WantedFrames>) -> Self {
         Frames(Some(Box::new(Watched { wanted, ..Watched::default() })))
+    }
+
+    /// The same, and every frame has a record.
+    pub fn recording(wanted: Arc<WantedFrames>) -> Self {
+        Frames(Some(Box::new(Watched { wanted, recorded: true, ..Watched::default() })))
+    }
+
+    /// The frames of a side that a record is to be written of, once.
+    pub fn take_unrecorded(&mut self, dir: Direction) -> SmallVec<[Frame; 4]> {
+        let mut taken = SmallVec::new();
+        let Some(watched) = self.0.as_mut().filter(|watched| watched.recorded) else { return taken };
+        for frame in &mut watched.sides[dir.index()].open {
+            if std::mem::take(&mut frame.unrecorded) {
+                taken.push(*frame);
+            }
+        }
+        taken
     }
 
     /// A parser of that protocol is about to get bytes that begin at `position` of their stream; `None` for a datagram.
@@ -164,9 +185,9 @@ impl Frames {
         }
     }
 
-    /// Whether some rule wants frames of this protocol: for parsers that have to look for them.
+    /// Whether some rule (or the record) wants frames of this protocol: for parsers that have to look for them.
     pub fn are_wanted(&self) -> bool {
-        self.0.as_ref().is_some_and(|watched| watched.mask != 0)
+        self.0.as_ref().is_some_and(|watched| watched.mask != 0 || watched.recorded)
     }
 
     /// A frame begins at byte `at` of the input.
@@ -180,7 +201,8 @@ impl Frames {
     ) {
         let Some(watched) = &mut self.0 else { return };
         let (Some(protocol), wanted) = (watched.protocol, watched.mask & kind.bit() != 0) else { return };
-        if watched.mask == 0 {
+        let recorded = watched.recorded;
+        if watched.mask == 0 && !recorded {
             return;
         }
         let side = &mut watched.sides[dir.index()];
@@ -191,7 +213,7 @@ impl Frames {
             None => side.latest.push((kind, offset + 1)),
         }
         side.made = side.made.saturating_add(1);
-        if !wanted {
+        if !wanted && !recorded {
             return;
         }
         if side.open.len() >= OPEN_MAX {
@@ -199,7 +221,9 @@ impl Frames {
             return;
         }
         let len = len.map(|len| len as u64);
-        side.open.push(Frame { protocol, kind, id: side.made, offset, len, tx, inspected: offset });
+        let inspected = if wanted { offset } else { u64::MAX };
+        let unrecorded = recorded;
+        side.open.push(Frame { protocol, kind, id: side.made, offset, len, tx, inspected, unrecorded });
     }
 
     /// The latest frame of that type ends before byte `at` of the input.
@@ -235,9 +259,11 @@ impl Frames {
     /// Forgets those that were inspected to their end.
     pub fn retire(&mut self, dir: Direction) {
         if let Some(watched) = &mut self.0 {
-            watched.sides[dir.index()]
-                .open
-                .retain(|frame| frame.end().is_none_or(|end| frame.inspected < end));
+            watched.sides[dir.index()].open.retain(|frame| {
+                // one that no rule wants is of no use once it is recorded
+                frame.unrecorded
+                    || (frame.inspected < u64::MAX && frame.end().is_none_or(|end| frame.inspected < end))
+            });
         }
     }
 
@@ -301,6 +327,23 @@ mod tests {
             frames.report(dir, PDU, 0, Some(20), None);
             assert!(!frames.are_wanted() && frames.open(dir).is_empty());
         }
+    }
+
+    #[test]
+    fn all_are_recorded_once_and_only_wanted_ones_stay() {
+        let dir = Direction::ToServer;
+        let mut wanted = WantedFrames::default();
+        wanted.add(TLS, PDU);
+        let mut frames = Frames::recording(Arc::new(wanted));
+        frames.begin(TLS, true, dir, Some(10));
+        frames.report(dir, FrameKind(0), 0, Some(5), None);
+        frames.report(dir, PDU, 0, Some(20), Some(7));
+        let kinds = |frames: &[Frame]| frames.iter().map(|frame| frame.kind.0).collect::<Vec<_>>();
+        frames.retire(dir);
+        assert_eq!(kinds(&frames.take_unrecorded(dir)), [63, 0, 1]);
+        assert!(frames.take_unrecorded(dir).is_empty());
+        frames.retire(dir);
+        assert_eq!(kinds(frames.open(dir)), [1]);
     }
 
     #[test]

@@ -120,6 +120,11 @@ pub trait Transaction {
         true
     }
 
+    /// Whether its record tells all it will ever tell, though it is not over.
+    fn is_told_early(&self) -> bool {
+        false
+    }
+
     /// How many records of its own it makes once done; 0 when it does not log. A DNS request makes one a question.
     fn records(&self) -> usize {
         usize::from(self.logs())

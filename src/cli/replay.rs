@@ -100,10 +100,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     };
     engine.file_store = file_store(&config, &outputs.folder)?;
     engine.profile = arguments.profile;
+    engine.stream.rewrites = arguments.simulate_ips;
     let engine = Arc::new(engine);
     let mut collector = Collector::new(
         loaded.rules.clone(),
-        outputs.eve.as_ref().map(LineWriter::sender),
+        outputs.records(),
         outputs.fast.as_ref().map(LineWriter::sender),
     );
     let workers = match (arguments.simulate_ips, usize::from(arguments.workers)) {

@@ -80,11 +80,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let engine = Arc::new(engine);
     let stats = config.stats.enabled && engine.records.stats;
     let protocols = Arc::new(configure::protocols(&config, registry.protocols(), &rules, backend.inline));
-    let collector = Collector::new(
-        rules.clone(),
-        outputs.eve.as_ref().map(LineWriter::sender),
-        outputs.fast.as_ref().map(LineWriter::sender),
-    );
+    let collector =
+        Collector::new(rules.clone(), outputs.records(), outputs.fast.as_ref().map(LineWriter::sender));
     let live = Live {
         config: engine,
         rules: Renewal::new(rules.clone(), protocols, read.thresholds),

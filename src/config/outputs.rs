@@ -18,6 +18,33 @@ pub struct Outputs {
     pub file_store: Option<FileStoreSection>,
 }
 
+impl Outputs {
+    /// What any `eve-log` wants to have recorded. Where several set the same in different ways the first counts.
+    pub fn records(&self) -> Option<EveSection> {
+        let (first, others) = self.eve.split_first()?;
+        let mut all = first.clone();
+        for eve in others {
+            let (types, more) = (&mut all.types, eve.types.clone());
+            types.alert = types.alert.take().or(more.alert);
+            types.anomaly = types.anomaly.take().or(more.anomaly);
+            types.drop = types.drop.take().or(more.drop);
+            types.files = types.files.take().or(more.files);
+            types.stats = types.stats.take().or(more.stats);
+            types.flow |= more.flow;
+            types.netflow |= more.netflow;
+            for protocol in more.protocols {
+                if types.protocol(&protocol.name).is_none() {
+                    types.protocols.push(protocol);
+                }
+            }
+            all.community_id = all.community_id.or(eve.community_id);
+            all.ethernet |= eve.ethernet;
+            all.metadata |= eve.metadata;
+        }
+        Some(all)
+    }
+}
+
 /// An output that is one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSection {

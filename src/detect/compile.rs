@@ -395,7 +395,7 @@ fn finish(
         var_actions: std::mem::take(&mut builder.var_actions),
         host_actions: std::mem::take(&mut builder.host_actions),
         threshold: builder.threshold,
-        tag: builder.tag,
+        tags: std::mem::take(&mut builder.tags),
         alert: builder.alert,
         noalert: builder.noalert,
         bypass: builder.bypass,

@@ -391,16 +391,15 @@ impl State {
         payload_allowed: bool,
     ) {
         let packet = inspection.packet;
-        let ports = packet.ports();
         let payload = if payload_allowed && !packet.is_fragment() { packet.payload } else { &[] };
         let group = &set.packets[transport_of(packet.proto())][inspection.dir.index()];
         // rules on payload need some
         let window = Window { bytes: payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
         self.scratch.begin();
-        self.collect(set, group, ports, window);
+        self.collect(set, group, window);
         // a payload that became part of no stream is all that stream rules will see of it
         if matches!(packet.transport, Transport::Tcp(_)) && !inspection.in_stream && !payload.is_empty() {
-            self.collect(set, &set.streams[inspection.dir.index()], ports, window);
+            self.collect(set, &set.streams[inspection.dir.index()], window);
         }
         let window = Some((window, false)).filter(|_| !payload.is_empty());
         self.try_candidates(set, inspection, flow, memory, window);
@@ -427,9 +426,9 @@ impl State {
     }
 
     /// Rules of a group that may match in that window.
-    fn collect(&mut self, set: &RuleSet, group: &Group, ports: Option<(u16, u16)>, window: Window<'_>) {
+    fn collect(&mut self, set: &RuleSet, group: &Group, window: Window<'_>) {
         let (scratch, facts, tables) = (&mut self.scratch, &self.facts, &set.tables);
-        for met in group.sets(facts.spoken, ports) {
+        for met in group.sets(facts, tables) {
             let payload: &[Unfiltered] = if window.bytes.is_empty() { &[] } else { &met.payload };
             for unfiltered in met.always.iter().chain(payload) {
                 if unfiltered.head.may_hold(facts, tables) {
@@ -496,7 +495,7 @@ impl State {
             let fresh = if self.config.inline { 0 } else { usize::try_from(from - start).unwrap_or(0) };
             let window = Window { bytes, offset: start, fresh, to_end: true, is_stream: true };
             self.scratch.begin();
-            self.collect(set, &set.streams[side], inspection.packet.ports(), window);
+            self.collect(set, &set.streams[side], window);
             self.try_candidates(set, inspection, Some(flow), memory, Some((window, true)));
         }
     }
@@ -506,6 +505,9 @@ impl State {
         let (dir, side) = (inspection.dir, inspection.dir.index());
         for nth in 0..memory.frames.open(dir).len() {
             let Some(&frame) = memory.frames.open(dir).get(nth) else { return };
+            if frame.inspected == u64::MAX {
+                continue;
+            }
             let Some(group) = set.frame_group(frame.protocol, frame.kind) else { continue };
             let overlap = set.stream_overlap.saturating_sub(1) as u64;
             let (upto, found) = match &flow.session {
@@ -521,7 +523,7 @@ impl State {
             memory.frames.inspected(dir, nth, upto);
             let Some(window) = found else { continue };
             self.scratch.begin();
-            self.collect(set, &group.groups[side], inspection.packet.ports(), window);
+            self.collect(set, &group.groups[side], window);
             let mut candidates = std::mem::take(&mut self.scratch.candidates);
             candidates.sort_unstable();
             for &id in &candidates {

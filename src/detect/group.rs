@@ -4,11 +4,14 @@
 //! speak it. Of the others, rules whose literal is long are searched in one pass whatever their ports, which costs nothing more
 //! for each of them; rules without a literal that is rare enough, and those whose literal is short or must stand near the start,
 //! are split by ports where these are narrow: what is common on one port is no burden to the others.
+//!
+//! Most rules also say whence and whither ("from the home network to outside"), and what goes one way never goes the other: sets
+//! whatever the ports are split by the ways that many rules ask for, and a packet meets that of its own way only.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::buffer::BufferId;
-use super::head::Head;
+use super::head::{Facts, Gate, Head, Tables, Way};
 use super::literal;
 use super::prefilter::{ANYWHERE, Build, Prefilter, Region};
 use super::rule::Rule;
@@ -17,7 +20,9 @@ use crate::rules::PortSet;
 
 /// Rules that are met together.
 #[derive(Debug, Default)]
-pub struct Set {
+pub(super) struct Set {
+    /// What all its rules ask.
+    pub(super) gate: Gate,
     /// Rules that wait for a literal.
     pub patterns: Patterns,
     /// Without one, whatever the packet carries.
@@ -28,20 +33,40 @@ pub struct Set {
 
 /// A rule without a literal, and what tells it fastest.
 #[derive(Clone, Copy, Debug)]
-pub struct Unfiltered {
+pub(super) struct Unfiltered {
     /// What it asks of a packet's facts.
     pub(super) head: Head,
     /// Which.
     pub rule: u32,
 }
 
+/// Sets of which a packet meets one, by its way.
+#[derive(Debug, Default)]
+struct Ways {
+    /// No packet goes more than one of these ways.
+    ways: Vec<(Way, Set)>,
+    /// Of packets that go none of them.
+    rest: Set,
+}
+
+impl Ways {
+    #[inline]
+    fn set(&self, facts: &Facts, tables: &Tables) -> &Set {
+        self.ways.iter().find(|(way, _)| facts.goes(*way, tables)).map_or(&self.rest, |(_, set)| set)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Set> {
+        self.ways.iter().map(|(_, set)| set).chain([&self.rest])
+    }
+}
+
 /// Rules on payload or header of one transport and direction.
 #[derive(Debug, Default)]
 pub struct Group {
     /// Whatever the flow speaks and the ports are.
-    any: Set,
+    any: Ways,
     /// By application protocol.
-    apps: Vec<Option<Box<Set>>>,
+    apps: Vec<Option<Box<Ways>>>,
     /// By destination port.
     destination: PortIndex,
     /// By source port, of those without narrow destination ports.
@@ -51,28 +76,30 @@ pub struct Group {
 }
 
 impl Group {
-    /// The sets that a packet of these protocols and ports meets.
-    pub fn sets(
-        &self,
-        spoken: [Option<ProtocolId>; 2],
-        ports: Option<(u16, u16)>,
-    ) -> impl Iterator<Item = &Set> {
-        let (source, destination) = match ports {
+    /// The sets with rules that may match a packet of which these facts are known.
+    pub(super) fn sets<'a>(&'a self, facts: &'a Facts, tables: &'a Tables) -> impl Iterator<Item = &'a Set> {
+        let (source, destination) = match facts.ports {
             Some((source, destination)) => (self.source.find(source), self.destination.find(destination)),
             None => (None, None),
         };
-        let apps = spoken.into_iter().flatten().filter_map(|id| self.apps.get(usize::from(id.0))?.as_deref());
-        std::iter::once(&self.any).chain(apps).chain(destination).chain(source)
+        let apps = |id: ProtocolId| self.apps.get(usize::from(id.0))?.as_deref();
+        let apps = facts.spoken.into_iter().flatten().filter_map(apps);
+        std::iter::once(&self.any)
+            .chain(apps)
+            .map(|ways| ways.set(facts, tables))
+            .chain(destination)
+            .chain(source)
+            .filter(|set| set.gate.is_open(facts, tables))
     }
 
     /// Memory of the prefilters, bytes.
     pub fn memory(&self) -> usize {
-        self.all().map(|set| set.patterns.memory()).sum()
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Set> {
-        let apps = self.apps.iter().flatten().map(|set| &**set);
-        std::iter::once(&self.any).chain(apps).chain(&self.destination.sets).chain(&self.source.sets)
+        let ways = std::iter::once(&self.any).chain(self.apps.iter().flatten().map(|ways| &**ways));
+        ways.flat_map(Ways::all)
+            .chain(&self.destination.sets)
+            .chain(&self.source.sets)
+            .map(|set| set.patterns.memory())
+            .sum()
     }
 }
 
@@ -348,14 +375,14 @@ impl Pending {
         }
     }
 
-    pub(super) fn build(self, build: Build) -> Group {
-        let mut apps: Vec<Option<Box<Set>>> = Vec::new();
+    pub(super) fn build(self, tables: &Tables, build: Build) -> Group {
+        let mut apps: Vec<Option<Box<Ways>>> = Vec::new();
         for (app, pending) in self.apps {
             apps.resize_with(usize::from(app) + 1, || None);
-            apps[usize::from(app)] = Some(Box::new(pending.build(0, build)));
+            apps[usize::from(app)] = Some(Box::new(pending.ways(tables, build)));
         }
         Group {
-            any: self.any.build(0, build),
+            any: self.any.ways(tables, build),
             apps,
             destination: port_index(&self.destination, build),
             source: port_index(&self.source, build),
@@ -364,12 +391,43 @@ impl Pending {
     }
 }
 
+/// As many rules that ask for a way are worth a set of their own.
+const WAY_MIN: usize = 16;
+
 impl PendingSet {
+    /// Splits the rules by the ways that most of them ask for; rules of other ways are in the set of each way that they may be met
+    /// on.
+    fn ways(self, tables: &Tables, build: Build) -> Ways {
+        let mut asked: BTreeMap<Way, usize> = BTreeMap::new();
+        for way in self.0.iter().filter_map(|entry| entry.unfiltered.head.way()) {
+            *asked.entry(way).or_default() += 1;
+        }
+        let mut often: Vec<(Way, usize)> = asked.into_iter().filter(|(_, times)| *times >= WAY_MIN).collect();
+        often.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+        let mut chosen: Vec<Way> = Vec::new();
+        for (way, _) in often {
+            if chosen.iter().all(|known| tables.is_exclusive(way, *known)) {
+                chosen.push(way);
+            }
+        }
+        let set = |met: &dyn Fn(Option<Way>) -> bool| {
+            let entries = self.0.iter().filter(|entry| met(entry.unfiltered.head.way()));
+            PendingSet(entries.cloned().collect()).build(0, build)
+        };
+        Ways {
+            ways: (chosen.iter())
+                .map(|way| (*way, set(&|asked| asked.is_none_or(|asked| !tables.is_exclusive(asked, *way)))))
+                .collect(),
+            rest: set(&|asked| asked.is_none_or(|asked| !chosen.contains(&asked))),
+        }
+    }
+
     /// When no more than `few` literals would have to be searched in all of a payload, none is.
     fn build(self, few: usize, build: Build) -> Set {
         let searched = |entry: &Entry| entry.literal.as_ref().is_some_and(|w| w.bounds.0 != w.bounds.1);
         let search = self.0.iter().filter(|entry| searched(entry)).count() > few;
-        let mut set = Set::default();
+        let gate = Gate::of(self.0.iter().map(|entry| &entry.unfiltered.head));
+        let mut set = Set { gate, ..Set::default() };
         let mut literals = Vec::new();
         for entry in self.0 {
             let found = search || !searched(&entry);

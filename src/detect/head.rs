@@ -3,7 +3,8 @@
 //!
 //! What a packet is, is found out once ([`Facts`]); a rule asks for it ([`Head`]), so that most rules are told from one line of
 //! memory, without looking at the rule itself. Address groups that many rules share are numbered ([`Tables`]): whether an end
-//! of the packet is in one is looked up when the first rule asks, and remembered for the others.
+//! of the packet is in one is looked up when the first rule asks, and remembered for the others. What all rules of a set ask is
+//! asked once ([`Gate`]).
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -43,6 +44,8 @@ pub(super) struct Facts {
     /// Bytes of payload, as far as a head can ask for them.
     length: u16,
     ends: Option<(Endpoint, Endpoint)>,
+    /// Source and destination port, where the protocol has some.
+    pub(super) ports: Option<(u16, u16)>,
     /// What the flow speaks.
     pub(super) spoken: [Option<ProtocolId>; 2],
     apps: u128,
@@ -88,11 +91,24 @@ impl Facts {
             bits,
             length,
             ends: packet.ends(),
+            ports: packet.ports(),
             spoken,
             apps,
             asked: Default::default(),
             inside: Default::default(),
         }
+    }
+
+    /// Whether the packet goes from the one to the other numbered group.
+    #[inline]
+    pub(super) fn goes(&self, way: Way, tables: &Tables) -> bool {
+        let Some((source, destination)) = self.ends else { return false };
+        let end = |end: usize, ip: IpAddr| match way[end] {
+            ANY => true,
+            OTHER => false,
+            group => self.is_in(end, ip, group, tables),
+        };
+        end(0, source.ip) && end(1, destination.ip)
     }
 
     /// Whether an end (0: source) is in a numbered group.
@@ -124,6 +140,21 @@ pub(super) struct Tables {
     apps: Vec<u128>,
 }
 
+/// Address groups of source and destination, by number.
+pub(super) type Way = [u8; 2];
+
+impl Tables {
+    /// Whether no packet goes both ways; unknown counts as no.
+    pub(super) fn is_exclusive(&self, one: Way, other: Way) -> bool {
+        (0..2).any(|end| {
+            let group = |number: u8| self.groups.get(usize::from(number));
+            let (Some(one), Some(other)) = (group(one[end]), group(other[end])) else { return false };
+            let left = one.without(other);
+            left.ranges_v4() == one.ranges_v4() && left.ranges_v6() == one.ranges_v6()
+        })
+    }
+}
+
 /// Any address.
 const ANY: u8 = 0;
 /// A group that has no number: the rule is looked at.
@@ -144,7 +175,7 @@ pub(super) struct Head {
     source: (u16, u16),
     destination: (u16, u16),
     /// Address groups of source and destination.
-    groups: [u8; 2],
+    groups: Way,
     /// One of these application protocols, by number.
     apps: u8,
     /// Ports are asked for.
@@ -312,9 +343,61 @@ impl Head {
             && (!self.rest || protocol_holds(rule, packet, flow) && ends_hold(&rule.header, facts))
     }
 
+    /// The address groups it asks for, when it asks for some and all have a number.
+    pub(super) fn way(&self) -> Option<Way> {
+        (self.groups != [ANY; 2] && !self.groups.contains(&OTHER)).then_some(self.groups)
+    }
+
+    /// What both ask, of heads with the same address groups.
+    fn both(self, other: &Head) -> Head {
+        let hull = |one: (u16, u16), other: (u16, u16)| (one.0.min(other.0), one.1.max(other.1));
+        Head {
+            all: self.all & other.all,
+            any: if self.any == 0 || other.any == 0 { 0 } else { self.any | other.any },
+            length: hull(self.length, other.length),
+            source: hull(self.source, other.source),
+            destination: hull(self.destination, other.destination),
+            groups: self.groups,
+            apps: if self.apps == other.apps { self.apps } else { 0 },
+            ports: self.ports && other.ports,
+            rest: false,
+            tests: false,
+        }
+    }
+
     /// Whether tests of the packet are left to make.
     pub(super) fn has_tests(&self) -> bool {
         self.tests
+    }
+}
+
+/// What the rules of a set ask in common: a packet that does not have it meets none of them.
+#[derive(Debug, Default)]
+pub(super) struct Gate(Vec<Head>);
+
+impl Gate {
+    /// More heads than this are not worth asking.
+    const MAX: usize = 4;
+
+    /// Of rules with these heads: those with the same address groups become one.
+    pub(super) fn of<'a>(heads: impl Iterator<Item = &'a Head>) -> Self {
+        let mut common: Vec<Head> = Vec::new();
+        for head in heads {
+            match common.iter_mut().find(|known| known.groups == head.groups) {
+                Some(known) => *known = known.both(head),
+                None => common.push(*head),
+            }
+        }
+        if common.len() > Self::MAX {
+            common.clear();
+        }
+        Gate(common)
+    }
+
+    /// Whether some rule of the set may match.
+    #[inline]
+    pub(super) fn is_open(&self, facts: &Facts, tables: &Tables) -> bool {
+        self.0.is_empty() || self.0.iter().any(|head| head.may_hold(facts, tables))
     }
 }
 

@@ -150,7 +150,7 @@ pub struct RuleBuilder<'r> {
     /// `threshold`, `detection_filter`
     pub threshold: Option<Threshold>,
     /// `tag`
-    pub tag: Option<Tag>,
+    pub tags: Vec<Tag>,
     /// `alert`
     pub alert: bool,
     /// `noalert`
@@ -206,7 +206,7 @@ impl<'r> RuleBuilder<'r> {
             var_actions: Vec::new(),
             host_actions: Vec::new(),
             threshold: None,
-            tag: None,
+            tags: Vec::new(),
             alert: false,
             noalert: false,
             bypass: false,

@@ -2,8 +2,7 @@
 //! misspelt. A protocol that gets a parser leaves this list (a test of `protocols` holds the two apart).
 
 /// Their names in rules' heads and in `app-layer-event`, and what their keywords begin with.
-pub const WITHOUT_PARSER: &[&str] =
-    &["cip", "doh2", "enip", "imap", "ldap", "mdns", "pop3", "rdp", "websocket"];
+pub const WITHOUT_PARSER: &[&str] = &["doh2", "mdns", "rdp"];
 
 /// The protocol without a parser that a word of a head or of an event names.
 pub fn protocol_without_parser(name: &str) -> Option<&'static str> {
@@ -21,22 +20,12 @@ mod tests {
 
     #[test]
     fn words_are_assigned() {
-        for (name, expected) in [
-            ("ldap", Some("ldap")),
-            ("POP3", Some("pop3")),
-            ("rdp", Some("rdp")),
-            ("ftp", None),
-            ("htpp", None),
-            ("smbx", None),
-        ] {
+        for (name, expected) in
+            [("DoH2", Some("doh2")), ("doh2", Some("doh2")), ("ftp", None), ("htpp", None), ("smbx", None)]
+        {
             assert_eq!(protocol_without_parser(name), expected, "{name}");
         }
-        for (name, expected) in [
-            ("enip_command", Some("enip")),
-            ("ldap.request.name", Some("ldap")),
-            ("ssh_proto", None),
-            ("contnet", None),
-        ] {
+        for (name, expected) in [("doh2_x", Some("doh2")), ("ssh_proto", None), ("contnet", None)] {
             assert_eq!(keyword_without_parser(name), expected, "{name}");
         }
     }

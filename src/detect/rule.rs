@@ -410,7 +410,7 @@ pub struct Rule {
     /// `threshold`, `detection_filter`
     pub threshold: Option<Threshold>,
     /// `tag`
-    pub tag: Option<Tag>,
+    pub tags: Vec<Tag>,
     /// `alert`: a rule that lets pass tells of it.
     pub alert: bool,
     /// `noalert`, `flowbits:noalert`

@@ -17,7 +17,7 @@ use super::registry::Registry;
 use super::rule::{Part, Rule, RuleProtocol};
 use super::sets::Sets;
 use crate::app::{FrameKind, ProtocolId, WantedFrames};
-use crate::rules::Action;
+use crate::rules::{Action, AddressSet};
 use crate::types::{Direction, Proto};
 
 /// How a rule is looked at, as the user guide's "rule types" have it.
@@ -325,7 +325,7 @@ impl RuleSet {
             }
         }
         for dir in 0..2 {
-            self.streams[dir] = std::mem::take(&mut streams[dir]).build(build);
+            self.streams[dir] = std::mem::take(&mut streams[dir]).build(&self.tables, build);
             self.stream_overlap = self.stream_overlap.max(self.streams[dir].longest);
             self.addresses[dir] = address_index(&self.rules, &address[dir]);
         }
@@ -334,14 +334,14 @@ impl RuleSet {
             if let Some(wanted) = self.wanted_frames.as_mut().and_then(Arc::get_mut) {
                 wanted.add(protocol, kind);
             }
-            let groups = sets.map(|pending| pending.build(build));
+            let groups = sets.map(|pending| pending.build(&self.tables, build));
             let longest = groups.iter().map(|group| group.longest).max();
             self.stream_overlap = self.stream_overlap.max(longest.unwrap_or(0));
             self.frames.push(FrameGroup { protocol, kind, groups });
         }
         for (transport, groups) in packets.into_iter().enumerate() {
             for (dir, pending) in groups.into_iter().enumerate() {
-                self.packets[transport][dir] = pending.build(build);
+                self.packets[transport][dir] = pending.build(&self.tables, build);
             }
         }
         for ((protocol, dir), pending) in txs {
@@ -605,7 +605,13 @@ fn address_index(rules: &[Rule], ids: &[u32]) -> AddressIndex {
     for &id in ids {
         let header = &rules[id as usize].header;
         // both ends are looked up, so either side may serve
-        let side = if header.source.is_any() { &header.destination } else { &header.source };
+        let size = |side: &AddressSet| {
+            side.ranges_v4().iter().map(|(low, high)| u64::from(high - low) + 1).sum::<u64>()
+        };
+        let side = match header.source.is_any() || size(&header.destination) < size(&header.source) {
+            true => &header.destination,
+            false => &header.source,
+        };
         if side.is_any() || !side.ranges_v6().is_empty() {
             index.wide.push(id);
             continue;

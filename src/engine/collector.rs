@@ -98,13 +98,35 @@ impl Batch {
     }
 }
 
+/// A file of records.
+pub struct EveFile {
+    /// Where they go.
+    pub sender: LineSender,
+    /// The event types that it gets; `None` for all.
+    pub wanted: Option<Vec<String>>,
+}
+
+impl EveFile {
+    fn wants(&self, line: &[u8]) -> bool {
+        let Some(wanted) = &self.wanted else { return true };
+        event_type(line).is_some_and(|event| wanted.iter().any(|known| known.as_bytes() == event))
+    }
+}
+
+/// The event type of a record: it stands before anything that comes from traffic.
+fn event_type(line: &[u8]) -> Option<&[u8]> {
+    const KEY: &[u8] = b"\"event_type\":\"";
+    let rest = line.get(memchr::memmem::find(line, KEY)? + KEY.len()..)?;
+    rest.get(..memchr::memchr(b'"', rest)?)
+}
+
 /// Judges, counts and writes.
 pub struct Collector {
     rules: Arc<RuleSet>,
     hosts: Hosts,
     /// Flows with an alert that was judged here and whose end has not been told: their workers do not know.
     alerted: HashSet<u64, ahash::RandomState>,
-    eve: Option<LineSender>,
+    eve: Vec<EveFile>,
     fast: Option<LineSender>,
     /// What a person is told at the end.
     pub summary: Summary,
@@ -116,7 +138,7 @@ pub struct Collector {
 
 impl Collector {
     /// Writes to these.
-    pub fn new(rules: Arc<RuleSet>, eve: Option<LineSender>, fast: Option<LineSender>) -> Self {
+    pub fn new(rules: Arc<RuleSet>, eve: Vec<EveFile>, fast: Option<LineSender>) -> Self {
         Collector {
             rules,
             hosts: Hosts::new(Vec::new()),
@@ -142,18 +164,18 @@ impl Collector {
 
     /// Hands what was written so far over to the writers.
     pub fn flush(&mut self) {
-        self.eve.as_mut().into_iter().chain(&mut self.fast).for_each(LineSender::flush);
+        self.eve.iter_mut().map(|file| &mut file.sender).chain(&mut self.fast).for_each(LineSender::flush);
     }
 
     /// Whether writing has failed: what is left to do cannot become whole.
     pub fn output_failed(&self) -> bool {
-        self.eve.as_ref().is_some_and(LineSender::failed)
+        self.eve.iter().any(|file| file.sender.failed())
     }
 
     /// Hands over what is held; what was counted stays.
     #[must_use]
     pub fn close(mut self) -> Self {
-        self.eve = None;
+        self.eve = Vec::new();
         self.fast = None;
         self
     }
@@ -184,8 +206,10 @@ impl Collector {
     /// Writes a record that belongs to no packet.
     pub fn line(&mut self, line: &[u8]) {
         self.records += 1;
-        if let Some(eve) = &mut self.eve {
-            eve.line(line);
+        for file in &mut self.eve {
+            if file.wants(line) {
+                file.sender.line(line);
+            }
         }
     }
 
@@ -246,10 +270,20 @@ impl Collector {
             }
         }
         if !item.line.is_empty() {
-            self.records += 1;
-            if let Some(eve) = &mut self.eve {
-                eve.line(&bytes[item.line.clone()]);
-            }
+            self.line(&bytes[item.line.clone()]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_have_an_event_type() {
+        let line = br#"{"timestamp":"x","event_type":"dns","dns":{"rrname":"\"event_type\":\"tls\""}}"#;
+        assert_eq!(event_type(line), Some(&b"dns"[..]));
+        assert_eq!(event_type(b"{}"), None);
+        assert_eq!(event_type(b"\"event_type\":\"cut"), None);
     }
 }

@@ -132,7 +132,7 @@ fn decode_config(
 }
 
 fn records(config: &Config) -> RecordConfig {
-    let Some(eve) = config.outputs.eve.first() else { return RecordConfig::default() };
+    let Some(eve) = config.outputs.records() else { return RecordConfig::default() };
     let types = &eve.types;
     RecordConfig {
         alert: types.alert.as_ref().map(|alert| AlertFields {
@@ -155,6 +155,8 @@ fn records(config: &Config) -> RecordConfig {
         drop: types.drop.as_ref().map(|drop| drop.all_packets),
         drop_alerts: types.drop.as_ref().is_some_and(|drop| drop.alerts),
         flow: types.flow,
+        netflow: types.netflow,
+        frames: types.protocol("frame").is_some(),
         files: types.files.is_some(),
         stores: config.outputs.file_store.is_some(),
         stats: types.stats.is_some(),
@@ -210,6 +212,7 @@ pub fn protocols(
         used.insert(Value::from(name.replace('.', "-")), Value::from(true));
     }
     let files = file_settings(config, rules);
+    let eve = config.outputs.records();
     Protocols::new(all, |name| {
         let section = config.protocol(name);
         if section.is_some_and(|section| section.enabled == Some(Enabled::No)) {
@@ -223,8 +226,7 @@ pub fn protocols(
             map.insert(Value::from("used"), Value::Mapping(used.clone()));
             map.insert(Value::from("inline"), Value::from(inline));
         }
-        let eve = config.outputs.eve.first();
-        if let Some(records) = eve.and_then(|eve| eve.types.protocol(name))
+        if let Some(records) = eve.as_ref().and_then(|eve| eve.types.protocol(name))
             && let Some(map) = value.as_mapping_mut()
         {
             map.insert(Value::from("eve"), records.settings.clone());
@@ -263,7 +265,7 @@ fn file_settings(config: &Config, rules: &RuleSet) -> Vec<&'static str> {
             }
         }
     };
-    let records = config.outputs.eve.first().and_then(|eve| eve.types.files.as_ref());
+    let records = config.outputs.records().and_then(|eve| eve.types.files);
     if let Some(files) = records {
         force(&files.force_hash);
         wanted.magic |= files.force_magic;

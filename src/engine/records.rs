@@ -10,9 +10,10 @@ use crate::detect::rule::{Rule, Target};
 use crate::flow::{Flow, FlowAction, Protocols};
 use crate::json::JsonWriter;
 use crate::output::eve::{
-    AlertRecord, Anomaly, DropRecord, FileNote, FlowInAlert, FlowRecord, FrameRecord, Payload, TcpRecord,
-    TcpSessionRecord, VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop, write_fileinfo,
-    write_files, write_flow_event, write_flow_in_alert, write_frame, write_payload, write_verdict,
+    AlertRecord, Anomaly, DropRecord, FileNote, FlowInAlert, FlowRecord, FrameRecord, NetflowRecord, Payload,
+    TcpRecord, TcpSessionRecord, VerdictAction, rule_metadata, write_alert, write_anomaly, write_drop,
+    write_fileinfo, write_files, write_flow_event, write_flow_in_alert, write_frame, write_netflow_event,
+    write_payload, write_verdict,
 };
 use crate::output::event::{write_app_proto, write_direction, write_tunnel};
 use crate::output::{AppProto, EventHeader, TunnelInfo, close_event, community_id, pkt_src, write_header};
@@ -236,10 +237,28 @@ impl Recorder {
         write_frame(&record, &mut self.out);
     }
 
+    /// A frame, in a record of its own.
+    pub fn frame_event(
+        &mut self,
+        frame: &Frame,
+        packet: &Packet<'_>,
+        flow: &Flow,
+        dir: Direction,
+        protocols: &Protocols,
+    ) -> &[u8] {
+        self.out.clear();
+        let header = self.flow_header(packet, flow, "frame", dir);
+        self.begin(&header, packet);
+        self.out.text("app_proto", protocols.name(frame.protocol));
+        self.frame(frame, packet, flow, dir, protocols);
+        self.finish()
+    }
+
     /// A packet that a rule's `tag` asked for.
     pub fn packet(&mut self, packet: &Packet<'_>, flow: &Flow) -> &[u8] {
         self.out.clear();
         let mut header = packet_header(packet, "packet");
+        header.ethernet = packet.ethernet.filter(|_| self.config.ethernet);
         header.flow_id = Some(flow.id.0);
         self.begin(&header, packet);
         write_payload(
@@ -261,6 +280,7 @@ impl Recorder {
         self.out.clear();
         let community = self.community_of(packet, flow);
         let mut header = packet_header(packet, "drop");
+        header.ethernet = packet.ethernet.filter(|_| self.config.ethernet);
         header.flow_id = flow.map(|flow| flow.id.0);
         header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.community_id = community.as_deref();
@@ -297,6 +317,7 @@ impl Recorder {
         self.out.clear();
         let community = self.community_of(packet, flow);
         let mut header = packet_header(packet, "anomaly");
+        header.ethernet = packet.ethernet.filter(|_| self.config.ethernet);
         header.flow_id = flow.map(|flow| flow.id.0);
         header.parent_id = flow.and_then(|flow| flow.parent).map(|parent| parent.0);
         header.community_id = community.as_deref();
@@ -326,7 +347,7 @@ impl Recorder {
                 _ => Direction::ToServer,
             },
         };
-        let mut header = flow_header(packet, flow, event_type, flow.source(first), flow.destination(first));
+        let mut header = self.flow_header(packet, flow, event_type, first);
         header.tx_id = tx.record_has_id().then(|| tx.id());
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
@@ -349,7 +370,7 @@ impl Recorder {
         self.out.clear();
         let community = self.community(flow);
         let vars = self.vars(flow);
-        let mut header = flow_header(packet, flow, "fileinfo", flow.source(dir), flow.destination(dir));
+        let mut header = self.flow_header(packet, flow, "fileinfo", dir);
         header.metadata = vars.metadata.as_deref();
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
@@ -404,6 +425,7 @@ impl Recorder {
                 FlowAction::Drop(_) | FlowAction::Reject(..) => Some("drop"),
             },
             exception_policies: &exceptions,
+            macs: macs(flow, Direction::ToServer),
             community_id: community.as_deref(),
             tcp: (flow.proto == Proto::TCP).then(|| TcpRecord {
                 flags: flow.tcp_flags,
@@ -422,6 +444,45 @@ impl Recorder {
         self.finish()
     }
 
+    /// One direction of a flow that has ended.
+    pub fn netflow(&mut self, flow: &Flow, dir: Direction, protocols: &Protocols) -> &[u8] {
+        self.out.clear();
+        let community = self.community(flow);
+        let vars = self.vars(flow);
+        let side = dir.index();
+        let header = EventHeader {
+            timestamp: flow.last,
+            flow_id: Some(flow.id.0),
+            parent_id: flow.parent.map(|parent| parent.0),
+            event_type: "netflow",
+            vlan: flow.vlans.as_slice(),
+            src: Some(flow.source(dir)),
+            dest: Some(flow.destination(dir)),
+            proto: Some(flow.proto),
+            icmp: flow.icmp[side],
+            metadata: vars.metadata.as_deref(),
+            traffic: vars.traffic.as_deref(),
+            ..EventHeader::default()
+        };
+        write_header(&header, &mut self.out);
+        let app = app_proto(flow, protocols);
+        let own = if dir == Direction::ToServer { app.to_server } else { app.to_client };
+        let failed = flow.app.is_failed().then_some("failed");
+        let record = NetflowRecord {
+            app: own.or(app.name).or(failed).unwrap_or("unknown"),
+            packets: flow.sides[side].packets,
+            bytes: flow.sides[side].bytes,
+            start: flow.first,
+            end: flow.last,
+            ttl: flow.sides[side].ttl,
+            tcp_flags: (flow.proto == Proto::TCP).then_some(flow.tcp_flags[side]),
+            macs: macs(flow, dir),
+            community_id: community.as_deref(),
+        };
+        write_netflow_event(&record, &mut self.out);
+        self.finish()
+    }
+
     /// Counters.
     pub fn stats(&mut self, timestamp: Timestamp, counters: &[(String, u64)]) -> &[u8] {
         self.out.clear();
@@ -433,6 +494,37 @@ impl Recorder {
         );
         close_event(None, &mut self.out);
         self.out.as_bytes()
+    }
+
+    /// The header of a record about a flow, with the ends of that direction.
+    fn flow_header<'a>(
+        &self,
+        packet: &'a Packet<'_>,
+        flow: &'a Flow,
+        event_type: &'a str,
+        dir: Direction,
+    ) -> EventHeader<'a> {
+        let (src, dest) = (flow.source(dir), flow.destination(dir));
+        // a record may be about the other direction than the packet that made it
+        let turned = packet.ends().is_some_and(|(source, _)| source == dest && source != src);
+        let ethernet = packet.ethernet.filter(|_| self.config.ethernet);
+        EventHeader {
+            timestamp: packet.timestamp,
+            flow_id: Some(flow.id.0),
+            parent_id: flow.parent.map(|parent| parent.0),
+            pcap_cnt: number_of(packet),
+            event_type,
+            vlan: flow.vlans.as_slice(),
+            src: Some(src),
+            dest: Some(dest),
+            proto: Some(flow.proto),
+            pkt_src: Some(pkt_src(packet.origin)),
+            ethernet: ethernet.map(|[destination, source]| match turned {
+                true => [source, destination],
+                false => [destination, source],
+            }),
+            ..EventHeader::default()
+        }
     }
 
     fn tunnel(&mut self, packet: &Packet<'_>) {
@@ -508,6 +600,12 @@ impl Recorder {
     }
 }
 
+/// The link addresses of sender and receiver.
+fn macs(flow: &Flow, dir: Direction) -> [&[[u8; 6]]; 2] {
+    let of = |dir| flow.macs.as_ref().map_or(&[][..], |macs| macs.of(dir));
+    [of(dir), of(dir.opposite())]
+}
+
 /// Bytes of a frame in a record.
 const FRAME_BYTES_MAX: usize = 4095;
 
@@ -535,7 +633,14 @@ pub fn transcript(session: &Session, dir: Direction, from: u64, to: u64, max: us
                 missing(len, &mut out);
                 at += len;
             }
-            Readable::Nothing => break,
+            Readable::Nothing => {
+                // of a stretch that has its end what is not there is waited for no more
+                let there = session.known_to(dir);
+                if to != u64::MAX && at < there.min(to) {
+                    missing(to - at, &mut out);
+                }
+                break;
+            }
         }
     }
     out.truncate(max);
@@ -631,28 +736,6 @@ fn packet_header<'a>(packet: &'a Packet<'_>, event_type: &'a str) -> EventHeader
         dest: ends.map(|(_, destination)| destination),
         proto: packet.proto().filter(|_| !matches!(packet.net, Net::None)),
         icmp: icmp_of(packet),
-        pkt_src: Some(pkt_src(packet.origin)),
-        ..EventHeader::default()
-    }
-}
-
-fn flow_header<'a>(
-    packet: &'a Packet<'_>,
-    flow: &'a Flow,
-    event_type: &'a str,
-    src: Endpoint,
-    dest: Endpoint,
-) -> EventHeader<'a> {
-    EventHeader {
-        timestamp: packet.timestamp,
-        flow_id: Some(flow.id.0),
-        parent_id: flow.parent.map(|parent| parent.0),
-        pcap_cnt: number_of(packet),
-        event_type,
-        vlan: flow.vlans.as_slice(),
-        src: Some(src),
-        dest: Some(dest),
-        proto: Some(flow.proto),
         pkt_src: Some(pkt_src(packet.origin)),
         ..EventHeader::default()
     }

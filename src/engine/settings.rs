@@ -66,6 +66,10 @@ pub struct RecordConfig {
     pub drop_alerts: bool,
     /// Flows at their end.
     pub flow: bool,
+    /// The same, each direction by itself.
+    pub netflow: bool,
+    /// Frames.
+    pub frames: bool,
     /// Files.
     pub files: bool,
     /// Files that rules name are stored.
@@ -96,6 +100,8 @@ impl RecordConfig {
             drop: Some(false),
             drop_alerts: true,
             flow: true,
+            netflow: false,
+            frames: false,
             files: true,
             stores: false,
             stats: true,

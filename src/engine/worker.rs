@@ -89,6 +89,8 @@ struct Findings {
     skip: bool,
     /// See [`Inspection::opening`].
     opening: bool,
+    /// The payload that the packet has from here on.
+    rewritten: Option<Vec<u8>>,
 }
 
 /// What becomes of an alert and its packet.
@@ -336,6 +338,13 @@ impl Lane {
         } else {
             dir = self.datagram(packet, flow, dir, &mut findings);
         }
+        let bytes = findings.rewritten.take().and_then(|payload| rewritten(packet, &payload));
+        let changed = bytes.as_ref().map(|(bytes, at)| Packet {
+            bytes,
+            payload: bytes.get(*at..*at + packet.payload.len()).unwrap_or_default(),
+            ..packet.clone()
+        });
+        let packet = changed.as_ref().unwrap_or(packet);
         let tagged = self.is_tagged(packet, flow);
         let action = flow.action;
         let mut verdict = findings.verdict;
@@ -351,11 +360,25 @@ impl Lane {
             let line = self.recorder.packet(packet, flow);
             self.batch.push(self.number, line, None);
         }
+        self.frames(packet, flow);
         self.anomalies(packet, Some(flow), &findings);
         flow.inspected.unrecorded |= flow.action != action || findings.parser_error;
         self.transactions(packet, flow, Some(dir));
         self.release(flow);
         if flow.bypassed && verdict == Verdict::Forward { Verdict::Bypass } else { verdict }
+    }
+
+    /// Records the frames that began with this packet.
+    fn frames(&mut self, packet: &Packet<'_>, flow: &mut Flow) {
+        if !self.recorder.config.frames {
+            return;
+        }
+        for dir in Direction::BOTH {
+            for frame in flow.app.frames_mut().take_unrecorded(dir) {
+                let line = self.recorder.frame_event(&frame, packet, flow, dir, &self.protocols);
+                self.batch.push(self.number, line, None);
+            }
+        }
     }
 
     /// Whether a rule before wanted to see this packet.
@@ -481,9 +504,10 @@ impl Lane {
             first_number: packet.number,
             sides: [Side::default(); 2],
             session,
-            app: match &self.detector.rules().wanted_frames {
-                Some(wanted) => AppLayer::watching(Frames::watching(wanted.clone())),
-                None => AppLayer::default(),
+            app: match (&self.detector.rules().wanted_frames, self.recorder.config.frames) {
+                (wanted, true) => AppLayer::watching(Frames::recording(wanted.clone().unwrap_or_default())),
+                (Some(wanted), false) => AppLayer::watching(Frames::watching(wanted.clone())),
+                (None, false) => AppLayer::default(),
             },
             vars: Vars::default(),
             inspected: Inspected::default(),
@@ -494,6 +518,7 @@ impl Lane {
             drop_recorded: [false; 2],
             exceptions: Vec::new(),
             tagged: None,
+            macs: self.recorder.config.ethernet.then(Default::default),
             tcp_flags: [0; 2],
             icmp: [None; 2],
         });
@@ -531,6 +556,12 @@ impl Lane {
         }
         if let Some((policy, reason)) = handled.exception {
             self.exception(flow, policy, reason, findings);
+        }
+        if let Some((at, payload)) = handled.rewritten {
+            // it is looked at again, as what the receiver gets
+            let inspected = &mut flow.inspected.stream[dir.index()];
+            *inspected = at.max(session.released_to(dir)).min(*inspected);
+            findings.rewritten = Some(payload);
         }
         if let Some(reason) = handled.verdict {
             findings.verdict = findings.verdict.stricter(Verdict::Drop(reason));
@@ -882,8 +913,9 @@ impl Lane {
             flow.alerted = true;
         }
         if self.recorder.config.alert.is_some_and(|fields| fields.tagged) {
-            let wanted = alerts.iter().find_map(|(found, ..)| rules.rules[found.rule as usize].tag);
-            if let (Some(flow), Some(tag)) = (&mut flow, wanted) {
+            let mut tags = alerts.iter().map(|(found, ..)| &rules.rules[found.rule as usize].tags);
+            for &tag in tags.find(|tags| !tags.is_empty()).into_iter().flatten() {
+                let Some(flow) = &mut flow else { break };
                 // the packet that matched is the first of them
                 let begins = tag_begins(tag, packet.timestamp);
                 let begins = begins.after(packet.bytes.len(), packet.timestamp).unwrap_or(Tagged::Packets(0));
@@ -1097,7 +1129,7 @@ impl Lane {
                 }
                 pending |= tx.files(side).len() > usize::from(recorded.files[side.index()]);
             }
-            if (finished == [true; 2] || ending) && !recorded.logged {
+            if (finished == [true; 2] || ending || tx.is_told_early()) && !recorded.logged {
                 recorded.logged = true;
                 *self.counters.transactions.entry(name).or_default() += 1;
                 if self.recorder.config.transactions.iter().any(|wanted| wanted == logger) {
@@ -1212,7 +1244,7 @@ impl Lane {
             }
             if std::mem::take(&mut note.storing) {
                 recorded.stored[dir.index()] |= bit;
-                note.stored = self.store(flow, tx.id(), dir, nth, file);
+                note.stored = self.store(file);
             }
             if !told {
                 recorded.files[dir.index()] = u16::try_from(nth + 1).unwrap_or(u16::MAX);
@@ -1232,15 +1264,14 @@ impl Lane {
         }
     }
 
-    /// Stores a file; its number when it is there now. What cannot be stored is counted.
-    fn store(&mut self, flow: &Flow, tx: u64, dir: Direction, nth: usize, file: &File) -> Option<u64> {
+    /// Stores a file; its number when it is there now: one more for each, in the order they are stored. What cannot be stored is counted.
+    fn store(&mut self, file: &File) -> Option<u64> {
         let store = self.config.file_store.as_ref()?;
         let (Some(content), Some(sha256)) = (&file.content, &file.sha256) else {
             self.counters.files_unstorable += 1;
             return None;
         };
-        // the same for any number of workers
-        store.store.store(sha256, content.bytes()).then(|| file_id(flow.id, tx, dir, nth))
+        store.store.store(sha256, content.bytes()).then(|| store.store.number())
     }
 
     /// Notes the files that a match wants to have stored.
@@ -1315,9 +1346,20 @@ impl Lane {
         }
         let headers = EndHeaders::new(&flow, Direction::ToServer);
         let packet = headers.packet(&flow);
-        self.transactions(&packet, &mut flow, None);
+        self.frames(&packet, &mut flow);
+        // what was cut off by a drop is no transaction
+        let dropped = matches!(flow.action, FlowAction::Drop(_) | FlowAction::Reject(..));
+        if !(dropped && self.config.inline) {
+            self.transactions(&packet, &mut flow, None);
+        }
         let app = flow.app.protocol().map(|id| self.protocols.name(id));
         *self.counters.ended.entry((app, flow.proto)).or_default() += 1;
+        if self.recorder.config.netflow {
+            for dir in Direction::BOTH.into_iter().filter(|dir| flow.sides[dir.index()].packets > 0) {
+                let line = self.recorder.netflow(&flow, dir, &self.protocols);
+                self.batch.push(self.number, line, None);
+            }
+        }
         if self.recorder.config.flow {
             let line = self.recorder.flow(&flow, reason, &self.protocols);
             self.batch.push_end(self.number, line, flow.id.0);
@@ -1374,6 +1416,18 @@ fn count(flow: &mut Flow, packet: &Packet<'_>, dir: Direction) -> Direction {
     side.packets += 1;
     side.bytes += packet.bytes.len() as u64;
     side.spoke |= packet.proto() == Some(flow.proto);
+    let ttl = match &packet.net {
+        Net::V4(header) => Some(header.ttl()),
+        Net::V6(header) => Some(header.hop_limit()),
+        Net::Arp(_) | Net::None => None,
+    };
+    if let Some(ttl) = ttl {
+        side.ttl = Some(side.ttl.map_or((ttl, ttl), |(low, high)| (low.min(ttl), high.max(ttl))));
+    }
+    if let (Some(macs), Some([destination, source])) = (&mut flow.macs, packet.ethernet) {
+        macs.add(dir, source);
+        macs.add(dir.opposite(), destination);
+    }
     if let Some(tcp) = packet.tcp() {
         flow.tcp_flags[dir.index()] |= tcp.flags();
     }
@@ -1381,6 +1435,32 @@ fn count(flow: &mut Flow, packet: &Packet<'_>, dir: Direction) -> Direction {
         flow.icmp[dir.index()] = icmp_of(packet);
     }
     dir
+}
+
+/// The bytes of a TCP packet with another payload of the same length and the checksum for it, and where the payload begins.
+fn rewritten(packet: &Packet<'_>, payload: &[u8]) -> Option<(Vec<u8>, usize)> {
+    // both are of one piece of memory, unless the packet was put together
+    let at = (packet.payload.as_ptr() as usize).checked_sub(packet.bytes.as_ptr() as usize)?;
+    let mut bytes = packet.bytes.to_vec();
+    let place = bytes.get_mut(at..at.checked_add(payload.len())?)?;
+    if payload.len() != packet.payload.len() || *place != *packet.payload {
+        return None;
+    }
+    place.copy_from_slice(payload);
+    let header = packet.tcp()?.header().len();
+    let field = at.checked_sub(header)?.checked_add(16)?;
+    let sum = |bytes: &[u8]| -> u64 {
+        let word = |pair: &[u8]| u64::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u64::from(*low));
+        bytes.chunks(2).map(word).sum()
+    };
+    // RFC 1624: the complement of the sum without the old payload and with the new one
+    let known = bytes.get(field..field + 2).map(|known| u64::from(known[0]) << 8 | u64::from(known[1]))?;
+    let mut new = (!known & 0xffff) + (0xffff - sum(packet.payload) % 0xffff) + sum(payload) % 0xffff;
+    while new > 0xffff {
+        new = (new & 0xffff) + (new >> 16);
+    }
+    bytes.get_mut(field..field + 2)?.copy_from_slice(&(!(new as u16)).to_be_bytes());
+    Some((bytes, at))
 }
 
 /// What hosts are judged by.
@@ -1395,14 +1475,6 @@ fn candidate(found: &Match, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<
         tx,
         ports: packet.ports(),
     })
-}
-
-/// A number for a stored file, the same for any number of workers and any run.
-fn file_id(flow: FlowId, tx: u64, dir: Direction, nth: usize) -> u64 {
-    use std::hash::{Hash, Hasher};
-    let mut hasher = std::hash::DefaultHasher::new();
-    (flow.0, tx, dir.index(), nth).hash(&mut hasher);
-    (hasher.finish() >> 32).max(1)
 }
 
 /// The same for any number of workers and any run: made of the key and the first packet. Fits into a JSON number (53 bits).

@@ -416,7 +416,12 @@ impl AppLayer {
     ) -> Advance {
         let mut done = Advance::default();
         let mut dir = dir;
-        if bytes.is_empty() || self.given_up[dir.index()] {
+        if bytes.is_empty() {
+            // nothing to know it by; a datagram behind it may tell
+            done.recognised = self.protocol.is_none() && !std::mem::replace(&mut self.failed, true);
+            return done;
+        }
+        if self.given_up[dir.index()] {
             return done;
         }
         if self.protocol.is_none() {
@@ -554,8 +559,8 @@ impl AppLayer {
                 }
             },
             Change::Probe => {
-                // what was spoken before keeps its transactions until they are inspected: the parser stays until the next is known
                 self.protocol = None;
+                return true;
             }
             Change::Expect(name) => {
                 self.protocol = None;

@@ -66,6 +66,33 @@ pub struct Side {
     pub ttl: Option<(u8, u8)>,
 }
 
+/// Link addresses of both ends, for records: a few of each, in the order they were seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Macs([Vec<[u8; 6]>; 2]);
+
+impl Macs {
+    /// Addresses of one end that are kept.
+    const MAX: usize = 8;
+
+    /// The end that sends in that direction has that address.
+    pub fn add(&mut self, dir: Direction, mac: [u8; 6]) {
+        let known = &mut self.0[dir.index()];
+        if known.len() < Self::MAX && !known.contains(&mac) {
+            known.push(mac);
+        }
+    }
+
+    /// Addresses of the end that sends in that direction.
+    pub fn of(&self, dir: Direction) -> &[[u8; 6]] {
+        &self.0[dir.index()]
+    }
+
+    /// Client and server change places.
+    pub fn swap(&mut self) {
+        self.0.swap(0, 1);
+    }
+}
+
 /// What is left of a rule's wish to see the packets that follow (`tag:session`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tagged {
@@ -135,6 +162,8 @@ pub struct Flow {
     pub exceptions: Vec<(Reason, crate::verdict::ExceptionPolicy)>,
     /// Packets that follow are recorded.
     pub tagged: Option<Tagged>,
+    /// Link addresses, where records have them.
+    pub macs: Option<Box<Macs>>,
     /// TCP flags seen, by direction.
     pub tcp_flags: [u8; 2],
     /// The kind (type and code) of its first ICMP packet each way.
@@ -191,6 +220,7 @@ impl Flow {
         self.sides.swap(0, 1);
         self.icmp.swap(0, 1);
         self.tcp_flags.swap(0, 1);
+        self.macs.iter_mut().for_each(|macs| macs.swap());
         self.drop_recorded.swap(0, 1);
         self.inspected.addresses.swap(0, 1);
     }

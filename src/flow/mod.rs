@@ -13,7 +13,7 @@ pub mod vars;
 
 pub use app_layer::{AppLayer, Protocols};
 pub use expectations::Expectations;
-pub use flow::{Flow, FlowAction, FlowId, FlowState, Side, Tagged};
+pub use flow::{Flow, FlowAction, FlowId, FlowState, Macs, Side, Tagged};
 pub use inspected::{Inspected, TxInspected};
 pub use key::FlowKey;
 pub use table::{FlowConfig, FlowTable, Timeouts};

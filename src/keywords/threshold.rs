@@ -17,6 +17,9 @@ pub(super) static DETECTION_FILTER: Row = row(
 );
 pub(super) static TAG: Row = row("tag", "Packets that follow the match are logged.", tag);
 
+/// Tags of one rule.
+const TAGS_MAX: usize = 3;
+
 /// What `tag` logs without a count: packets.
 const TAG_PACKETS: u32 = 256;
 
@@ -201,7 +204,13 @@ fn tag(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleErr
         }
     }
     tag.host = host.then_some(end);
-    rule.tag = Some(tag);
+    if rule.tags.len() >= TAGS_MAX {
+        return Err(option
+            .name
+            .error("too many tags")
+            .hint("a session and two hosts are all there is to follow"));
+    }
+    rule.tags.push(tag);
     Ok(())
 }
 
@@ -265,7 +274,7 @@ mod tests {
             ("tag:host,300,seconds,dst;", Some(Direction::ToClient), 300, Seconds),
             ("tag:session,300,bytes,src;", None, 300, Bytes),
         ] {
-            with(text, |rule| assert_eq!(rule.unwrap().tag, Some(Tag { host, count, metric }), "{text}"));
+            with(text, |rule| assert_eq!(rule.unwrap().tags, [Tag { host, count, metric }], "{text}"));
         }
     }
 

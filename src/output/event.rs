@@ -100,8 +100,7 @@ pub fn write_header(header: &EventHeader<'_>, out: &mut JsonWriter) {
     if let Some([destination, source]) = header.ethernet {
         out.open_object("ether");
         for (key, mac) in [("src_mac", source), ("dest_mac", destination)] {
-            let [a, b, c, d, e, f] = mac;
-            out.plain(key, format_args!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"));
+            out.plain(key, Mac(mac));
         }
         out.close();
     }
@@ -119,6 +118,17 @@ pub fn write_header(header: &EventHeader<'_>, out: &mut JsonWriter) {
         if header.tx_guessed {
             out.flag("tx_guessed", true);
         }
+    }
+}
+
+/// A link address, as EVE has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Mac(pub [u8; 6]);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, f] = self.0;
+        write!(out, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
     }
 }
 
@@ -228,7 +238,17 @@ pub struct FullIp(pub IpAddr);
 impl fmt::Display for FullIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            IpAddr::V4(ip) => ip.fmt(f),
+            IpAddr::V4(ip) => {
+                // one text at once: there are two in each event
+                let (mut text, mut len) = ([b'.'; 15], 0);
+                for octet in ip.octets() {
+                    let mut digits = itoa::Buffer::new();
+                    let digits = digits.format(octet).as_bytes();
+                    text[len..len + digits.len()].copy_from_slice(digits);
+                    len += digits.len() + 1;
+                }
+                f.write_str(std::str::from_utf8(&text[..len - 1]).unwrap_or_default())
+            }
             IpAddr::V6(ip) => {
                 for (nth, group) in ip.segments().iter().enumerate() {
                     if nth > 0 {

@@ -1,6 +1,7 @@
 //! Files out of traffic, in a folder: each under the SHA-256 of its bytes, `DIR/ab/abcdef…`, once however often it is seen.
 //!
-//! What is written, and its name, is the same for any number of workers and any order. A file is written under
+//! What is written, and its name, is the same for any number of workers and any order (of the records beside files the last part of
+//! the name, a number, tells the order in which files were stored). A file is written under
 //! `DIR/tmp` and then renamed: what stands under a digest is whole. Names are hexadecimal digits alone, so nothing is ever
 //! written outside the folder. A fault (a full disk) is counted and told once; traffic goes on.
 
@@ -20,6 +21,8 @@ pub struct FileStore {
     errors: AtomicU64,
     /// For names under `tmp`.
     next: AtomicU64,
+    /// Files that have a number.
+    numbered: AtomicU64,
     fault: Mutex<Option<String>>,
 }
 
@@ -33,6 +36,7 @@ impl FileStore {
             stored: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             next: AtomicU64::new(0),
+            numbered: AtomicU64::new(0),
             fault: Mutex::new(None),
         })
     }
@@ -42,6 +46,11 @@ impl FileStore {
         let name = hex(sha256);
         let result = self.write(&name, &name, |file| file.write_all(bytes));
         self.count(result, &name)
+    }
+
+    /// The number of a file that was stored, from 1.
+    pub fn number(&self) -> u64 {
+        self.numbered.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Puts a record beside a stored file, if that is wanted.

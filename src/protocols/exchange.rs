@@ -10,10 +10,13 @@
 use std::collections::VecDeque;
 
 use super::values::Values;
-use crate::app::{Change, DONE, Input, ParseError, Parsed, Parser, Slot, Transaction, Transactions, TxList};
+use crate::app::{
+    Change, DONE, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, Settings, Slot,
+    Transaction, Transactions, TxList,
+};
 use crate::detect::{BufferSpec, Kind, NumberSpec, Place};
 use crate::json::JsonWriter;
-use crate::types::Direction;
+use crate::types::{Direction, Proto};
 
 /// Exchanges of a flow that wait for their answer.
 pub(super) const WAITING_MAX: usize = 1024;
@@ -29,6 +32,66 @@ const LIST_MAX: usize = 64;
 
 /// Events kept of one exchange.
 const EVENTS_MAX: usize = 8;
+
+/// A protocol of questions and answers, as its folder describes it: all that differs from one to the other.
+pub(super) struct Conversation<D> {
+    pub(super) name: &'static str,
+    pub(super) transports: &'static [Proto],
+    pub(super) port: u16,
+    /// See [`Protocol::either_begins`] and [`Protocol::server_speaks_first`].
+    pub(super) either_begins: bool,
+    pub(super) server_speaks_first: bool,
+    pub(super) events: &'static [&'static str],
+    /// See [`Protocol::probe`]; told is whether the port is the usual one.
+    pub(super) probe: fn(Proto, Direction, bool, &[u8]) -> Probe,
+    pub(super) dialect: fn() -> D,
+    pub(super) format: &'static Format,
+}
+
+impl<D: Dialect + 'static> Protocol for Conversation<D> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn transports(&self) -> &'static [Proto] {
+        self.transports
+    }
+
+    fn usual_port(&self) -> Option<u16> {
+        Some(self.port)
+    }
+
+    fn either_begins(&self) -> bool {
+        self.either_begins
+    }
+
+    fn server_speaks_first(&self) -> bool {
+        self.server_speaks_first
+    }
+
+    fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
+        (self.probe)(transport, dir, port == self.port, bytes)
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        self.events
+    }
+
+    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
+        Box::new(Factory { dialect: self.dialect, format: self.format })
+    }
+}
+
+struct Factory<D> {
+    dialect: fn() -> D,
+    format: &'static Format,
+}
+
+impl<D: Dialect + 'static> ParserFactory for Factory<D> {
+    fn parser(&self, transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
+        Box::new(ExchangeParser::new((self.dialect)(), self.format, transport == Proto::UDP))
+    }
+}
 
 /// What every dialect must have among its events.
 pub(super) const TOO_MANY: &str = "too_many_transactions";
@@ -79,16 +142,40 @@ pub(super) enum Shape {
     Number,
     /// One number, as a word where it has one.
     Word(&'static [(&'static str, u64)]),
+    /// All numbers of the slot, as words where they have one.
+    Words(&'static [(&'static str, u64)]),
+    /// A truth: the number is not 0.
+    Flag,
+    /// Members that are written already, without a key of their own.
+    Members,
+    /// All texts of the slot are the members of an object each.
+    Objects,
+    /// An object of these members, when it has one; the slot is not looked at.
+    Object(&'static [Field]),
 }
 
 /// One member of a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field(pub(super) &'static str, pub(super) Slot, pub(super) Shape);
 
-/// How exchanges of a protocol are recorded: the name of their object, and the members of its two parts.
+impl Field {
+    /// Whether there is anything to show of it.
+    fn is_in(&self, values: &Values) -> bool {
+        match self.2 {
+            Shape::Text | Shape::List | Shape::Members | Shape::Objects => values.text(self.1, 0).is_some(),
+            Shape::Number | Shape::Word(_) | Shape::Words(_) | Shape::Flag => {
+                values.number(self.1, 0).is_some()
+            }
+            Shape::Object(fields) => fields.iter().any(|field| field.is_in(values)),
+        }
+    }
+}
+
+/// How exchanges of a protocol are recorded: the name of their object, the members of its two parts, and those beside them.
 #[derive(Debug)]
 pub(super) struct Format {
     pub(super) name: &'static str,
+    pub(super) beside: &'static [Field],
     pub(super) request: &'static [Field],
     pub(super) response: &'static [Field],
 }
@@ -97,8 +184,44 @@ impl Format {
     /// The members, without an object around them.
     pub(super) fn members(fields: &[Field], values: &Values, out: &mut JsonWriter) {
         let shown = |text: &[u8]| text.len().min(SHOWN_MAX);
-        for Field(key, slot, shape) in fields {
+        for field @ Field(key, slot, shape) in fields {
             match shape {
+                Shape::Members => out.raw_members(values.text(*slot, 0).unwrap_or_default()),
+                Shape::Objects => {
+                    if field.is_in(values) {
+                        out.open_array(key);
+                        for members in values.all(*slot).take(LIST_MAX) {
+                            out.open();
+                            out.raw_members(members);
+                            out.close();
+                        }
+                        out.close_array();
+                    }
+                }
+                Shape::Object(inside) => {
+                    if field.is_in(values) {
+                        out.open_object(key);
+                        Format::members(inside, values, out);
+                        out.close();
+                    }
+                }
+                Shape::Flag => {
+                    if let Some(number) = values.number(*slot, 0) {
+                        out.flag(key, number != 0);
+                    }
+                }
+                Shape::Words(names) => {
+                    if field.is_in(values) {
+                        out.open_array(key);
+                        for number in (0..LIST_MAX).map_while(|nth| values.number(*slot, nth)) {
+                            match names.iter().find(|(_, known)| *known == number) {
+                                Some((name, _)) => out.element_text(name),
+                                None => out.element_number(number),
+                            }
+                        }
+                        out.close_array();
+                    }
+                }
                 Shape::Text => {
                     if let Some(text) = values.text(*slot, 0) {
                         out.bytes(key, text.get(..shown(text)).unwrap_or_default());
@@ -193,16 +316,13 @@ impl Transaction for Exchange {
     fn log(&self, out: &mut JsonWriter) {
         out.open_object(self.format.name);
         for (name, fields) in [("request", self.format.request), ("response", self.format.response)] {
-            let found = |field: &Field| match field.2 {
-                Shape::Text | Shape::List => self.values.text(field.1, 0).is_some(),
-                Shape::Number | Shape::Word(_) => self.values.number(field.1, 0).is_some(),
-            };
-            if fields.iter().any(found) {
+            if fields.iter().any(|field| field.is_in(&self.values)) {
                 out.open_object(name);
                 Format::members(fields, &self.values, out);
                 out.close();
             }
         }
+        Format::members(self.format.beside, &self.values, out);
         out.close();
     }
 }
@@ -493,7 +613,7 @@ mod tests {
     use super::*;
     use crate::types::Timestamp;
 
-    const FORMAT: Format = Format { name: "test", request: &[], response: &[] };
+    const FORMAT: Format = Format { name: "test", beside: &[], request: &[], response: &[] };
 
     /// A client's byte is a request, a server's an answer; `!` is wrong, `#` is followed by three of no interest.
     struct Bytes;

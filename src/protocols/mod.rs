@@ -10,18 +10,23 @@ pub mod dcerpc;
 pub mod dhcp;
 pub mod dnp3;
 pub mod dns;
+pub mod enip;
 pub mod ftp;
 pub mod ftp_data;
 mod hello;
 pub mod http;
 pub mod http2;
 pub mod ike;
+pub mod imap;
 pub mod krb5;
+pub mod ldap;
+mod lines;
 pub mod modbus;
 pub mod mqtt;
 pub mod nfs;
 pub mod ntp;
 pub mod pgsql;
+pub mod pop3;
 pub mod quic;
 mod reader;
 pub mod rfb;
@@ -37,6 +42,7 @@ mod testing;
 pub mod tftp;
 pub mod tls;
 mod values;
+pub mod websocket;
 
 // the data tier of container platforms
 pub mod amqp;
@@ -55,9 +61,13 @@ use crate::detect::ProtocolEntry;
 pub static ALL: &[ProtocolEntry] = &[
     http::ENTRY,
     http2::ENTRY,
+    websocket::ENTRY,
     tls::ENTRY,
     ssh::ENTRY,
     smtp::ENTRY,
+    // before FTP, which begins with the same words
+    pop3::ENTRY,
+    imap::ENTRY,
     ftp::ENTRY,
     ftp_data::ENTRY,
     // its version 5 begins as DCERPC does
@@ -68,6 +78,7 @@ pub static ALL: &[ProtocolEntry] = &[
     quic::ENTRY,
     sip::ENTRY,
     krb5::ENTRY,
+    ldap::ENTRY,
     ike::ENTRY,
     rfb::ENTRY,
     dhcp::ENTRY,
@@ -87,6 +98,7 @@ pub static ALL: &[ProtocolEntry] = &[
     bittorrent_dht::ENTRY,
     modbus::ENTRY,
     dnp3::ENTRY,
+    enip::ENTRY,
     // known by its port alone
     telnet::ENTRY,
 ];

@@ -25,6 +25,11 @@ pub(super) trait Record: Debug {
         Self::LOGS
     }
 
+    /// Whose addresses come first in its record, of a message that went in that direction.
+    fn ends(&self, dir: Direction) -> RecordEnds {
+        RecordEnds::Side(dir)
+    }
+
     /// Memory held beside itself, bytes.
     fn memory(&self) -> usize {
         0
@@ -94,7 +99,7 @@ impl<R: Record> Transaction for MessageTx<R> {
     }
 
     fn record_ends(&self) -> RecordEnds {
-        RecordEnds::Side(self.dir)
+        self.record.ends(self.dir)
     }
 
     fn record_has_id(&self) -> bool {

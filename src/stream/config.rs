@@ -28,6 +28,9 @@ pub struct StreamConfig {
     pub async_oneside: bool,
     /// We stand in the way of the packets and decide about them.
     pub inline: bool,
+    /// Inline: a segment that contradicts the stream is not dropped but given the bytes of the stream. For captures, whose senders will
+    /// not send again what was dropped.
+    pub rewrites: bool,
     /// Segments with a wrong checksum are no part of the stream.
     pub checksum_validation: bool,
     /// Inline: invalid segments are dropped.
@@ -62,6 +65,7 @@ impl Default for StreamConfig {
             midstream_policy: ExceptionPolicy::Ignore,
             async_oneside: false,
             inline: false,
+            rewrites: false,
             checksum_validation: true,
             drop_invalid: true,
             bypass: false,

@@ -56,6 +56,8 @@ impl Run {
 pub(super) struct Rules {
     /// Who wins overlaps; `None`: what is there stays, and a segment that contradicts it is refused whole.
     pub(super) policy: Option<OsPolicy>,
+    /// Without a policy: such a segment is taken where nothing is.
+    pub(super) fills: bool,
     /// Bytes below were looked at or acknowledged: they stay.
     pub(super) frozen: u64,
     /// How many pieces and how many spans.
@@ -148,7 +150,7 @@ impl Segments {
                     let from = (at - start) as usize;
                     outcome.differs |= new.get(from..from + known.len()) != Some(&*known);
                 });
-                if outcome.differs {
+                if outcome.differs && !rules.fills {
                     return outcome;
                 }
             }
@@ -163,6 +165,20 @@ impl Segments {
             self.note_span(whole, rules);
         }
         outcome
+    }
+
+    /// Bytes for the place at `start`, with what is there instead where something is.
+    pub(super) fn overlaid(&mut self, start: i64, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        let end = start.saturating_add(bytes.len() as i64).max(0) as u64;
+        self.each_known(start.max(0) as u64, end, |at, known| {
+            let from = usize::try_from(at as i64 - start).unwrap_or(usize::MAX);
+            let place = from.checked_add(known.len()).and_then(|to| bytes.get_mut(from..to));
+            if let Some(place) = place {
+                place.copy_from_slice(known);
+            }
+        });
+        bytes
     }
 
     /// Moves what no longer waits to the settled bytes: what lies next to them, and everything that begins up to `limit`,

@@ -32,7 +32,7 @@ pub struct Segment<'a> {
 }
 
 /// What came of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handled {
     /// What was wrong with it, or noteworthy.
     pub events: StreamEvents,
@@ -42,6 +42,9 @@ pub struct Handled {
     pub valid: bool,
     /// Inline: it must not go on.
     pub verdict: Option<Reason>,
+    /// Inline, where segments are rewritten: it contradicted the stream, and this is what the receiver gets in place of its payload;
+    /// with the place in the stream.
+    pub rewritten: Option<(u64, Vec<u8>)>,
     /// A limit was reached or the session began in its middle: what the configuration says to do then.
     pub exception: Option<(ExceptionPolicy, Reason)>,
     /// The sender is the server although the flow took it for the client (a SYN/ACK came first): both ends must be swapped,
@@ -60,6 +63,7 @@ impl Default for Handled {
             in_stream: false,
             valid: true,
             verdict: None,
+            rewritten: None,
             exception: None,
             swap: false,
             new_session: false,
@@ -430,8 +434,13 @@ impl Session {
             0 => u64::MAX,
             cap => cap.saturating_sub(memory.reassembly_used),
         };
-        let rules = Rules { policy, frozen: side.acked(), count_max: config.segments_max, budget };
+        let (frozen, fills) = (side.acked(), config.rewrites);
+        let rules = Rules { policy, fills, frozen, count_max: config.segments_max, budget };
         let inserted = side.segments.insert(offset, bytes, rules);
+        if inserted.differs && config.inline && config.rewrites && payload.len() == s.payload.len() {
+            let bytes = side.segments.overlaid(offset, &payload);
+            handled.rewritten = Some((offset.max(0) as u64, bytes));
+        }
         self.report(inserted, config, handled);
     }
 
@@ -443,7 +452,7 @@ impl Session {
         }
         if inserted.differs {
             events.set(StreamEvent::ReassemblyOverlapDifferentData);
-            if config.inline {
+            if config.inline && !config.rewrites {
                 handled.verdict = Some(Reason::StreamReassembly);
             }
         }

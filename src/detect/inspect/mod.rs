@@ -15,6 +15,9 @@ use ops::{Content, Op, Pcre, View};
 /// new). What asks for none is asked of the new bytes alone.
 /// `budget`: tries left; at 0 the answer is no.
 pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bool {
+    if lacks(ops, view.bytes) {
+        return false;
+    }
     let mut fresh = fresh;
     if fresh > 0 && !finds(ops) {
         view.bytes = view.bytes.get(fresh..).unwrap_or_default();
@@ -31,6 +34,19 @@ pub fn replacements<'o>(ops: &'o [Op], view: &mut View<'_>, budget: u32) -> Vec<
     let mut run = Run { ops, fresh: 0, budget, stale: false, replaced: Vec::new() };
     run.from(0, view, 0);
     run.replaced
+}
+
+/// Whether a literal is missing that the operations need at some place: an expression in front of it costs much more to ask.
+fn lacks(ops: &[Op], bytes: &[u8]) -> bool {
+    let literal =
+        |op: &Op| matches!(op, Op::Content(content) if !content.negated && !content.pattern.is_empty());
+    match ops {
+        [Op::Pcre(_), ..] => match ops.iter().find(|op| literal(op)) {
+            Some(Op::Content(content)) => search(content, bytes).is_none(),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// Whether some operation finds bytes; the others test them or say what must not be there.

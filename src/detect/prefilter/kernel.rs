@@ -11,6 +11,9 @@
 
 use crate::detect::literal;
 
+/// Bytes of the widest window.
+const WINDOW: usize = 4;
+
 /// Odd, with well-mixed upper bits (the golden ratio).
 const MULTIPLIER: u32 = 0x9e37_79b1;
 
@@ -246,7 +249,8 @@ impl Nibbles {
         let mut passed = |from: usize, batch: &avx2::Batch<N>| {
             for &nth in batch.places() {
                 let widths = |set: usize| sets[set].widths[usize::from(batch.bucket(set, nth))];
-                found(from + usize::from(nth), (0..N).fold(0, |all, set| all | widths(set)));
+                let last = from + usize::from(nth);
+                found(last.saturating_sub(WINDOW - 1), (0..N).fold(0, |all, set| all | widths(set)));
             }
         };
         // SAFETY: the processor has AVX2, as whoever calls this has seen.
@@ -322,13 +326,10 @@ fn half_frequencies() -> ([f32; 16], [f32; 16]) {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::MULTIPLIER;
+    use super::{MULTIPLIER, WINDOW};
 
     /// Bytes of a vector.
     const BLOCK: usize = 32;
-
-    /// Bytes that a step of [`scan_nibbles`] reads.
-    const REACH: usize = BLOCK + 3;
 
     /// A vector from `bytes[at..]`; the rest is zeros when there are fewer than 32.
     #[target_feature(enable = "avx2")]
@@ -399,27 +400,29 @@ mod avx2 {
             }
         }
         let mut batch = Batch { places: [0; BATCH + BLOCK], count: 0, buckets: [[0; BATCH]; N] };
+        // what was told of the block before by the first three bytes of windows, which may end in this one
+        let mut before = [[_mm256_setzero_si256(); WINDOW - 1]; N];
+        let half = _mm256_set1_epi8(15);
         let (mut from, mut at) = (0, 0);
-        while at < bytes.len() {
-            let rest: [u8; REACH];
-            let here = match bytes.get(at..at + REACH) {
-                Some(here) => here,
-                None => {
-                    rest = padded(&bytes[at..]);
-                    &rest
-                }
-            };
-            let half = _mm256_set1_epi8(15);
-            let mut buckets = [_mm256_set1_epi8(-1); N];
-            for nth in 0..4 {
-                let byte = fold(load(here, nth));
-                let lower = _mm256_and_si256(byte, half);
-                let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(byte), half);
-                for set in 0..N {
+        // the last window ends behind the data
+        while at < bytes.len() + WINDOW - 1 {
+            let block = fold(load(bytes, at));
+            let lower = _mm256_and_si256(block, half);
+            let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(block), half);
+            let mut buckets = [_mm256_setzero_si256(); N];
+            for set in 0..N {
+                let told = |nth: usize| {
                     let lows = _mm256_shuffle_epi8(low[set][nth], lower);
-                    let highs = _mm256_shuffle_epi8(high[set][nth], upper);
-                    buckets[set] = _mm256_and_si256(buckets[set], _mm256_and_si256(lows, highs));
-                }
+                    _mm256_and_si256(lows, _mm256_shuffle_epi8(high[set][nth], upper))
+                };
+                let (first, second, third) = (told(0), told(1), told(2));
+                let front = _mm256_and_si256(
+                    behind::<{ 16 - 3 }>(before[set][0], first),
+                    behind::<{ 16 - 2 }>(before[set][1], second),
+                );
+                let back = _mm256_and_si256(behind::<{ 16 - 1 }>(before[set][2], third), told(3));
+                buckets[set] = _mm256_and_si256(front, back);
+                before[set] = [first, second, third];
             }
             let mut any = buckets[0];
             for more in &buckets[1..] {
@@ -453,20 +456,17 @@ mod avx2 {
         _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
     }
 
-    /// The last bytes, with zeros behind.
-    #[cold]
-    fn padded(left: &[u8]) -> [u8; REACH] {
-        let mut rest = [0u8; REACH];
-        for (to, from) in rest.iter_mut().zip(left) {
-            *to = *from;
-        }
-        rest
+    /// The bytes of `block` some places further on, those that fall out of `before` in front; `LEFT` is 16 less the places.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn behind<const LEFT: i32>(before: __m256i, block: __m256i) -> __m256i {
+        _mm256_alignr_epi8::<LEFT>(block, _mm256_permute2x128_si256::<0x21>(before, block))
     }
 
     /// Places that are written down before they are looked at.
-    const BATCH: usize = 256;
+    const BATCH: usize = 128;
 
-    /// What passed in a batch.
+    /// What passed in a batch, by the last bytes of windows.
     pub(super) struct Batch<const N: usize> {
         places: [u8; BATCH + BLOCK],
         count: usize,

@@ -1,7 +1,7 @@
-//! `flow` records: written once, when a flow ends.
+//! `flow` and `netflow` records: written once, when a flow ends, of both directions or of each by itself.
 
 use crate::json::JsonWriter;
-use crate::output::event::{AppProto, write_app_proto};
+use crate::output::event::{AppProto, Mac, write_app_proto};
 use crate::types::Timestamp;
 
 /// A flow at its end. The header comes before (ends, protocol, ICMP types; no `community_id` there).
@@ -29,10 +29,35 @@ pub struct FlowRecord<'a> {
     pub action: Option<&'a str>,
     /// Exception policies that were applied: (target, policy), such as (`stream_midstream`, `ignore`).
     pub exception_policies: &'a [(&'a str, &'a str)],
+    /// Link addresses of client and server, where they are wanted.
+    pub macs: [&'a [[u8; 6]]; 2],
     /// As in the header of other records; in this one it comes after the flow.
     pub community_id: Option<&'a str>,
     /// What TCP says of it.
     pub tcp: Option<TcpRecord<'a>>,
+}
+
+/// One direction of a flow at its end. The header comes before, as for [`FlowRecord`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NetflowRecord<'a> {
+    /// Application protocol, as this direction has it.
+    pub app: &'a str,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of frames.
+    pub bytes: u64,
+    /// First packet of the flow.
+    pub start: Timestamp,
+    /// Last packet of the flow.
+    pub end: Timestamp,
+    /// Lowest and highest TTL.
+    pub ttl: Option<(u8, u8)>,
+    /// All TCP flags seen; `None` for what is not TCP.
+    pub tcp_flags: Option<u8>,
+    /// Link addresses of sender and receiver, where they are wanted.
+    pub macs: [&'a [[u8; 6]]; 2],
+    /// As for [`FlowRecord`].
+    pub community_id: Option<&'a str>,
 }
 
 /// The TCP part.
@@ -100,11 +125,61 @@ pub fn write_flow_event(flow: &FlowRecord<'_>, out: &mut JsonWriter) {
         out.close_array();
     }
     out.close();
+    write_macs(flow.macs, out);
     if let Some(id) = flow.community_id {
         out.text("community_id", id);
     }
     if let Some(tcp) = &flow.tcp {
         write_tcp(tcp, out);
+    }
+}
+
+/// Writes `app_proto`, `"netflow":{…}`, `"tcp":{…}`, `ether` and `community_id`.
+pub fn write_netflow_event(flow: &NetflowRecord<'_>, out: &mut JsonWriter) {
+    out.text("app_proto", flow.app);
+    out.open_object("netflow");
+    out.number("pkts", flow.packets);
+    out.number("bytes", flow.bytes);
+    out.plain("start", flow.start);
+    out.plain("end", flow.end);
+    out.number("age", flow.end.seconds().saturating_sub(flow.start.seconds()));
+    if let Some((low, high)) = flow.ttl {
+        out.number("min_ttl", low);
+        out.number("max_ttl", high);
+    }
+    out.close();
+    if let Some(flags) = flow.tcp_flags {
+        out.open_object("tcp");
+        out.plain("tcp_flags", format_args!("{flags:02x}"));
+        write_flags(flags, out);
+        out.close();
+    }
+    write_macs(flow.macs, out);
+    if let Some(id) = flow.community_id {
+        out.text("community_id", id);
+    }
+}
+
+fn write_macs([senders, receivers]: [&[[u8; 6]]; 2], out: &mut JsonWriter) {
+    if senders.is_empty() && receivers.is_empty() {
+        return;
+    }
+    out.open_object("ether");
+    for (key, macs) in [("dest_macs", receivers), ("src_macs", senders)] {
+        out.open_array(key);
+        for mac in macs {
+            out.element(format!("{}", Mac(*mac)).as_bytes());
+        }
+        out.close_array();
+    }
+    out.close();
+}
+
+fn write_flags(flags: u8, out: &mut JsonWriter) {
+    for (name, bit) in FLAGS {
+        if flags & bit != 0 {
+            out.flag(name, true);
+        }
     }
 }
 
@@ -114,11 +189,7 @@ fn write_tcp(tcp: &TcpRecord<'_>, out: &mut JsonWriter) {
     for (key, flags) in [("tcp_flags", all), ("tcp_flags_ts", tcp.flags[0]), ("tcp_flags_tc", tcp.flags[1])] {
         out.plain(key, format_args!("{flags:02x}"));
     }
-    for (name, bit) in FLAGS {
-        if all & bit != 0 {
-            out.flag(name, true);
-        }
-    }
+    write_flags(all, out);
     if let Some(session) = &tcp.session {
         out.text("state", session.state);
         for (key, gap) in [("ts_gap", session.gap[0]), ("tc_gap", session.gap[1])] {
@@ -142,6 +213,29 @@ mod tests {
         write_flow_event(flow, &mut out);
         out.close();
         assert_eq!(std::str::from_utf8(out.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn one_direction() {
+        let mut out = JsonWriter::new();
+        out.open();
+        let record = NetflowRecord {
+            app: "dns",
+            packets: 2,
+            bytes: 180,
+            ttl: Some((63, 64)),
+            tcp_flags: Some(0x12),
+            macs: [&[[2, 0, 0, 0, 0, 1]], &[]],
+            ..NetflowRecord::default()
+        };
+        write_netflow_event(&record, &mut out);
+        out.close();
+        let text = std::str::from_utf8(out.as_bytes()).unwrap();
+        assert!(text.starts_with(r#"{"app_proto":"dns","netflow":{"pkts":2,"bytes":180,"start":"#), "{text}");
+        assert!(
+            text.ends_with(r#""age":0,"min_ttl":63,"max_ttl":64},"tcp":{"tcp_flags":"12","syn":true,"ack":true},"ether":{"dest_macs":[],"src_macs":["02:00:00:00:00:01"]}}"#),
+            "{text}"
+        );
     }
 
     #[test]

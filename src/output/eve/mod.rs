@@ -13,6 +13,8 @@ pub use alert::{
     write_payload, write_verdict,
 };
 pub use fileinfo::{FileNote, write_fileinfo, write_files};
-pub use flow::{FlowRecord, TcpRecord, TcpSessionRecord, write_flow_event};
+pub use flow::{
+    FlowRecord, NetflowRecord, TcpRecord, TcpSessionRecord, write_flow_event, write_netflow_event,
+};
 pub use frame::{FrameRecord, write_frame};
 pub use packet::{Anomaly, DropRecord, IpFields, TransportFields, write_anomaly, write_drop};

@@ -27,6 +27,7 @@ pub static NUMBERS: &[NumberSpec] = &[];
 /// The record.
 pub(super) static FORMAT: Format = Format {
     name: "amqp",
+    beside: &[],
     request: &[
         Field("method", METHOD, Shape::Text),
         Field("channel", CHANNEL, Shape::Number),

@@ -1,6 +1,6 @@
 use super::{BITTORRENT_DHT, ENTRY};
 use crate::app::{Probe, Protocol};
-use crate::protocols::testing::{Talk, check_mutations};
+use crate::protocols::testing::{Talk, check_bounded, check_mutations};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -65,4 +65,10 @@ fn what_cannot_be_read_is_told() {
 fn whatever_comes_is_bounded() {
     let turns = [(ToServer, PING), (ToServer, ANNOUNCE), (ToClient, PEERS), (ToClient, ERROR)];
     check_mutations(&ENTRY, Proto::UDP, 4000, &turns);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let turns = [(ToServer, PING), (ToServer, ANNOUNCE), (ToClient, PEERS), (ToClient, ERROR)];
+    check_bounded(&ENTRY, Proto::UDP, 4000, &turns, 64 << 10);
 }

@@ -41,6 +41,7 @@ pub static NUMBERS: &[NumberSpec] = &[
 /// The record.
 pub(super) static FORMAT: Format = Format {
     name: "cassandra",
+    beside: &[],
     request: &[
         Field("version", VERSION, Shape::Number),
         Field("opcode", OPCODE, Shape::Word(OPCODES)),

@@ -13,9 +13,8 @@ pub mod slots;
 #[cfg(test)]
 mod tests;
 
-use super::exchange::{ExchangeParser, TOO_MANY};
-use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
-use crate::types::{Direction, Proto};
+use super::exchange::{Conversation, TOO_MANY};
+use crate::types::Proto;
 
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
@@ -26,44 +25,14 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 };
 
 /// The registry's entry.
-pub static CASSANDRA: Cassandra = Cassandra;
-
-const PORT: u16 = 9042;
-
-/// The protocol.
-#[derive(Debug)]
-pub struct Cassandra;
-
-impl Protocol for Cassandra {
-    fn name(&self) -> &'static str {
-        "cassandra"
-    }
-
-    fn transports(&self) -> &'static [Proto] {
-        &[Proto::TCP]
-    }
-
-    fn usual_port(&self) -> Option<u16> {
-        Some(PORT)
-    }
-
-    fn probe(&self, _transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
-        parser::probe(dir, port == PORT, bytes)
-    }
-
-    fn events(&self) -> &'static [&'static str] {
-        &["malformed_request", "malformed_response", "compressed", TOO_MANY]
-    }
-
-    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
-        Box::new(Factory)
-    }
-}
-
-struct Factory;
-
-impl ParserFactory for Factory {
-    fn parser(&self, _transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(ExchangeParser::new(parser::Envelopes::default(), &keywords::FORMAT, false))
-    }
-}
+static CASSANDRA: Conversation<parser::Envelopes> = Conversation {
+    name: "cassandra",
+    transports: &[Proto::TCP],
+    port: 9042,
+    either_begins: false,
+    server_speaks_first: false,
+    events: &["malformed_request", "malformed_response", "compressed", TOO_MANY],
+    probe: |_, dir, usual, bytes| parser::probe(dir, usual, bytes),
+    dialect: parser::Envelopes::default,
+    format: &keywords::FORMAT,
+};

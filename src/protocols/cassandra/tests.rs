@@ -4,7 +4,7 @@ use super::message::STATEMENTS_MAX;
 use super::parser::REQUEST_MAX;
 use super::{CASSANDRA, ENTRY, slots};
 use crate::app::{DONE, Probe, Protocol};
-use crate::protocols::testing::{Talk, check_mutations, check_pieces};
+use crate::protocols::testing::{Talk, check_bounded, check_mutations, check_pieces};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -192,5 +192,12 @@ fn it_is_recognised() {
             "{:?}",
             bytes.escape_ascii().to_string()
         );
+    }
+}
+
+#[test]
+fn memory_is_bounded() {
+    for talk in [session(), modern()] {
+        check_bounded(&ENTRY, Proto::TCP, 9042, &turns(&talk), 4 << 20);
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct DcerpcParser {
     authenticated: bool,
     /// Bytes were lost: where units begin has to be found again.
     lost: [bool; 2],
+    /// The client says nothing more.
+    ended: bool,
 }
 
 impl DcerpcParser {
@@ -36,6 +38,7 @@ impl DcerpcParser {
             asked: 0,
             authenticated: false,
             lost: [false; 2],
+            ended: false,
         }
     }
 
@@ -118,7 +121,20 @@ impl DcerpcParser {
         let known = self.find(wanted);
         match known.and_then(|id| self.transactions.by_id_mut(id)) {
             Some(tx) => change(&mut tx.call),
-            None => change(&mut self.begin(Call::answered(header), Some(header.version)).call),
+            None => {
+                // that its request is lost is known once the client's bytes are, or are known not to come
+                let lost = self.lost[0] || self.ended;
+                let call = &mut self.begin(Call::answered(header), Some(header.version)).call;
+                call.done[0] = lost;
+                change(call);
+            }
+        }
+    }
+
+    /// Requests of answers that came without one will not come.
+    fn give_up_requests(&mut self) {
+        for tx in self.transactions.iter_mut().filter(|tx| tx.call.request.is_none()) {
+            tx.call.done[0] = true;
         }
     }
 
@@ -160,6 +176,10 @@ impl Parser for DcerpcParser {
         }
         let side = input.dir.index();
         let mut at = 0;
+        if input.dir == Direction::ToServer && (input.eof || !input.bytes.is_empty()) {
+            self.ended |= input.eof;
+            self.give_up_requests();
+        }
         if self.lost[side] {
             match probe::resync(input.bytes) {
                 Ok(start) => {
@@ -189,6 +209,9 @@ impl Parser for DcerpcParser {
 
     fn gap(&mut self, dir: Direction, _len: u64) -> Result<(), ParseError> {
         self.lost[dir.index()] = true;
+        if dir == Direction::ToServer && self.stream {
+            self.give_up_requests();
+        }
         Ok(())
     }
 

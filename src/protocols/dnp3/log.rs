@@ -3,9 +3,11 @@
 use super::keywords::INDICATORS_NAMES;
 use super::objects::{self, Object, Value};
 use super::slots;
+use crate::app::RecordEnds;
 use crate::json::JsonWriter;
 use crate::protocols::single::Record;
 use crate::protocols::values::Values;
+use crate::types::Direction;
 
 /// What is kept of a message.
 #[derive(Debug, Default)]
@@ -25,6 +27,11 @@ pub(super) struct Message {
 impl Record for Message {
     fn logs(&self) -> bool {
         self.link.is_some()
+    }
+
+    fn ends(&self, _dir: Direction) -> RecordEnds {
+        // those of the packet that acknowledges it, as Suricata has them
+        RecordEnds::Packet
     }
 
     fn log(&self, values: &Values, out: &mut JsonWriter) {

@@ -9,6 +9,8 @@ pub(in crate::protocols) struct Version(pub(in crate::protocols) u16);
 impl Version {
     pub(in crate::protocols) const SSL2: Version = Version(2);
     pub(in crate::protocols) const TLS13: Version = Version(0x0304);
+    /// The last draft of TLS 1.3 before servers named theirs in an extension.
+    pub(in crate::protocols) const EARLY_DRAFT: Version = Version(0x7f0f);
 
     /// TLS 1.3 or one of its drafts.
     pub(in crate::protocols) fn is_tls13(self) -> bool {

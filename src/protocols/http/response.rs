@@ -278,7 +278,10 @@ impl HttpParser {
             return Ok(Some(Change::Probe));
         }
         if tx.status == 101 && unframed {
-            let h2c = headers.find_lenient("upgrade").is_some_and(|(value, _)| line::holds(value, "h2c"));
+            let upgrade =
+                headers.find_lenient("upgrade").map(|(value, _)| value.to_vec()).unwrap_or_default();
+            let h2c = line::holds(&upgrade, "h2c");
+            let websocket = line::holds(&upgrade, "websocket");
             tx.response.reach(HEADERS);
             tx.response.finish(true);
             tx.request.finish(true);
@@ -295,7 +298,11 @@ impl HttpParser {
             lane.state = State::Ignore;
             self.request.state = super::request::State::Ignore;
             self.upgrade = upgrade;
-            return Ok(h2c.then_some(Change::To("http2")));
+            return Ok(match (h2c, websocket) {
+                (true, _) => Some(Change::To("http2")),
+                (_, true) => Some(Change::To("websocket")),
+                _ => None,
+            });
         }
         // an interim response: the final one follows (RFC 9110 section 15.2)
         if (100..200).contains(&tx.status) && coding.is_none() && length.flatten().unwrap_or(0) == 0 {

@@ -380,6 +380,11 @@ fn connections_that_change() {
         (ToClient, b"HTTP/1.1 101 Sw\r\nUpgrade: h2c\r\n\r\nxxxx"),
     ]);
     assert_eq!(h2c.change, Some(Change::To("http2")));
+    let websocket = run(&[
+        (ToServer, b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+        (ToClient, b"HTTP/1.1 101 Sw\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n\x81\x02hi"),
+    ]);
+    assert_eq!(websocket.change, Some(Change::To("websocket")));
 }
 
 #[test]

@@ -76,17 +76,17 @@ pub(super) struct Message {
     pub(super) shared: Arc<Shared>,
 }
 
-/// Whether a datagram is a message, as far as its header tells.
+/// Whether a datagram is a message, as far as its header tells. Of version 1 the length is not looked at: what is malformed behind
+/// a header is malformed IKE.
 pub(super) fn is_message(bytes: &[u8]) -> bool {
     let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return false };
     let length = u32::from_be_bytes([header[24], header[25], header[26], header[27]]) as usize;
     let version = header[17] >> 4;
-    let known = match version {
+    match version {
         1 => true,
-        2 => (34..=37).contains(&header[18]),
+        2 => (34..=37).contains(&header[18]) && length == bytes.len(),
         _ => false,
-    };
-    known && length == bytes.len()
+    }
 }
 
 impl Message {

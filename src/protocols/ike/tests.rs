@@ -1,6 +1,6 @@
 use super::{ENTRY, IKE, slots};
 use crate::app::{Probe, Protocol};
-use crate::protocols::testing::{Talk, check_mutations};
+use crate::protocols::testing::{Talk, check_bounded, check_mutations};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -114,14 +114,21 @@ fn version_two_names_what_is_weak() {
 }
 
 #[test]
-fn only_whole_messages_on_its_port_are_recognised() {
+fn headers_on_its_port_are_recognised_and_only_whole_messages_read() {
     let (_, whole) = &handshake()[0];
     for end in 0..whole.len() {
-        assert_eq!(IKE.probe(Proto::UDP, ToServer, 500, &whole[..end]), Probe::No);
+        let probe = IKE.probe(Proto::UDP, ToServer, 500, &whole[..end]);
+        assert_eq!(probe, if end < 28 { Probe::No } else { Probe::Yes });
         let mut talk = Talk::new(&ENTRY, Proto::UDP, 500, "{}");
         assert!(talk.say(ToServer, &whole[..end]).is_err() || end == 0);
     }
     assert_eq!(IKE.probe(Proto::UDP, ToServer, 4000, whole), Probe::No);
+    // of version 2 all must be there
+    let second = message(33, 0x20, 34, 0x20, &payload(0, &association_v2(&[(1, 3)])));
+    for end in 0..=second.len() {
+        let probe = IKE.probe(Proto::UDP, ToServer, 500, &second[..end]);
+        assert_eq!(probe == Probe::Yes, end == second.len());
+    }
 }
 
 #[test]
@@ -131,4 +138,11 @@ fn whatever_comes_is_bounded() {
     check_mutations(&ENTRY, Proto::UDP, 500, &turns);
     let weak = message(33, 0x20, 34, 0x20, &payload(0, &association_v2(&[(1, 3), (2, 1), (3, 2), (4, 2)])));
     check_mutations(&ENTRY, Proto::UDP, 500, &[(ToClient, &weak)]);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let turns = handshake();
+    let turns: Vec<_> = turns.iter().map(|(dir, bytes)| (*dir, &bytes[..])).collect();
+    check_bounded(&ENTRY, Proto::UDP, 500, &turns, 64 << 10);
 }

@@ -81,6 +81,7 @@ pub static NUMBERS: &[NumberSpec] = &[
 /// The record.
 pub(super) static FORMAT: Format = Format {
     name: "kafka",
+    beside: &[],
     request: &[
         Field("api", API_KEY, Shape::Word(API_KEYS)),
         Field("version", API_VERSION, Shape::Number),

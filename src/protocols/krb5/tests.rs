@@ -3,7 +3,7 @@
 use super::parser::MESSAGE_MAX;
 use super::{ENTRY, KRB5, slots};
 use crate::app::{Probe, Protocol};
-use crate::protocols::testing::{Talk, check_mutations, check_pieces};
+use crate::protocols::testing::{Talk, check_bounded, check_mutations, check_pieces};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -212,4 +212,18 @@ fn mutations_never_panic() {
         88,
         &[(ToServer, &request), (ToClient, &failure), (ToClient, &reply)],
     );
+}
+
+#[test]
+fn memory_is_bounded() {
+    let (asked, answered) = (request(10), reply(11, 18, 18));
+    for transport in [Proto::UDP, Proto::TCP] {
+        let framed = |message: &[u8]| match transport {
+            Proto::UDP => message.to_vec(),
+            _ => [&(message.len() as u32).to_be_bytes(), message].concat(),
+        };
+        let turns = [(ToServer, framed(&asked)), (ToClient, framed(&answered))];
+        let turns: Vec<_> = turns.iter().map(|(dir, bytes)| (*dir, &bytes[..])).collect();
+        check_bounded(&ENTRY, transport, 88, &turns, 512 << 10);
+    }
 }

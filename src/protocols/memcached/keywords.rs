@@ -11,6 +11,11 @@ pub static BUFFERS: &[BufferSpec] = &[
     buffer("memcached.command", "the command in small letters", &[asked(COMMAND)]),
     buffer("memcached.key", "each key that the command names", &[asked_each(KEY)]),
     buffer(
+        "memcached.argument",
+        "each word behind a command that is about the server",
+        &[asked_each(ARGUMENT)],
+    ),
+    buffer(
         "memcached.value",
         "a value that is stored, each value that is answered",
         &[asked_each(STORED), answered_each(ANSWERED)],
@@ -25,6 +30,7 @@ pub static NUMBERS: &[NumberSpec] =
 /// The record.
 pub(super) static FORMAT: Format = Format {
     name: "memcached",
+    beside: &[],
     request: &[
         Field("command", COMMAND, Shape::Text),
         Field("keys", KEY, Shape::List),

@@ -14,9 +14,8 @@ pub mod slots;
 mod tests;
 mod text;
 
-use super::exchange::{ExchangeParser, TOO_MANY};
-use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
-use crate::types::{Direction, Proto};
+use super::exchange::{Conversation, TOO_MANY};
+use crate::types::Proto;
 
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
@@ -27,48 +26,14 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 };
 
 /// The registry's entry.
-pub static MEMCACHED: Memcached = Memcached;
-
-const PORT: u16 = 11211;
-
-/// The protocol.
-#[derive(Debug)]
-pub struct Memcached;
-
-impl Protocol for Memcached {
-    fn name(&self) -> &'static str {
-        "memcached"
-    }
-
-    fn transports(&self) -> &'static [Proto] {
-        &[Proto::TCP, Proto::UDP]
-    }
-
-    fn usual_port(&self) -> Option<u16> {
-        Some(PORT)
-    }
-
-    fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
-        parser::probe(transport, dir, port == PORT, bytes)
-    }
-
-    fn events(&self) -> &'static [&'static str] {
-        &["malformed_request", "malformed_response", "line_too_long", TOO_MANY]
-    }
-
-    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
-        Box::new(Factory)
-    }
-}
-
-struct Factory;
-
-impl ParserFactory for Factory {
-    fn parser(&self, transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(ExchangeParser::new(
-            parser::Memcached::default(),
-            &keywords::FORMAT,
-            transport == Proto::UDP,
-        ))
-    }
-}
+static MEMCACHED: Conversation<parser::Memcached> = Conversation {
+    name: "memcached",
+    transports: &[Proto::TCP, Proto::UDP],
+    port: 11211,
+    either_begins: false,
+    server_speaks_first: false,
+    events: &["malformed_request", "malformed_response", "line_too_long", TOO_MANY],
+    probe: parser::probe,
+    dialect: parser::Memcached::default,
+    format: &keywords::FORMAT,
+};

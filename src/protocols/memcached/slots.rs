@@ -13,7 +13,7 @@ pub const ANSWERED: Slot = Slot(3);
 /// The first line of the answer, or the name of its status.
 pub const RESPONSE: Slot = Slot(4);
 /// Words behind a command without keys: for records.
-pub(super) const ARGUMENT: Slot = Slot(5);
+pub const ARGUMENT: Slot = Slot(5);
 /// Length of the value that is stored, bytes.
 pub const SIZE: Slot = Slot(0);
 /// Values answered: for records.

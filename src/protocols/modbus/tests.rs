@@ -1,7 +1,7 @@
 use super::keywords::KEYWORDS;
 use super::{ENTRY, MODBUS};
 use crate::app::{Probe, Protocol};
-use crate::protocols::testing::{Talk, Turns, check_mutations, check_pieces};
+use crate::protocols::testing::{Talk, Turns, check_bounded, check_mutations, check_pieces};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -121,4 +121,23 @@ fn streams_may_be_cut_anywhere_and_mutated() {
     let session = session();
     check_pieces(&ENTRY, 502, "{}", &turns(&session));
     check_mutations(&ENTRY, Proto::TCP, 502, &turns(&session));
+}
+
+#[test]
+fn memory_is_bounded() {
+    check_bounded(&ENTRY, Proto::TCP, 502, &turns(&session()), 1 << 20);
+}
+
+#[test]
+fn lost_bytes_end_a_side_and_nothing_waits_for_it() {
+    let session = session();
+    for at in 0..session.len() {
+        let mut talk = Talk::new(&ENTRY, Proto::TCP, 502, "{}");
+        talk.all(&turns(&session[..at])).unwrap();
+        let before = talk.records();
+        let _ = talk.gap(session[at].0, 20);
+        let _ = talk.all(&turns(&session[at + 1..]));
+        assert!(talk.records().len() >= before.len());
+        talk.end();
+    }
 }

@@ -37,6 +37,7 @@ pub static NUMBERS: &[NumberSpec] = &[
 /// The record.
 pub(super) static FORMAT: Format = Format {
     name: "mongodb",
+    beside: &[],
     request: &[
         Field("opcode", OPCODE, Shape::Word(OPCODES)),
         Field("compressor", COMPRESSOR, Shape::Word(&[("noop", 0), ("snappy", 1), ("zlib", 2), ("zstd", 3)])),

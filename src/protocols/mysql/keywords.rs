@@ -59,6 +59,7 @@ pub static NUMBERS: &[NumberSpec] = &[
 /// The record.
 pub(super) static FORMAT: Format = Format {
     name: "mysql",
+    beside: &[],
     request: &[
         Field("command", COMMAND, Shape::Word(COMMANDS)),
         Field("query", QUERY, Shape::Text),

@@ -14,9 +14,8 @@ pub mod slots;
 #[cfg(test)]
 mod tests;
 
-use super::exchange::{ExchangeParser, TOO_MANY};
-use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
-use crate::types::{Direction, Proto};
+use super::exchange::{Conversation, TOO_MANY};
+use crate::types::Proto;
 
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
@@ -27,52 +26,14 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 };
 
 /// The registry's entry.
-pub static MYSQL: Mysql = Mysql;
-
-const PORT: u16 = 3306;
-
-/// The protocol.
-#[derive(Debug)]
-pub struct Mysql;
-
-impl Protocol for Mysql {
-    fn name(&self) -> &'static str {
-        "mysql"
-    }
-
-    fn transports(&self) -> &'static [Proto] {
-        &[Proto::TCP]
-    }
-
-    fn usual_port(&self) -> Option<u16> {
-        Some(PORT)
-    }
-
-    fn either_begins(&self) -> bool {
-        true
-    }
-
-    fn server_speaks_first(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, _transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
-        login::probe(dir, port == PORT, bytes)
-    }
-
-    fn events(&self) -> &'static [&'static str] {
-        &["malformed_request", "malformed_response", "compressed", TOO_MANY]
-    }
-
-    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
-        Box::new(Factory)
-    }
-}
-
-struct Factory;
-
-impl ParserFactory for Factory {
-    fn parser(&self, _transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(ExchangeParser::new(parser::Packets::default(), &keywords::FORMAT, false))
-    }
-}
+static MYSQL: Conversation<parser::Packets> = Conversation {
+    name: "mysql",
+    transports: &[Proto::TCP],
+    port: 3306,
+    either_begins: true,
+    server_speaks_first: true,
+    events: &["malformed_request", "malformed_response", "compressed", TOO_MANY],
+    probe: |_, dir, usual, bytes| login::probe(dir, usual, bytes),
+    dialect: parser::Packets::default,
+    format: &keywords::FORMAT,
+};

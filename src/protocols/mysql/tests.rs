@@ -3,7 +3,7 @@
 use super::parser::{REQUEST_MAX, RESPONSE_MAX};
 use super::{ENTRY, MYSQL, slots};
 use crate::app::{Change, DONE, Probe, Protocol};
-use crate::protocols::testing::{Talk, check_mutations, check_pieces};
+use crate::protocols::testing::{Talk, check_bounded, check_mutations, check_pieces};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -236,5 +236,27 @@ fn it_is_recognised() {
             "{:?}",
             bytes.escape_ascii().to_string()
         );
+    }
+}
+
+#[test]
+fn memory_is_bounded() {
+    let session = session();
+    let turns: Vec<_> = session.iter().map(|(dir, bytes)| (*dir, &bytes[..])).collect();
+    check_bounded(&ENTRY, Proto::TCP, 3306, &turns, 4 << 20);
+}
+
+#[test]
+fn lost_bytes_end_a_side_and_nothing_waits_for_it() {
+    let session = session();
+    let turns: Vec<_> = session.iter().map(|(dir, bytes)| (*dir, &bytes[..])).collect();
+    for at in 0..turns.len() {
+        let mut talk = Talk::new(&ENTRY, Proto::TCP, 3306, "{}");
+        talk.all(&turns[..at]).unwrap();
+        let before = talk.records();
+        let _ = talk.gap(turns[at].0, 20);
+        let _ = talk.all(&turns[at + 1..]);
+        assert!(talk.records().len() >= before.len());
+        talk.end();
     }
 }

@@ -1,6 +1,6 @@
 use super::{ENTRY, NTP};
 use crate::app::{Probe, Protocol};
-use crate::protocols::testing::{Talk, check_mutations};
+use crate::protocols::testing::{Talk, check_bounded, check_mutations};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -44,4 +44,11 @@ fn whatever_comes_is_bounded() {
         123,
         &[(ToServer, &message(0x23, 48)), (ToClient, &message(0x24, 48))],
     );
+}
+
+#[test]
+fn memory_is_bounded() {
+    let turns = [(ToServer, message(0x23, 48)), (ToClient, message(0x24, 48)), (ToClient, vec![0x24; 5])];
+    let turns: Vec<_> = turns.iter().map(|(dir, bytes)| (*dir, &bytes[..])).collect();
+    check_bounded(&ENTRY, Proto::UDP, 123, &turns, 16 << 10);
 }

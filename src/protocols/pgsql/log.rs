@@ -48,6 +48,11 @@ fn request(request: &Request, passwords: bool, out: &mut JsonWriter) {
         }
         Request::SaslResponse(text) => out.bytes("sasl_response", text),
         Request::Query(query) => out.bytes("simple_query", query),
+        Request::Extended { queries } => {
+            out.open_array("extended_queries");
+            queries.iter().for_each(|query| out.element(query));
+            out.close_array();
+        }
         Request::Terminate => out.text("message", "termination_message"),
     }
 }

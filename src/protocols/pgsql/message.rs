@@ -44,11 +44,24 @@ impl<'a> Start<'a> {
             }
             _ => {
                 let (major, minor) = ((code >> 16) as u16, code as u16);
-                let sound = matches!(major, 2 | 3) && rest.starts_with(b"user\0") && rest.ends_with(b"\0");
+                let sound = matches!(major, 2 | 3) && rest.ends_with(b"\0") && names_user(rest);
                 sound.then_some(Start::Session(major, minor, rest))
             }
         }
     }
+}
+
+/// Whether `user`, which every session has, is among the parameters.
+fn names_user(mut rest: &[u8]) -> bool {
+    while let Some((name, behind)) = text_of(rest)
+        && let Some((_, behind)) = text_of(behind)
+    {
+        if name == b"user" {
+            return true;
+        }
+        rest = behind;
+    }
+    false
 }
 
 /// A big-endian number, and what is behind it.

@@ -1,10 +1,12 @@
-//! PostgreSQL's protocol 3.0 over TCP: the start of a session, simple queries, their results.
+//! PostgreSQL's protocol 3.0 over TCP: the start of a session, simple and extended queries, their results.
 //!
-//! A transaction is a request that is answered: the request for TLS, the start-up message, a step of authentication, a simple query.
-//! It ends with the server's `ReadyForQuery`, or where authentication waits for the client. Messages of extended queries and of
-//! `COPY` are passed over; their rows count for the query they belong to. Behind an accepted request for TLS the flow is recognised
+//! A transaction is a request that is answered: the request for TLS, the start-up message, a step of authentication, a simple query,
+//! the messages of an extended query up to `Sync`. It ends with the server's `ReadyForQuery`, or where authentication waits for the
+//! client. An extended query has the statements that it parses or binds by name; the values that are bound are not kept. A
+//! statement that is parsed behind an `Execute` begins another transaction, which gets the answers to both. Messages of `COPY` are
+//! passed over; their rows count for the query they belong to. Behind an accepted request for TLS the flow is recognised
 //! anew. Bounds: a message is kept up to 256 KiB and the rest of it skipped, requests that wait for their
-//! answer up to `max-tx`, 64 fields of an answer.
+//! answer up to `max-tx`, 64 fields of an answer, 64 statements of a query, 32 named statements of 4 KiB.
 //!
 //! Settings: `detection-ports.dp` (5432), `max-tx` (1024), `eve.passwords` (records show passwords: no).
 

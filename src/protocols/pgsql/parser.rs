@@ -11,6 +11,36 @@ use crate::types::Direction;
 /// Bytes that are kept of one message; the rest is skipped.
 pub(super) const KEPT_MAX: usize = 256 << 10;
 
+/// The number of no transaction.
+const NOBODY: u64 = u64::MAX;
+
+/// Statements that were parsed and have a name, by which they are bound later.
+#[derive(Default)]
+struct Prepared(VecDeque<(Vec<u8>, Vec<u8>)>);
+
+impl Prepared {
+    /// Statements that are remembered, and bytes of each.
+    const MAX: usize = 32;
+    const TEXT_MAX: usize = 4 << 10;
+
+    fn add(&mut self, name: &[u8], query: &[u8]) {
+        self.0.retain(|(known, _)| known != name);
+        if self.0.len() >= Self::MAX {
+            self.0.pop_front();
+        }
+        let head = |text: &[u8]| text.get(..Self::TEXT_MAX).unwrap_or(text).to_vec();
+        self.0.push_back((head(name), head(query)));
+    }
+
+    fn query(&self, name: &[u8]) -> Option<&[u8]> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, query)| &query[..])
+    }
+
+    fn memory(&self) -> usize {
+        self.0.iter().map(|(name, query)| 48 + name.len() + query.len()).sum()
+    }
+}
+
 /// What a message of type `p` is, by what the server asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
@@ -34,6 +64,9 @@ pub(super) struct PgsqlParser {
     encryption: Option<&'static str>,
     asked: Asked,
     sides: [Side; 2],
+    /// The extended query whose messages come, up to a `Sync`. It is none of ours where there were too many.
+    extended: Option<u64>,
+    prepared: Prepared,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -65,24 +98,55 @@ impl PgsqlParser {
             encryption: None,
             asked: Asked::Other,
             sides: [Side::default(); 2],
+            extended: None,
+            prepared: Prepared::default(),
         }
     }
 
-    /// A request that is answered, or ends the session.
-    fn request(&mut self, request: Request, answered: bool) {
+    /// A request that is answered, or ends the session. Its transaction's number, if it has one.
+    fn request(&mut self, request: Request, answered: bool) -> Option<u64> {
         if self.unowned > 0 || self.transactions.len() >= self.options.transactions_max {
             if let Some(last) = self.transactions.last_mut() {
                 last.event(Direction::ToServer, "too_many_transactions");
             }
             self.unowned += u64::from(answered);
-            return;
+            return None;
         }
         let passwords = self.options.passwords;
         let tx = self.transactions.push_with(|id| PgsqlTx::new(id, request, passwords));
+        let id = tx.id;
         if answered {
-            self.open.push_back(tx.id);
+            self.open.push_back(id);
         } else {
             tx.finish();
+        }
+        Some(id)
+    }
+
+    /// A statement that is parsed, or bound, is part of the extended query.
+    fn statement(&mut self, name: &[u8], query: Option<&[u8]>) {
+        if let Some(query) = query {
+            self.prepared.add(name, query);
+        }
+        let known = self.prepared.query(name).unwrap_or_default().to_vec();
+        let open = self.extended.and_then(|id| self.transactions.by_id_mut(id));
+        match open.map(|tx| (tx.id, tx.add_query(&known))) {
+            // asked already: rules have looked at it. Its answer is told with the one that follows
+            Some((id, false)) => {
+                let next = self.transactions.len() < self.options.transactions_max;
+                if let (true, Some(tx)) = (next, self.transactions.by_id_mut(id)) {
+                    tx.finish();
+                    self.open.retain(|open| *open != id);
+                    let id = self.request(Request::Extended { queries: vec![known] }, true);
+                    self.extended = Some(id.unwrap_or(NOBODY));
+                }
+            }
+            Some((_, true)) => {}
+            None if self.extended.is_none() => {
+                let id = self.request(Request::Extended { queries: vec![known] }, true);
+                self.extended = Some(id.unwrap_or(NOBODY));
+            }
+            None => {}
         }
     }
 
@@ -188,6 +252,11 @@ impl PgsqlParser {
                     pairs.push((name.to_vec(), value.to_vec()));
                     rest = behind;
                 }
+                // the user first, as records tell it by itself
+                if let Some(at) = pairs.iter().position(|(name, _)| name == b"user") {
+                    let user = pairs.remove(at);
+                    pairs.insert(0, user);
+                }
                 self.request(Request::Startup { major, minor, parameters: pairs }, true);
             }
             None => return Err(self.malformed(Direction::ToServer)),
@@ -201,7 +270,9 @@ impl PgsqlParser {
                 let query = text_of(body).map_or(body, |(query, _)| query);
                 self.request(Request::Query(query.to_vec()), true);
             }
-            b'X' => self.request(Request::Terminate, false),
+            b'X' => {
+                self.request(Request::Terminate, false);
+            }
             b'p' => {
                 let request = match self.asked {
                     Asked::Password => {
@@ -220,7 +291,36 @@ impl PgsqlParser {
                 };
                 self.request(request, true);
             }
-            // extended queries, COPY, function calls
+            b'P' => {
+                if let Some((name, rest)) = text_of(body) {
+                    let query = text_of(rest).map_or(rest, |(query, _)| query);
+                    self.statement(name, Some(query));
+                }
+            }
+            b'B' => {
+                if let Some((_portal, rest)) = text_of(body)
+                    && let Some((name, _)) = text_of(rest)
+                {
+                    self.statement(name, None);
+                }
+            }
+            // it is asked: by `Execute`, or because answers so far are wanted
+            b'E' | b'H' => {
+                if let Some(tx) = self.extended.and_then(|id| self.transactions.by_id_mut(id)) {
+                    tx.ask();
+                }
+            }
+            b'S' => match self.extended.take() {
+                Some(id) => {
+                    if let Some(tx) = self.transactions.by_id_mut(id) {
+                        tx.ask();
+                    }
+                }
+                // nothing but the server's being ready is asked for
+                None if self.open.len() < self.options.transactions_max => self.open.push_back(NOBODY),
+                None => self.unowned += 1,
+            },
+            // COPY, function calls
             _ => {}
         }
     }
@@ -339,6 +439,9 @@ impl Parser for PgsqlParser {
     }
 
     fn memory(&self) -> usize {
-        size_of::<Self>() + self.transactions.iter().map(PgsqlTx::memory).sum::<usize>()
+        size_of::<Self>()
+            + self.prepared.memory()
+            + self.open.len() * size_of::<u64>()
+            + self.transactions.iter().map(PgsqlTx::memory).sum::<usize>()
     }
 }

@@ -104,6 +104,95 @@ fn a_session_is_read() {
     );
 }
 
+fn parse(name: &str, query: &str) -> Vec<u8> {
+    message(b'P', format!("{name}\0{query}\0\0\0").as_bytes())
+}
+
+fn bind(name: &str) -> Vec<u8> {
+    [message(b'B', format!("\0{name}\0\0\0\0\0\0\0").as_bytes()), message(b'E', b"\0\0\0\0\0")].concat()
+}
+
+fn sync() -> Vec<u8> {
+    message(b'S', b"")
+}
+
+#[test]
+fn extended_queries_are_read() {
+    let done = [message(b'1', b""), message(b'2', b""), rows()].concat();
+    let talk = || {
+        let mut talk = talk("{}");
+        talk.say(ToServer, &session()).unwrap();
+        talk.say(ToClient, &welcome()).unwrap();
+        talk
+    };
+    let queries = |talk: &Talk| -> Vec<Vec<String>> {
+        let text = |tx: &dyn crate::app::Transaction| {
+            let all = (0..4).map_while(|nth| tx.bytes(slots::QUERY, nth));
+            all.map(|query| String::from_utf8_lossy(query).into_owned()).collect()
+        };
+        talk.each().into_iter().skip(1).map(text).collect()
+    };
+    // parsed and bound; bound by its name alone; several at once
+    let mut one = talk();
+    one.say(ToServer, &[parse("s", "select $1"), message(b'D', b"Ss\0")].concat()).unwrap();
+    assert_eq!(one.each()[1].progress(ToServer), 0);
+    one.say(ToServer, &[bind("s"), sync()].concat()).unwrap();
+    assert_eq!((one.each()[1].progress(ToServer), one.each()[1].progress(ToClient)), (DONE, 0));
+    one.say(ToClient, &done).unwrap();
+    assert_eq!(one.each()[1].progress(ToClient), DONE);
+    one.say(ToServer, &[bind("s"), sync()].concat()).unwrap();
+    one.say(ToClient, &rows()).unwrap();
+    one.say(
+        ToServer,
+        &[parse("", "begin"), parse("t", "drop"), bind("t"), parse("", "late"), bind(""), sync()].concat(),
+    )
+    .unwrap();
+    one.say(ToClient, &done).unwrap();
+    assert_eq!(queries(&one), [vec!["select $1"], vec!["select $1"], vec!["begin", "drop"], vec!["late"]]);
+    assert!(one.each().iter().all(|tx| tx.progress(ToClient) == DONE));
+    assert!(
+        one.records()[1]
+            .contains(r#""request":{"extended_queries":["select $1"]},"response":{"field_count":1"#)
+    );
+    // an error is followed by the server's being ready, and a bare Sync has an answer of its own
+    let mut two = talk();
+    two.say(ToServer, &[sync(), parse("", "bad"), sync()].concat()).unwrap();
+    two.say(ToServer, &message(b'Q', b"select 1\0")).unwrap();
+    two.say(ToClient, &[ready(), error()].concat()).unwrap();
+    assert_eq!(two.each()[1].progress(ToClient), 0);
+    two.say(ToClient, &ready()).unwrap();
+    assert_eq!(two.each()[1].progress(ToClient), DONE);
+    two.say(ToClient, &rows()).unwrap();
+    assert!(two.records()[2].contains(r#""simple_query":"select 1"},"response":{"field_count":1"#));
+}
+
+#[test]
+fn extended_queries_are_bounded() {
+    let mut talk = talk("{max-tx: 4}");
+    talk.say(ToServer, &session()).unwrap();
+    talk.say(ToClient, &welcome()).unwrap();
+    for nth in 0..400 {
+        let name = format!("{nth}");
+        talk.say(ToServer, &[parse(&name, &"x".repeat(9000)), bind(&name)].concat()).unwrap();
+        talk.say(ToServer, &sync()).unwrap();
+    }
+    assert!(talk.each().len() <= 4);
+    assert!(talk.memory() < 300 << 10, "{}", talk.memory());
+}
+
+#[test]
+fn the_user_may_stand_anywhere() {
+    let parameters = b"datestyle\0ISO\0user\0u\0database\0d\0\0";
+    let mut talk = talk("{}");
+    talk.say(ToServer, &start(3 << 16, parameters)).unwrap();
+    assert!(
+        talk.records()[0]
+            .contains(r#"{"user":"u","optional_parameters":[{"datestyle":"ISO"},{"database":"d"}]}"#)
+    );
+    assert_eq!(PGSQL.probe(Proto::TCP, ToServer, 5432, &start(3 << 16, parameters)), Probe::Yes);
+    assert_eq!(PGSQL.probe(Proto::TCP, ToServer, 5432, &start(3 << 16, b"a\0user\0\0")), Probe::No);
+}
+
 #[test]
 fn each_way_to_authenticate() {
     let sasl = [&b"SCRAM-SHA-256\0\0\0\0\x03"[..], b"abc"].concat();

@@ -33,6 +33,10 @@ pub(super) enum Request {
     /// Of another way to authenticate.
     Token,
     Query(Vec<u8>),
+    /// Statements of an extended query: those that are parsed, or bound by their name.
+    Extended {
+        queries: Vec<Vec<u8>>,
+    },
     Terminate,
 }
 
@@ -77,22 +81,44 @@ pub(super) struct PgsqlTx {
     pub(super) request: Request,
     pub(super) response: Response,
     pub(super) passwords: bool,
+    /// Nothing more comes of the request.
+    asked: bool,
     done: bool,
     events: Vec<(Direction, &'static str)>,
 }
 
 impl PgsqlTx {
     pub(super) fn new(id: u64, request: Request, passwords: bool) -> Self {
-        PgsqlTx { id, request, response: Response::default(), passwords, done: false, events: Vec::new() }
+        let asked = !matches!(request, Request::Extended { .. });
+        let response = Response::default();
+        PgsqlTx { id, request, response, passwords, asked, done: false, events: Vec::new() }
     }
 
     /// The answer is whole, or none comes.
     pub(super) fn finish(&mut self) {
+        self.asked = true;
         self.done = true;
     }
 
     pub(super) fn is_query(&self) -> bool {
-        matches!(self.request, Request::Query(_))
+        matches!(self.request, Request::Query(_) | Request::Extended { .. })
+    }
+
+    /// The request is whole.
+    pub(super) fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    /// One more statement of an extended query; false when it was asked already.
+    pub(super) fn add_query(&mut self, query: &[u8]) -> bool {
+        let Request::Extended { queries } = &mut self.request else { return true };
+        if queries.iter().any(|known| known == query) {
+            return true;
+        }
+        if !self.asked && queries.len() < ITEMS_MAX {
+            queries.push(query.to_vec());
+        }
+        !self.asked
     }
 
     pub(super) fn event(&mut self, dir: Direction, name: &'static str) {
@@ -150,6 +176,7 @@ impl PgsqlTx {
             Request::Startup { parameters, .. } => pairs(parameters),
             Request::Password(text) | Request::SaslResponse(text) | Request::Query(text) => text.len(),
             Request::Sasl { mechanism, parameter } => mechanism.len() + parameter.len(),
+            Request::Extended { queries } => queries.iter().map(|query| 24 + query.len()).sum(),
             _ => 0,
         };
         let items = self.response.items.iter().map(|item| match item {
@@ -193,7 +220,8 @@ impl Transaction for PgsqlTx {
 
     fn progress(&self, dir: Direction) -> u8 {
         match dir {
-            Direction::ToServer => DONE,
+            Direction::ToServer if self.asked => DONE,
+            Direction::ToServer => 0,
             Direction::ToClient if self.done => DONE,
             Direction::ToClient => 0,
         }
@@ -201,6 +229,7 @@ impl Transaction for PgsqlTx {
 
     fn bytes(&self, slot: Slot, nth: usize) -> Option<&[u8]> {
         match &self.request {
+            Request::Extended { queries } if slot == slots::QUERY => queries.get(nth).map(|query| &query[..]),
             _ if nth > 0 => None,
             Request::Query(query) if slot == slots::QUERY => Some(query),
             Request::Startup { parameters, .. } => {

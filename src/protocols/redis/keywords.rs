@@ -20,6 +20,7 @@ pub static BUFFERS: &[BufferSpec] = &[
 /// The record.
 pub(super) static FORMAT: Format = Format {
     name: "redis",
+    beside: &[],
     request: &[
         Field("command", COMMAND, Shape::Text),
         Field("keys", KEY, Shape::List),

@@ -3,7 +3,7 @@
 use super::parser::TEXT_MAX;
 use super::{ENTRY, RFB, slots};
 use crate::app::{DONE, Probe, Protocol};
-use crate::protocols::testing::{Talk, Turns, check_frames, check_mutations, check_pieces};
+use crate::protocols::testing::{Talk, Turns, check_bounded, check_frames, check_mutations, check_pieces};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -195,4 +195,9 @@ fn messages_are_frames() {
         (ToServer, 13, 1),
     ];
     check_frames(&ENTRY, 5900, &turns, &places.map(|(dir, at, len)| (dir, "pdu", at, Some(len))));
+}
+
+#[test]
+fn memory_is_bounded() {
+    check_bounded(&ENTRY, Proto::TCP, 5900, VNC, 64 << 10);
 }

@@ -1,6 +1,6 @@
 use super::{ENTRY, TFTP};
 use crate::app::{Probe, Protocol};
-use crate::protocols::testing::{Talk, check_mutations};
+use crate::protocols::testing::{Talk, check_bounded, check_mutations};
 use crate::types::{Direction, Proto};
 
 use Direction::ToServer;
@@ -40,4 +40,9 @@ fn only_its_port_is_looked_at() {
 fn whatever_comes_is_bounded() {
     let long = [&b"\0\x01"[..], &[b'x'; 5000], b"\0octet\0"].concat();
     check_mutations(&ENTRY, Proto::UDP, 69, &[(ToServer, b"\0\x01rfc1350.txt\0octet\0"), (ToServer, &long)]);
+}
+
+#[test]
+fn memory_is_bounded() {
+    check_bounded(&ENTRY, Proto::UDP, 69, &[(ToServer, b"\0\x01rfc1350.txt\0octet\0")], 16 << 10);
 }

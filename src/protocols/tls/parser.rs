@@ -323,6 +323,7 @@ impl TlsParser {
                 tx.state = slots::STATE_CLIENT_KEYX;
                 tx.reach(dir, slots::CERTIFICATE);
             }
+            13 if dir == Direction::ToClient => tx.client_asked = true,
             14 => tx.reach(dir, slots::CERTIFICATE),
             // Known and of no interest (IANA "TLS HandshakeType").
             0..=6 | 8..=10 | 13 | 15 | 17 | 18 | 20..=26 | 67 => {}

@@ -29,6 +29,8 @@ pub(super) struct TlsTx {
     pub(super) ja3: Option<Fingerprint>,
     pub(super) ja3s: Option<Fingerprint>,
     pub(super) ja4: Option<String>,
+    /// The server asked for a certificate.
+    pub(super) client_asked: bool,
     events: Vec<(Direction, &'static str)>,
 }
 
@@ -46,6 +48,7 @@ impl TlsTx {
             ja3: None,
             ja3s: None,
             ja4: None,
+            client_asked: false,
             events: Vec::new(),
         }
     }
@@ -91,7 +94,11 @@ impl TlsTx {
     pub(super) fn server_hello(&mut self, hello: ServerHello) {
         self.state = slots::STATE_SERVER_HELLO;
         self.reach(Direction::ToClient, slots::HELLO);
-        self.versions[1] = hello.version;
+        self.versions[1] = match hello.legacy {
+            // only drafts before the 16th said so here
+            Version::TLS13 => Version::EARLY_DRAFT,
+            _ => hello.version,
+        };
         if !hello.version.is_known() {
             self.event(Direction::ToClient, "invalid_record_version");
         }
@@ -232,6 +239,13 @@ impl Transaction for TlsTx {
         self.leaf(Direction::ToClient).is_some()
             || self.is_tls13()
             || (self.wanted.session_resumption && self.may_resume())
+    }
+
+    fn is_told_early(&self) -> bool {
+        // behind the server's certificate there is that of the client, if it was asked for
+        self.client.is_some()
+            && self.progress[1] >= slots::CERTIFICATE
+            && (self.is_tls13() || self.leaf(Direction::ToClient).is_some() && !self.client_asked)
     }
 
     fn record_has_id(&self) -> bool {

@@ -1,0 +1,28 @@
+//! The rule keywords of IMAP, and its record.
+
+use super::slots::*;
+use crate::detect::BufferSpec;
+use crate::protocols::exchange::{Field, Format, Shape, answered_each, asked, buffer};
+
+/// Sticky buffers.
+pub static BUFFERS: &[BufferSpec] = &[
+    buffer("imap.command", "the command in capitals (LOGIN, UID FETCH)", &[asked(COMMAND)]),
+    buffer("imap.arguments", "all that stands behind the command", &[asked(ARGUMENTS)]),
+    buffer("imap.user", "who signs in (LOGIN, AUTHENTICATE PLAIN)", &[asked(USER)]),
+    buffer("imap.mailbox", "the mailbox that the command is about", &[asked(MAILBOX)]),
+    buffer("imap.response", "each line of the answer, with its literals", &[answered_each(RESPONSE)]),
+];
+
+/// The record.
+pub(super) static FORMAT: Format = Format {
+    name: "imap",
+    beside: &[],
+    request: &[
+        Field("tag", TAG, Shape::Text),
+        Field("command", COMMAND, Shape::Text),
+        Field("arguments", SHOWN, Shape::Text),
+        Field("user", USER, Shape::Text),
+        Field("mailbox", MAILBOX, Shape::Text),
+    ],
+    response: &[Field("status", STATUS, Shape::Text), Field("text", TEXT, Shape::Text)],
+};

@@ -1,0 +1,75 @@
+//! Operations and results by name.
+
+/// RFC 4511 section 4.1.1: the tags of operations.
+pub(super) const OPERATIONS: &[(&str, u64)] = &[
+    ("bind_request", 0),
+    ("bind_response", 1),
+    ("unbind_request", 2),
+    ("search_request", 3),
+    ("search_result_entry", 4),
+    ("search_result_done", 5),
+    ("modify_request", 6),
+    ("modify_response", 7),
+    ("add_request", 8),
+    ("add_response", 9),
+    ("del_request", 10),
+    ("del_response", 11),
+    ("mod_dn_request", 12),
+    ("mod_dn_response", 13),
+    ("compare_request", 14),
+    ("compare_response", 15),
+    ("abandon_request", 16),
+    ("search_result_reference", 19),
+    ("extended_request", 23),
+    ("extended_response", 24),
+    ("intermediate_response", 25),
+];
+
+/// RFC 4511 section 4.1.9, in the words of the rule language.
+pub(super) const RESULTS: &[(&str, u64)] = &[
+    ("success", 0),
+    ("operations_error", 1),
+    ("protocol_error", 2),
+    ("time_limit_exceeded", 3),
+    ("size_limit_exceeded", 4),
+    ("compare_false", 5),
+    ("compare_true", 6),
+    ("auth_method_not_supported", 7),
+    ("stronger_auth_required", 8),
+    ("referral", 10),
+    ("admin_limit_exceeded", 11),
+    ("unavailable_critical_extension", 12),
+    ("confidentiality_required", 13),
+    ("sasl_bind_in_progress", 14),
+    ("no_such_attribute", 16),
+    ("undefined_attribute_type", 17),
+    ("inappropriate_matching", 18),
+    ("constraint_violation", 19),
+    ("attribute_or_value_exists", 20),
+    ("invalid_attribute_syntax", 21),
+    ("no_such_object", 32),
+    ("alias_problem", 33),
+    ("invalid_dns_syntax", 34),
+    ("is_leaf", 35),
+    ("alias_dereferencing_problem", 36),
+    ("inappropriate_authentication", 48),
+    ("invalid_credentials", 49),
+    ("insufficient_access_rights", 50),
+    ("busy", 51),
+    ("unavailable", 52),
+    ("unwilling_to_perform", 53),
+    ("loop_detect", 54),
+    ("naming_violation", 64),
+    ("object_class_violation", 65),
+    ("not_allowed_on_non_leaf", 66),
+    ("not_allowed_on_rdn", 67),
+    ("entry_already_exists", 68),
+    ("object_class_mods_prohibited", 69),
+    ("affects_multiple_dsas", 71),
+    ("other", 80),
+];
+
+/// The name of a number, if it has one.
+pub(super) fn named(names: &[(&'static str, u64)], number: u64) -> Option<&'static str> {
+    names.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
+}
