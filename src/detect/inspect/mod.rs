@@ -29,13 +29,6 @@ pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bo
     run.from(0, view, 0)
 }
 
-/// Where literals stand that are to be replaced, and by what; nothing unless all operations hold.
-pub fn replacements<'o>(ops: &'o [Op], view: &mut View<'_>, budget: u32) -> Vec<(usize, &'o [u8])> {
-    let mut run = Run { ops, fresh: 0, budget, stale: false, replaced: Vec::new() };
-    run.from(0, view, 0);
-    run.replaced
-}
-
 /// Whether a literal is missing that the operations need at some place: an expression in front of it costs much more to ask.
 fn lacks(ops: &[Op], bytes: &[u8]) -> bool {
     let literal =
@@ -47,6 +40,13 @@ fn lacks(ops: &[Op], bytes: &[u8]) -> bool {
         },
         _ => false,
     }
+}
+
+/// Where literals stand that are to be replaced, and by what; nothing unless all operations hold.
+pub fn replacements<'o>(ops: &'o [Op], view: &mut View<'_>, budget: u32) -> Vec<(usize, &'o [u8])> {
+    let mut run = Run { ops, fresh: 0, budget, stale: false, replaced: Vec::new() };
+    run.from(0, view, 0);
+    run.replaced
 }
 
 /// Whether some operation finds bytes; the others test them or say what must not be there.
