@@ -31,7 +31,8 @@ pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bo
 
 /// Whether a literal is missing that the operations need at some place: an expression in front of it costs much more to ask.
 fn lacks(ops: &[Op], bytes: &[u8]) -> bool {
-    let literal = |op: &Op| matches!(op, Op::Content(content) if !content.negated && !content.pattern.is_empty());
+    let literal =
+        |op: &Op| matches!(op, Op::Content(content) if !content.negated && !content.pattern.is_empty());
     match ops {
         [Op::Pcre(_), ..] => match ops.iter().find(|op| literal(op)) {
             Some(Op::Content(content)) => search(content, bytes).is_none(),
