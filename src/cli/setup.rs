@@ -214,6 +214,10 @@ pub(super) fn tables(config: &Config, common: &Common, otherwise: &Path) -> (Tab
 }
 
 /// Compiles rules with a configuration. What has not changed is taken over from the rules in use before.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each comes from elsewhere, and three commands want them otherwise"
+)]
 pub(super) fn compile_rules(
     config: &Config,
     companions: &Companions,

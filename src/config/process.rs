@@ -108,8 +108,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<(Config, usize), String> {
-        let folder =
-            std::env::temp_dir().join(format!("mamparo-process-{}-{}", std::process::id(), text.len()));
+        let name = format!("mamparo-process-{}-{text:p}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         std::fs::write(&folder, text).expect("a file");
         let loaded = Config::load(Some(&folder), &[]);
         let _ = std::fs::remove_file(&folder);

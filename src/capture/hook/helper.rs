@@ -70,10 +70,7 @@ pub fn start() -> io::Result<()> {
 }
 
 /// Asks the helper for it; `None` without one.
-pub(super) fn attach(
-    plan: &Plan,
-    namespace: Option<&File>,
-) -> Option<Result<(Box<dyn Hook>, Vec<String>), String>> {
+pub(super) fn attach(plan: &Plan, namespace: Option<&File>) -> Option<super::PutIn> {
     HELPER.get()?;
     Some(match ask(&Request::Put(*plan), namespace) {
         Ok(Answer::Put { hook, told }) => Ok((Box::new(Remote(Some(hook))) as Box<dyn Hook>, told)),

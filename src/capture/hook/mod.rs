@@ -65,6 +65,9 @@ trait Backend: Send {
 /// Told of rules within a container when what was there was not what it is now.
 pub(super) const CHANGED: &str = "the rules were not as they are to be";
 
+/// What was put in, and lines for the log; or why nothing was.
+type PutIn = Result<(Box<dyn Hook>, Vec<String>), String>;
+
 /// The mark of packets that go through the hook again.
 pub(super) fn repeated(onward: Onward) -> Option<(u32, u32)> {
     match onward {
@@ -75,7 +78,7 @@ pub(super) fn repeated(onward: Onward) -> Option<(u32, u32)> {
 
 /// Puts the rules in by the first back end that can, here or in that network namespace. The lines say by which, and what is worth
 /// knowing. Where there is a [`helper`] it is that which does so.
-pub(super) fn attach(plan: Plan, namespace: Option<&File>) -> Result<(Box<dyn Hook>, Vec<String>), String> {
+pub(super) fn attach(plan: Plan, namespace: Option<&File>) -> PutIn {
     if let Some(done) = helper::attach(&plan, namespace) {
         return done;
     }
