@@ -9,6 +9,7 @@ mod evasion;
 mod full_disk;
 mod live;
 mod live_containers;
+mod live_life;
 mod live_pair;
 mod live_tap;
 mod mail;

@@ -284,6 +284,7 @@ impl Manager {
             last: self.options.queue + (self.workers - 1),
             fail: self.options.fail,
             bypass: None,
+            repeat: hook::repeated(self.options.onward),
             set_bridge: false,
             ends: Some(self.options.queue + self.workers),
         }
@@ -322,8 +323,7 @@ impl Manager {
 
 impl Held {
     fn put(&mut self, plan: hook::Plan) -> Result<(), String> {
-        let (hook, _) =
-            within(&self.file, move || hook::attach(plan)).map_err(|error| error.to_string())??;
+        let (hook, _) = hook::attach(plan, Some(&self.file))?;
         self.hook = Some(hook);
         Ok(())
     }
@@ -331,7 +331,7 @@ impl Held {
     fn release(mut self) {
         if let Some(mut hook) = self.hook.take() {
             // a namespace that nobody is in takes its rules along
-            let _ = within(&self.file, move || hook.remove());
+            let _ = hook.remove();
         }
     }
 }

@@ -7,6 +7,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Capture;
 use crate::types::{IfaceId, Timestamp};
 
@@ -90,7 +92,7 @@ pub trait Hook: Send {
 }
 
 /// What happens to traffic while nobody looks at it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fail {
     /// It goes on.
     #[default]
@@ -107,6 +109,23 @@ impl Fail {
             Fail::Closed => "closed",
         }
     }
+}
+
+/// How queued packets that may go on do so (`nfq.mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Onward {
+    /// They are accepted, and meet what the kernel has behind our hook.
+    #[default]
+    Accept,
+    /// They are marked and go through the hook again, which knows them by their mark.
+    Repeat {
+        /// The mark, within the mask.
+        mark: u32,
+        /// Which bits of a packet's mark it is.
+        mask: u32,
+    },
+    /// They go to another queue, which another program reads.
+    Route(u16),
 }
 
 /// What a backend is told.
@@ -130,6 +149,8 @@ pub struct LiveOptions {
     pub batch: usize,
     /// How flows are marked that the kernel forwards without us: mark and mask. `None`: nothing is bypassed.
     pub bypass: Option<(u32, u32)>,
+    /// How queued packets go on.
+    pub onward: Onward,
     /// Whether settings of the kernel may be changed where bridged traffic would not come by (br_netfilter).
     pub set_bridge: bool,
     /// How frames are copied to us (tap).

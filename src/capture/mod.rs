@@ -6,7 +6,7 @@ pub mod containers;
 mod error;
 pub mod files;
 mod filter;
-mod hook;
+pub mod hook;
 pub mod links;
 pub mod live;
 pub mod memory;
@@ -23,7 +23,9 @@ pub mod tap;
 use std::io;
 
 pub use error::CaptureError;
-pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Reply, Say, Statistics};
+pub use live::{
+    Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Onward, Opened, Reply, Say, Statistics,
+};
 pub use memory::Memory;
 pub use pcap_file::PcapFile;
 

@@ -880,7 +880,7 @@ impl Lane {
             return Verdict::Forward;
         }
         if let Some(reason) = verdict.reason() {
-            let because = dropper.map(|id| (&rules.rules[id as usize], true));
+            let because = dropper.map(|id| (&*rules.rules[id as usize], true));
             self.dropped(packet, dir, flow.map(|flow| &mut **flow), reason, because);
         }
         verdict

@@ -233,6 +233,11 @@ impl Ips {
         self.child.wait().expect("it was started").code()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it in good order.
     pub(crate) fn stop(&mut self) {
         self.signal(libc::SIGTERM);
@@ -248,7 +253,9 @@ fn spawn(lab: &Lab, folder: &Path, more: &[&str]) -> Child {
     let console = fs::File::create(folder.join("console")).expect("the console");
     Command::new("ip")
         .args(["netns", "exec", &lab.namespace(At::Node), env!("CARGO_BIN_EXE_mamparo")])
-        .args(["run", "--inline", "host", "-S", "test.rules", "-l", "."])
+        .args(["run", "--inline", "host", "-l", "."])
+        // a configuration names rules itself
+        .args(if more.contains(&"-c") { &[][..] } else { &["-S", "test.rules"][..] })
         .args(more)
         .current_dir(folder)
         .stdin(Stdio::null())

@@ -133,6 +133,11 @@ fn families() -> &'static [&'static str] {
 /// What is to be restored; `calls`: chains of the kernel that do not call ours yet.
 fn text(plan: &Plan, calls: &[&str]) -> String {
     let mut text = format!("*mangle\n:{CHAIN} - [0:0]\n");
+    let again = plan.repeat.map(|(mark, mask)| format!("-m mark --mark {mark:#x}/{mask:#x} -j RETURN"));
+    if let Some(again) = &again {
+        // what goes through the hook again was looked at
+        text += &format!("-A {CHAIN} {again}\n");
+    }
     if let Some((mark, mask)) = plan.bypass {
         text += &format!(":{KEEP} - [0:0]\n-A {CHAIN} -m connmark --mark {mark:#x}/{mask:#x} -j RETURN\n");
         text += &format!(
@@ -148,6 +153,9 @@ fn text(plan: &Plan, calls: &[&str]) -> String {
     if let Some(outgoing) = plan.outgoing() {
         // what stays within is nobody else's
         text += &format!(":{OUT} - [0:0]\n-A {CHAIN} -i lo -j RETURN\n-A {OUT} -o lo -j RETURN\n");
+        if let Some(again) = &again {
+            text += &format!("-A {OUT} {again}\n");
+        }
         text += &format!("-A {OUT} -j {}\n", queues(outgoing));
     }
     text += &format!("-A {CHAIN} -j {}\n", queues((plan.first, plan.last)));
@@ -163,8 +171,15 @@ mod tests {
 
     #[test]
     fn the_policy_and_the_queues_are_in_it() {
-        let mut plan =
-            Plan { first: 7, last: 7, fail: Fail::Open, bypass: None, set_bridge: false, ends: None };
+        let mut plan = Plan {
+            first: 7,
+            last: 7,
+            fail: Fail::Open,
+            bypass: None,
+            repeat: None,
+            set_bridge: false,
+            ends: None,
+        };
         assert_eq!(
             text(&plan, &["FORWARD"]),
             "*mangle\n:MAMPARO - [0:0]\n-A MAMPARO -j NFQUEUE --queue-num 7 --queue-bypass\n-I FORWARD 1 -j MAMPARO\nCOMMIT\n"
@@ -174,10 +189,11 @@ mod tests {
         assert!(text.contains("-j NFQUEUE --queue-balance 7:9\n"));
         assert!(text.contains("-m connmark --mark 0x10/0x30 -j RETURN"));
         assert!(!text.contains("-I "));
-        plan = Plan { ends: Some(12), bypass: None, ..plan };
+        plan = Plan { ends: Some(12), bypass: None, repeat: Some((2, 6)), ..plan };
         let text = super::text(&plan, &["INPUT", "OUTPUT"]);
         assert!(text.contains("-A MAMPARO-OUT -j NFQUEUE --queue-balance 12:14\n"), "{text}");
         assert!(text.contains("-I OUTPUT 1 -j MAMPARO-OUT\n") && text.contains("-I INPUT 1 -j MAMPARO\n"));
+        assert_eq!(text.matches(" -m mark --mark 0x2/0x6 -j RETURN\n").count(), 2);
         assert!(wanted(&plan, "INPUT") && !wanted(&plan, "FORWARD") && !wanted(&plan, "POSTROUTING"));
     }
 }

@@ -7,16 +7,21 @@
 //! May not know: packets.
 
 mod bridge;
+pub mod helper;
 mod iptables;
 mod nft;
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
-use super::live::{Fail, Hook};
+use serde::{Deserialize, Serialize};
+
+use super::live::{Fail, Hook, Onward};
+use super::namespaces::within;
 
 /// What is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// The first queue.
     pub(super) first: u16,
@@ -26,6 +31,8 @@ pub(super) struct Plan {
     pub(super) fail: Fail,
     /// Mark and mask of flows that are not queued any more.
     pub(super) bypass: Option<(u32, u32)>,
+    /// Mark and mask of packets that were looked at and go through the hook again.
+    pub(super) repeat: Option<(u32, u32)>,
     /// Bridged packets may be sent through netfilter where they are not.
     pub(super) set_bridge: bool,
     /// Not what is forwarded, but what comes in; and what goes out, into as many queues from this one on. Nothing is bypassed there.
@@ -51,8 +58,32 @@ trait Backend: Send {
     fn is_there(&self) -> bool;
 }
 
-/// Puts the rules in by the first back end that can. The lines say by which, and what is worth knowing.
-pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String> {
+/// What was put in, and lines for the log; or why nothing was.
+type PutIn = Result<(Box<dyn Hook>, Vec<String>), String>;
+
+/// The mark of packets that go through the hook again.
+pub(super) fn repeated(onward: Onward) -> Option<(u32, u32)> {
+    match onward {
+        Onward::Repeat { mark, mask } => Some((mark, mask)),
+        Onward::Accept | Onward::Route(_) => None,
+    }
+}
+
+/// Puts the rules in by the first back end that can, here or in that network namespace. The lines say by which, and what is worth
+/// knowing. Where there is a [`helper`] it is that which does so.
+pub(super) fn attach(plan: Plan, namespace: Option<&File>) -> PutIn {
+    if let Some(done) = helper::attach(&plan, namespace) {
+        return done;
+    }
+    let (backend, told) = match namespace {
+        None => put(plan)?,
+        Some(file) => within(file, move || put(plan)).map_err(|error| error.to_string())??,
+    };
+    let namespace = namespace.map(File::try_clone).transpose().map_err(|error| error.to_string())?;
+    Ok((Box::new(Attached { backend: Some(backend), namespace }), told))
+}
+
+fn put(plan: Plan) -> Result<(Box<dyn Backend>, Vec<String>), String> {
     let mut told = if plan.ends.is_none() { bridge::check(plan.set_bridge) } else { Vec::new() };
     let all = backends();
     let left: Vec<&str> =
@@ -83,8 +114,8 @@ pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String>
                 {
                     other.1.remove()?;
                 }
-                let backend = all.into_iter().nth(nth);
-                return Ok((Box::new(Attached(backend)), told));
+                let backend = all.into_iter().nth(nth).ok_or("no back end")?;
+                return Ok((backend, told));
             }
             Err(why) => refused.push(why),
         }
@@ -106,14 +137,28 @@ fn backends() -> Vec<Box<dyn Backend>> {
     all
 }
 
-struct Attached(Option<Box<dyn Backend>>);
+struct Attached {
+    backend: Option<Box<dyn Backend>>,
+    namespace: Option<File>,
+}
 
 impl Hook for Attached {
     fn remove(&mut self) -> io::Result<()> {
-        let Some(backend) = &self.0 else { return Ok(()) };
-        backend.remove().map_err(io::Error::other)?;
-        self.0 = None;
-        Ok(())
+        let Some(backend) = self.backend.take() else { return Ok(()) };
+        let (backend, removed) = match &self.namespace {
+            None => {
+                let removed = backend.remove();
+                (backend, removed)
+            }
+            Some(file) => within(file, move || {
+                let removed = backend.remove();
+                (backend, removed)
+            })?,
+        };
+        removed.map_err(|why| {
+            self.backend = Some(backend);
+            io::Error::other(why)
+        })
     }
 }
 

@@ -36,12 +36,16 @@ fn text(plan: &Plan) -> String {
         false => format!("queue num {first}-{last}{open}"),
     };
     let begin = format!("add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n");
+    // what goes through the hook again was looked at
+    let again = plan.repeat.map_or_else(String::new, |(mark, mask)| {
+        format!("    meta mark and {mask:#x} == {mark:#x} accept\n")
+    });
     let incoming = queues((plan.first, plan.last));
     if let Some(outgoing) = plan.outgoing() {
         // what stays within is nobody else's
         let outgoing = queues(outgoing);
         return format!(
-            "{begin}  chain input {{\n    type filter hook input priority mangle; policy accept;\n    iifname \"lo\" accept\n    {incoming}\n  }}\n  chain output {{\n    type filter hook output priority mangle; policy accept;\n    oifname \"lo\" accept\n    {outgoing}\n  }}\n}}\n"
+            "{begin}  chain input {{\n    type filter hook input priority mangle; policy accept;\n    iifname \"lo\" accept\n{again}    {incoming}\n  }}\n  chain output {{\n    type filter hook output priority mangle; policy accept;\n    oifname \"lo\" accept\n{again}    {outgoing}\n  }}\n}}\n"
         );
     }
     let (mut known, mut keep) = (String::new(), String::new());
@@ -52,7 +56,7 @@ fn text(plan: &Plan) -> String {
         );
     }
     format!(
-        "{begin}  chain forward {{\n    type filter hook forward priority mangle; policy accept;\n{known}    {incoming}\n  }}\n{keep}}}\n"
+        "{begin}  chain forward {{\n    type filter hook forward priority mangle; policy accept;\n{again}{known}    {incoming}\n  }}\n{keep}}}\n"
     )
 }
 
@@ -62,13 +66,21 @@ mod tests {
 
     #[test]
     fn the_policy_and_the_queues_are_in_it() {
-        let mut plan =
-            Plan { first: 7, last: 7, fail: Fail::Open, bypass: None, set_bridge: false, ends: None };
+        let mut plan = Plan {
+            first: 7,
+            last: 7,
+            fail: Fail::Open,
+            bypass: None,
+            repeat: None,
+            set_bridge: false,
+            ends: None,
+        };
         assert!(text(&plan).contains("queue num 7 bypass\n"));
         plan = Plan { last: 9, fail: Fail::Closed, bypass: Some((0x10, 0x30)), ..plan };
         assert!(text(&plan).contains("queue num 7-9\n"));
         assert!(text(&plan).contains("ct mark and 0x30 == 0x10 accept"));
-        plan = Plan { ends: Some(12), ..plan };
+        plan = Plan { repeat: Some((0x2, 0x6)), ends: Some(12), ..plan };
         assert!(text(&plan).contains("queue num 7-9\n") && text(&plan).contains("queue num 12-14\n"));
+        assert_eq!(text(&plan).matches("    meta mark and 0x6 == 0x2 accept\n    queue").count(), 2);
     }
 }

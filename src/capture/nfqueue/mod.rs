@@ -18,7 +18,7 @@ use message::{Answer, Message, Queued};
 use socket::{Slots, Socket};
 
 use super::hook;
-use super::live::{Backend, Fail, LiveCapture, LiveOptions, Opened, Statistics, now};
+use super::live::{Backend, Fail, LiveCapture, LiveOptions, Onward, Opened, Statistics, now};
 use super::{Capture, Frame, LinkType};
 use crate::types::{IfaceId, Timestamp};
 use crate::verdict::{Reason, Verdict};
@@ -52,8 +52,8 @@ struct Inner {
     socket: Socket,
     /// Verdicts on their way to the kernel.
     out: Vec<u8>,
-    /// The last packet that is to be accepted, with those before it.
-    accepted: Option<u32>,
+    /// The last packet that may go on, with those before it, and the mark that all of them get.
+    accepted: Option<(u32, Option<u32>)>,
     /// Bytes of packets whose verdict waits.
     waiting: usize,
     /// Number of the last frame.
@@ -68,6 +68,14 @@ struct Inner {
 fn open(options: &LiveOptions) -> Result<Opened, String> {
     let mut captures: Vec<Box<dyn LiveCapture>> = Vec::new();
     let mut last = options.queue;
+    let count = u16::try_from(options.workers.max(1)).unwrap_or(u16::MAX);
+    if let Onward::Route(to) = options.onward
+        && (options.queue..options.queue.saturating_add(count)).contains(&to)
+    {
+        return Err(format!(
+            "nfq.route-queue: {to} is a queue of our own; name one that another program reads"
+        ));
+    }
     for nth in 0..options.workers.max(1) {
         last = u16::try_from(nth).ok().and_then(|nth| options.queue.checked_add(nth)).ok_or_else(|| {
             format!("queues from {} on are more than there are; give a lower --queue", options.queue)
@@ -79,11 +87,12 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
         last,
         fail: options.fail,
         bypass: options.bypass,
+        repeat: hook::repeated(options.onward),
         set_bridge: options.set_bridge,
         ends: None,
     };
     let attach = move || {
-        let (hook, told) = hook::attach(plan)?;
+        let (hook, told) = hook::attach(plan, None)?;
         Ok((Some(hook), told))
     };
     Ok(Opened { captures, attach: Box::new(attach) })
@@ -235,11 +244,22 @@ impl Inner {
             verdict = Verdict::Forward;
         }
         self.waiting += payload.len();
+        // who was here is known by its mark
+        let marked = match self.options.onward {
+            Onward::Repeat { mark, mask } => Some(packet.mark & !mask | mark),
+            _ => None,
+        };
         match (verdict, self.options.bypass) {
             (Verdict::Bypass, Some((bypass, mask))) => {
-                self.single(packet.id, Answer::Accept, Some(packet.mark & !mask | bypass & mask));
+                let mark = marked.unwrap_or(packet.mark) & !mask | bypass & mask;
+                self.single(packet.id, self.onward(), Some(mark));
             }
-            (Verdict::Forward | Verdict::Bypass, _) => self.accepted = Some(packet.id),
+            (Verdict::Forward | Verdict::Bypass, _) => {
+                if self.accepted.is_some_and(|(_, other)| other != marked) {
+                    self.accept();
+                }
+                self.accepted = Some((packet.id, marked));
+            }
             (Verdict::Drop(_) | Verdict::Reject(..), _) => self.single(packet.id, Answer::Drop, None),
         }
     }
@@ -264,8 +284,18 @@ impl Inner {
     }
 
     fn accept(&mut self) {
-        if let Some(id) = self.accepted.take() {
-            message::accept_upto(&mut self.out, self.number, id);
+        if let Some((id, mark)) = self.accepted.take() {
+            let answer = self.onward();
+            message::verdict_upto(&mut self.out, self.number, id, answer, mark);
+        }
+    }
+
+    /// The verdict on what may go on.
+    fn onward(&self) -> Answer {
+        match self.options.onward {
+            Onward::Accept => Answer::Accept,
+            Onward::Repeat { .. } => Answer::Repeat,
+            Onward::Route(number) => Answer::Queue { number, bypass: self.options.fail == Fail::Open },
         }
     }
 
