@@ -28,6 +28,7 @@ pub mod ntp;
 pub mod pgsql;
 pub mod pop3;
 pub mod quic;
+pub mod rdp;
 mod reader;
 pub mod rfb;
 mod single;
@@ -80,6 +81,7 @@ pub static ALL: &[ProtocolEntry] = &[
     krb5::ENTRY,
     ldap::ENTRY,
     ike::ENTRY,
+    rdp::ENTRY,
     rfb::ENTRY,
     dhcp::ENTRY,
     pgsql::ENTRY,
