@@ -21,6 +21,8 @@ pub mod imap;
 pub mod krb5;
 pub mod ldap;
 mod lines;
+pub mod llmnr;
+pub mod mdns;
 pub mod modbus;
 pub mod mqtt;
 pub mod nfs;
@@ -76,6 +78,8 @@ pub static ALL: &[ProtocolEntry] = &[
     smb::ENTRY,
     dcerpc::ENTRY,
     dns::ENTRY,
+    mdns::ENTRY,
+    llmnr::ENTRY,
     quic::ENTRY,
     sip::ENTRY,
     krb5::ENTRY,
