@@ -18,6 +18,7 @@ pub mod http;
 pub mod http2;
 pub mod ike;
 pub mod imap;
+mod json;
 pub mod krb5;
 pub mod ldap;
 mod lines;
@@ -39,6 +40,7 @@ pub mod smb;
 pub mod smtp;
 pub mod snmp;
 pub mod ssh;
+pub mod stratum;
 pub mod telnet;
 #[cfg(test)]
 mod testing;
@@ -105,6 +107,7 @@ pub static ALL: &[ProtocolEntry] = &[
     modbus::ENTRY,
     dnp3::ENTRY,
     enip::ENTRY,
+    stratum::ENTRY,
     // known by its port alone
     telnet::ENTRY,
 ];

@@ -12,7 +12,6 @@
 mod docker;
 mod elasticsearch;
 mod etcd;
-mod json;
 mod k8s;
 #[cfg(test)]
 mod tests;
@@ -21,6 +20,7 @@ use std::cell::OnceCell;
 
 use super::exchange::{Field, Format};
 use super::http::slots::HEADERS;
+use super::json;
 use super::values::Values;
 use crate::app::{DONE, Slot};
 use crate::detect::{BufferSpec, Kind, Place};
