@@ -39,6 +39,7 @@ pub mod sip;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+pub mod socks;
 pub mod ssh;
 pub mod stratum;
 pub mod telnet;
@@ -108,6 +109,8 @@ pub static ALL: &[ProtocolEntry] = &[
     dnp3::ENTRY,
     enip::ENTRY,
     stratum::ENTRY,
+    // its greeting is three bytes
+    socks::ENTRY,
     // known by its port alone
     telnet::ENTRY,
 ];
