@@ -26,6 +26,7 @@ pub mod llmnr;
 pub mod mdns;
 pub mod modbus;
 pub mod mqtt;
+pub mod nbns;
 pub mod nfs;
 pub mod ntp;
 pub mod pgsql;
@@ -108,6 +109,7 @@ pub static ALL: &[ProtocolEntry] = &[
     modbus::ENTRY,
     dnp3::ENTRY,
     enip::ENTRY,
+    nbns::ENTRY,
     stratum::ENTRY,
     // its greeting is three bytes
     socks::ENTRY,
