@@ -32,6 +32,7 @@ pub mod ntp;
 pub mod pgsql;
 pub mod pop3;
 pub mod quic;
+pub mod radius;
 pub mod rdp;
 mod reader;
 pub mod rfb;
@@ -110,6 +111,7 @@ pub static ALL: &[ProtocolEntry] = &[
     dnp3::ENTRY,
     enip::ENTRY,
     nbns::ENTRY,
+    radius::ENTRY,
     stratum::ENTRY,
     // its greeting is three bytes
     socks::ENTRY,
