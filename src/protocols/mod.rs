@@ -44,6 +44,7 @@ pub mod snmp;
 pub mod socks;
 pub mod ssh;
 pub mod stratum;
+pub mod syslog;
 pub mod telnet;
 #[cfg(test)]
 mod testing;
@@ -112,6 +113,7 @@ pub static ALL: &[ProtocolEntry] = &[
     enip::ENTRY,
     nbns::ENTRY,
     radius::ENTRY,
+    syslog::ENTRY,
     stratum::ENTRY,
     // its greeting is three bytes
     socks::ENTRY,
