@@ -36,6 +36,7 @@ pub mod radius;
 pub mod rdp;
 mod reader;
 pub mod rfb;
+pub mod rsync;
 mod single;
 pub mod sip;
 pub mod smb;
@@ -114,6 +115,7 @@ pub static ALL: &[ProtocolEntry] = &[
     nbns::ENTRY,
     radius::ENTRY,
     syslog::ENTRY,
+    rsync::ENTRY,
     stratum::ENTRY,
     // its greeting is three bytes
     socks::ENTRY,
