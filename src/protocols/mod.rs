@@ -53,6 +53,7 @@ pub mod tftp;
 pub mod tls;
 mod values;
 pub mod websocket;
+pub mod x11;
 
 // the data tier of container platforms
 pub mod amqp;
@@ -116,6 +117,7 @@ pub static ALL: &[ProtocolEntry] = &[
     radius::ENTRY,
     syslog::ENTRY,
     rsync::ENTRY,
+    x11::ENTRY,
     stratum::ENTRY,
     // its greeting is three bytes
     socks::ENTRY,
