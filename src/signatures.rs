@@ -10,6 +10,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("data-stores.rules", include_str!("../signatures/data-stores.rules")),
     ("data-tier.rules", include_str!("../signatures/data-tier.rules")),
     ("dns-tunnel.rules", include_str!("../signatures/dns-tunnel.rules")),
+    ("infrastructure.rules", include_str!("../signatures/infrastructure.rules")),
     ("kubernetes.rules", include_str!("../signatures/kubernetes.rules")),
     ("mining.rules", include_str!("../signatures/mining.rules")),
     ("rce.rules", include_str!("../signatures/rce.rules")),

@@ -2,7 +2,7 @@
 //! misspelt. A protocol that gets a parser leaves this list (a test of `protocols` holds the two apart).
 
 /// Their names in rules' heads and in `app-layer-event`, and what their keywords begin with.
-pub const WITHOUT_PARSER: &[&str] = &["doh2", "mdns", "rdp"];
+pub const WITHOUT_PARSER: &[&str] = &["doh2"];
 
 /// The protocol without a parser that a word of a head or of an event names.
 pub fn protocol_without_parser(name: &str) -> Option<&'static str> {

@@ -37,12 +37,13 @@ const EVENTS_MAX: usize = 8;
 pub(super) struct Conversation<D> {
     pub(super) name: &'static str,
     pub(super) transports: &'static [Proto],
-    pub(super) port: u16,
+    /// The first is the usual one; [`Conversation::probe`] is told of all.
+    pub(super) ports: &'static [u16],
     /// See [`Protocol::either_begins`] and [`Protocol::server_speaks_first`].
     pub(super) either_begins: bool,
     pub(super) server_speaks_first: bool,
     pub(super) events: &'static [&'static str],
-    /// See [`Protocol::probe`]; told is whether the port is the usual one.
+    /// See [`Protocol::probe`]; told is whether the port is one of its own.
     pub(super) probe: fn(Proto, Direction, bool, &[u8]) -> Probe,
     pub(super) dialect: fn() -> D,
     pub(super) format: &'static Format,
@@ -58,7 +59,7 @@ impl<D: Dialect + 'static> Protocol for Conversation<D> {
     }
 
     fn usual_port(&self) -> Option<u16> {
-        Some(self.port)
+        self.ports.first().copied()
     }
 
     fn either_begins(&self) -> bool {
@@ -70,7 +71,7 @@ impl<D: Dialect + 'static> Protocol for Conversation<D> {
     }
 
     fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
-        (self.probe)(transport, dir, port == self.port, bytes)
+        (self.probe)(transport, dir, self.ports.contains(&port), bytes)
     }
 
     fn events(&self) -> &'static [&'static str] {

@@ -18,24 +18,34 @@ pub mod http;
 pub mod http2;
 pub mod ike;
 pub mod imap;
+mod json;
 pub mod krb5;
 pub mod ldap;
 mod lines;
+pub mod llmnr;
+pub mod mdns;
 pub mod modbus;
 pub mod mqtt;
+pub mod nbns;
 pub mod nfs;
 pub mod ntp;
 pub mod pgsql;
 pub mod pop3;
 pub mod quic;
+pub mod radius;
+pub mod rdp;
 mod reader;
 pub mod rfb;
+pub mod rsync;
 mod single;
 pub mod sip;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+pub mod socks;
 pub mod ssh;
+pub mod stratum;
+pub mod syslog;
 pub mod telnet;
 #[cfg(test)]
 mod testing;
@@ -43,6 +53,7 @@ pub mod tftp;
 pub mod tls;
 mod values;
 pub mod websocket;
+pub mod x11;
 
 // the data tier of container platforms
 pub mod amqp;
@@ -75,11 +86,14 @@ pub static ALL: &[ProtocolEntry] = &[
     smb::ENTRY,
     dcerpc::ENTRY,
     dns::ENTRY,
+    mdns::ENTRY,
+    llmnr::ENTRY,
     quic::ENTRY,
     sip::ENTRY,
     krb5::ENTRY,
     ldap::ENTRY,
     ike::ENTRY,
+    rdp::ENTRY,
     rfb::ENTRY,
     dhcp::ENTRY,
     pgsql::ENTRY,
@@ -99,6 +113,14 @@ pub static ALL: &[ProtocolEntry] = &[
     modbus::ENTRY,
     dnp3::ENTRY,
     enip::ENTRY,
+    nbns::ENTRY,
+    radius::ENTRY,
+    syslog::ENTRY,
+    rsync::ENTRY,
+    x11::ENTRY,
+    stratum::ENTRY,
+    // its greeting is three bytes
+    socks::ENTRY,
     // known by its port alone
     telnet::ENTRY,
 ];

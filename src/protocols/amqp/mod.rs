@@ -28,7 +28,7 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 static AMQP: Conversation<parser::Frames> = Conversation {
     name: "amqp",
     transports: &[Proto::TCP],
-    port: 5672,
+    ports: &[5672],
     either_begins: false,
     server_speaks_first: false,
     events: &["malformed_frame", "unknown_version", TOO_MANY],

@@ -28,7 +28,7 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 static CASSANDRA: Conversation<parser::Envelopes> = Conversation {
     name: "cassandra",
     transports: &[Proto::TCP],
-    port: 9042,
+    ports: &[9042],
     either_begins: false,
     server_speaks_first: false,
     events: &["malformed_request", "malformed_response", "compressed", TOO_MANY],

@@ -69,8 +69,18 @@ pub(super) fn query(message: &Message, question: &Question, tx_id: u64, out: &mu
 
 /// A response, up to its records.
 pub(super) fn answer_head(message: &Message, out: &mut JsonWriter) {
-    let header = message.header;
     out.text("type", "answer");
+    header(message, out);
+    if let Some(question) = message.questions.first() {
+        name("rrname", "rrname_truncated", message, question.name, out);
+        out.plain("rrtype", question.rrtype);
+    }
+    rcode(message, out);
+}
+
+/// Number, flags and operation.
+pub(super) fn header(message: &Message, out: &mut JsonWriter) {
+    let header = message.header;
     out.number("id", header.id);
     out.plain("flags", format_args!("{:x}", header.flags));
     for (bit, key) in [(15, "qr"), (10, "aa"), (9, "tc"), (8, "rd"), (7, "ra"), (6, "z")] {
@@ -79,11 +89,26 @@ pub(super) fn answer_head(message: &Message, out: &mut JsonWriter) {
         }
     }
     out.number("opcode", header.opcode());
-    if let Some(question) = message.questions.first() {
+}
+
+/// `rcode`
+pub(super) fn rcode(message: &Message, out: &mut JsonWriter) {
+    out.plain("rcode", RCode(message.header.rcode()));
+}
+
+/// `queries`: names and types alone.
+pub(super) fn queries(message: &Message, out: &mut JsonWriter) {
+    if message.questions.is_empty() {
+        return;
+    }
+    out.open_array("queries");
+    for question in &message.questions {
+        out.open();
         name("rrname", "rrname_truncated", message, question.name, out);
         out.plain("rrtype", question.rrtype);
+        out.close();
     }
-    out.plain("rcode", RCode(header.rcode()));
+    out.close_array();
 }
 
 /// `answers` and `grouped`.
@@ -121,7 +146,8 @@ pub(super) fn authorities(message: &Message, out: &mut JsonWriter) {
     }
 }
 
-fn records(key: &str, message: &Message, records: &[Record], out: &mut JsonWriter) {
+/// Records of a section.
+pub(super) fn records(key: &str, message: &Message, records: &[Record], out: &mut JsonWriter) {
     out.open_array(key);
     for record in records {
         out.open();

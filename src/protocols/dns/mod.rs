@@ -14,6 +14,7 @@ mod message;
 pub mod name;
 mod parser;
 mod probe;
+pub(in crate::protocols) mod relative;
 pub mod slots;
 #[cfg(test)]
 mod tests;

@@ -168,7 +168,7 @@ impl Transaction for DnsTx {
 }
 
 /// The `nth` of all names of a response, in the order of the message, owners before the names in their data.
-fn response_name(message: &Message, nth: usize) -> Option<Name> {
+pub(super) fn response_name(message: &Message, nth: usize) -> Option<Name> {
     let records = [&message.answers, &message.authorities, &message.additionals];
     let in_records = records.into_iter().flatten().flat_map(|record| {
         let inner = match record.data {

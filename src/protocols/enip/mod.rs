@@ -14,9 +14,9 @@ pub mod slots;
 #[cfg(test)]
 mod tests;
 
-use super::exchange::{ExchangeParser, TOO_MANY};
-use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
-use crate::types::{Direction, Proto};
+use super::exchange::{Conversation, TOO_MANY};
+use crate::app::Probe;
+use crate::types::Proto;
 
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
@@ -27,48 +27,14 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 };
 
 /// The registry's entry.
-pub static ENIP: Enip = Enip;
-
-const PORT: u16 = 44_818;
-
-/// The protocol.
-#[derive(Debug)]
-pub struct Enip;
-
-impl Protocol for Enip {
-    fn name(&self) -> &'static str {
-        "enip"
-    }
-
-    fn transports(&self) -> &'static [Proto] {
-        &[Proto::TCP, Proto::UDP]
-    }
-
-    fn usual_port(&self) -> Option<u16> {
-        Some(PORT)
-    }
-
-    fn either_begins(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, transport: Proto, _dir: Direction, port: u16, bytes: &[u8]) -> Probe {
-        if port != PORT { Probe::No } else { parser::probe(transport, bytes) }
-    }
-
-    fn events(&self) -> &'static [&'static str] {
-        &["malformed_header", "malformed_message", TOO_MANY]
-    }
-
-    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
-        Box::new(Factory)
-    }
-}
-
-struct Factory;
-
-impl ParserFactory for Factory {
-    fn parser(&self, transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(ExchangeParser::new(parser::Encapsulation, &keywords::FORMAT, transport == Proto::UDP))
-    }
-}
+static ENIP: Conversation<parser::Encapsulation> = Conversation {
+    name: "enip",
+    transports: &[Proto::TCP, Proto::UDP],
+    ports: &[44_818],
+    either_begins: true,
+    server_speaks_first: false,
+    events: &["malformed_header", "malformed_message", TOO_MANY],
+    probe: |transport, _, usual, bytes| if usual { parser::probe(transport, bytes) } else { Probe::No },
+    dialect: || parser::Encapsulation,
+    format: &keywords::FORMAT,
+};

@@ -28,7 +28,7 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 static KAFKA: Conversation<parser::Requests> = Conversation {
     name: "kafka",
     transports: &[Proto::TCP],
-    port: 9092,
+    ports: &[9092],
     either_begins: false,
     server_speaks_first: false,
     events: &["malformed_request", "malformed_response", "topics_unreadable", TOO_MANY],

@@ -17,9 +17,8 @@ pub mod slots;
 #[cfg(test)]
 mod tests;
 
-use super::exchange::{ExchangeParser, TOO_MANY};
-use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
-use crate::types::{Direction, Proto};
+use super::exchange::{Conversation, TOO_MANY};
+use crate::types::Proto;
 
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
@@ -29,50 +28,15 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
     keywords: indexed::KEYWORDS,
 };
 
-/// The registry's entry.
-pub static LDAP: Ldap = Ldap;
-
-/// The port of a directory, and of the global catalogue of a domain.
-const PORTS: [u16; 2] = [389, 3268];
-
-/// The protocol.
-#[derive(Debug)]
-pub struct Ldap;
-
-impl Protocol for Ldap {
-    fn name(&self) -> &'static str {
-        "ldap"
-    }
-
-    fn transports(&self) -> &'static [Proto] {
-        &[Proto::TCP, Proto::UDP]
-    }
-
-    fn usual_port(&self) -> Option<u16> {
-        Some(PORTS[0])
-    }
-
-    fn either_begins(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
-        parser::probe(transport, dir, PORTS.contains(&port), bytes)
-    }
-
-    fn events(&self) -> &'static [&'static str] {
-        &["invalid_data", "request_not_found", "incomplete_data", TOO_MANY]
-    }
-
-    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
-        Box::new(Factory)
-    }
-}
-
-struct Factory;
-
-impl ParserFactory for Factory {
-    fn parser(&self, transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(ExchangeParser::new(parser::Messages::default(), &keywords::FORMAT, transport == Proto::UDP))
-    }
-}
+/// The registry's entry: the ports of a directory, and of the global catalogue of a domain.
+static LDAP: Conversation<parser::Messages> = Conversation {
+    name: "ldap",
+    transports: &[Proto::TCP, Proto::UDP],
+    ports: &[389, 3268],
+    either_begins: true,
+    server_speaks_first: false,
+    events: &["invalid_data", "request_not_found", "incomplete_data", TOO_MANY],
+    probe: parser::probe,
+    dialect: parser::Messages::default,
+    format: &keywords::FORMAT,
+};

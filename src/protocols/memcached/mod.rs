@@ -29,7 +29,7 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 static MEMCACHED: Conversation<parser::Memcached> = Conversation {
     name: "memcached",
     transports: &[Proto::TCP, Proto::UDP],
-    port: 11211,
+    ports: &[11211],
     either_begins: false,
     server_speaks_first: false,
     events: &["malformed_request", "malformed_response", "line_too_long", TOO_MANY],

@@ -28,7 +28,7 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 static MONGODB: Conversation<parser::Messages> = Conversation {
     name: "mongodb",
     transports: &[Proto::TCP],
-    port: 27017,
+    ports: &[27017],
     either_begins: false,
     server_speaks_first: false,
     events: &["malformed_request", "malformed_response", "too_deep", TOO_MANY],

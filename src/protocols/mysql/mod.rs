@@ -29,7 +29,7 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 static MYSQL: Conversation<parser::Packets> = Conversation {
     name: "mysql",
     transports: &[Proto::TCP],
-    port: 3306,
+    ports: &[3306],
     either_begins: true,
     server_speaks_first: true,
     events: &["malformed_request", "malformed_response", "compressed", TOO_MANY],

@@ -12,61 +12,22 @@ pub mod slots;
 #[cfg(test)]
 mod tests;
 
-use super::exchange::{ExchangeParser, TOO_MANY};
-use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
-use crate::types::{Direction, Proto};
+use super::exchange::{Conversation, TOO_MANY};
+use crate::types::Proto;
 
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry =
     crate::detect::ProtocolEntry { protocol: &POP3, buffers: keywords::BUFFERS, numbers: &[], keywords: &[] };
 
 /// The registry's entry.
-pub static POP3: Pop3 = Pop3;
-
-const PORT: u16 = 110;
-
-/// The protocol.
-#[derive(Debug)]
-pub struct Pop3;
-
-impl Protocol for Pop3 {
-    fn name(&self) -> &'static str {
-        "pop3"
-    }
-
-    fn transports(&self) -> &'static [Proto] {
-        &[Proto::TCP]
-    }
-
-    fn usual_port(&self) -> Option<u16> {
-        Some(PORT)
-    }
-
-    fn either_begins(&self) -> bool {
-        true
-    }
-
-    fn server_speaks_first(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, _transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
-        parser::probe(dir, port == PORT, bytes)
-    }
-
-    fn events(&self) -> &'static [&'static str] {
-        &["line_too_long", "unknown_command", "unexpected_response", TOO_MANY]
-    }
-
-    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
-        Box::new(Factory)
-    }
-}
-
-struct Factory;
-
-impl ParserFactory for Factory {
-    fn parser(&self, _transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(ExchangeParser::new(parser::Pop::default(), &keywords::FORMAT, false))
-    }
-}
+static POP3: Conversation<parser::Pop> = Conversation {
+    name: "pop3",
+    transports: &[Proto::TCP],
+    ports: &[110],
+    either_begins: true,
+    server_speaks_first: true,
+    events: &["line_too_long", "unknown_command", "unexpected_response", TOO_MANY],
+    probe: |_, dir, usual, bytes| parser::probe(dir, usual, bytes),
+    dialect: parser::Pop::default,
+    format: &keywords::FORMAT,
+};

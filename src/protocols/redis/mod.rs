@@ -28,7 +28,7 @@ pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
 static REDIS: Conversation<parser::Resp> = Conversation {
     name: "redis",
     transports: &[Proto::TCP],
-    port: 6379,
+    ports: &[6379],
     either_begins: true,
     server_speaks_first: false,
     events: &["malformed_request", "malformed_response", "inline_too_long", "argument_cut", TOO_MANY],

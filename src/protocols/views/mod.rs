@@ -10,9 +10,9 @@
 //! body, `json` as deep as [`json::DEPTH_MAX`]. What an API answers is not read.
 
 mod docker;
+mod doh;
 mod elasticsearch;
 mod etcd;
-mod json;
 mod k8s;
 #[cfg(test)]
 mod tests;
@@ -21,6 +21,7 @@ use std::cell::OnceCell;
 
 use super::exchange::{Field, Format};
 use super::http::slots::HEADERS;
+use super::json;
 use super::values::Values;
 use crate::app::{DONE, Slot};
 use crate::detect::{BufferSpec, Kind, Place};
@@ -28,7 +29,7 @@ use crate::json::JsonWriter;
 use crate::types::Direction;
 
 /// Every view, in the order in which they are asked whether a request is theirs.
-const ALL: &[&View] = &[&k8s::VIEW, &docker::VIEW, &etcd::VIEW, &elasticsearch::VIEW];
+const ALL: &[&View] = &[&k8s::VIEW, &docker::VIEW, &etcd::VIEW, &elasticsearch::VIEW, &doh::VIEW];
 
 /// The first slot that is not HTTP's own.
 pub(super) const FIRST: u16 = 0x4000;

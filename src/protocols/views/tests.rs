@@ -20,6 +20,26 @@ fn seen(head: &str, body: &str) -> String {
 }
 
 #[test]
+fn dns_over_http() {
+    let asked = r#"{"rrname":["www.example.com"],"rrtype":["A"]}"#;
+    // the example of RFC 8484 section 4.1.1
+    let encoded = "AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB";
+    for (line, expected) in [
+        (format!("GET /dns-query?dns={encoded} HTTP/1.1"), asked),
+        (format!("GET /x?a=b&dns={encoded} HTTP/1.1"), asked),
+        ("GET /resolve?name=www.example.com&type=A HTTP/1.1".to_owned(), asked),
+        ("GET /dns-query?dns=AAAB HTTP/1.1".to_owned(), ""),
+        ("GET /search?name=www.example.com HTTP/1.1".to_owned(), ""),
+    ] {
+        let expected = if expected.is_empty() { String::new() } else { format!("\"doh\":{expected}") };
+        assert_eq!(seen(&line, ""), expected, "{line}");
+    }
+    let message = "\0\0\u{1}\0\0\u{1}\0\0\0\0\0\0\u{3}www\u{7}example\u{3}com\0\0\u{1}\0\u{1}";
+    let posted = seen("POST /x HTTP/1.1\r\nContent-Type: application/dns-message", message);
+    assert_eq!(posted, format!("\"doh\":{asked}"));
+}
+
+#[test]
 fn kubernetes() {
     for (line, expected) in [
         ("GET /api/v1/secrets?limit=500", r#"{"verb":"list","resource":"secrets"}"#),

@@ -10,7 +10,8 @@ pub(super) const DEPTH_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Scalar {
     Text(Vec<u8>),
-    Number,
+    /// With its value, if it is whole and not negative.
+    Number(Option<u64>),
     Bool(bool),
     Null,
 }
@@ -129,7 +130,7 @@ impl Reader<'_> {
                     b"true" => Scalar::Bool(true),
                     b"false" => Scalar::Bool(false),
                     b"null" => Scalar::Null,
-                    _ => Scalar::Number,
+                    word => Scalar::Number(std::str::from_utf8(word).ok().and_then(|word| word.parse().ok())),
                 }
             }
         };
@@ -151,6 +152,7 @@ mod tests {
             let path: Vec<_> = path.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
             let value = match value {
                 Scalar::Text(text) => String::from_utf8_lossy(&text).into_owned(),
+                Scalar::Number(_) => "Number".to_owned(),
                 other => format!("{other:?}"),
             };
             out.push(format!("{}={value}", path.join("/")));
@@ -187,6 +189,9 @@ mod tests {
             assert!(told(text).is_empty(), "{text}");
         }
         assert_eq!(told(r#"{"a":1,"b":"#), ["a=Number"]);
+        let mut numbers = Vec::new();
+        walk(b"[7,-1,1.5,18446744073709551616]", &mut |_, value| numbers.push(value));
+        assert_eq!(numbers, [Some(7), None, None, None].map(Scalar::Number));
         assert!(told(&"[".repeat(1000)).is_empty());
         assert!(told(&format!("{}1", "[".repeat(DEPTH_MAX + 1))).is_empty());
     }
