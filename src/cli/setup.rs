@@ -237,6 +237,11 @@ pub(super) fn load_rules(
             prefilter,
             tables,
             lint,
+            texts: config
+                .outputs
+                .records()
+                .and_then(|eve| eve.types.alert)
+                .is_some_and(|a| a.metadata.rule_raw),
         },
     )
 }

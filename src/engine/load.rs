@@ -92,6 +92,8 @@ pub struct LoadOptions<'o> {
     pub folders: &'o [PathBuf],
     /// Looks for what is slow or contradictory too ([`super::lint`]).
     pub lint: bool,
+    /// Keeps the text of each rule: records have it.
+    pub texts: bool,
 }
 
 /// Bytes of a file that a rule names beyond which it is refused.
@@ -197,7 +199,8 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
                 bits.add(&ast, RuleAt { source: at, rule: nth, gid, sid });
             }
             match compiled {
-                Ok(rule) => {
+                Ok(mut rule) => {
+                    rule.meta.text = options.texts.then(|| text.text.trim().into());
                     for warning in &compiler.warnings {
                         say(warning, Severity::Warning("no-effect"));
                     }
@@ -371,6 +374,7 @@ pub(super) mod tests {
             tables: &Tables::default(),
             folders: &[],
             lint: true,
+            texts: false,
         };
         let source = Source { name: "t.rules".to_owned(), bytes: text.as_bytes().to_vec() };
         load(&[source], &options).complaints

@@ -147,6 +147,7 @@ impl Make<'_> {
             tables: &Tables::default(),
             folders: &[],
             lint: false,
+            texts: false,
         };
         let loaded = load(&self.sources, &options);
         (config, loaded)
