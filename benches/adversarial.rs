@@ -1,5 +1,6 @@
 //! Traffic and rules made to be the worst for the engine, beside traffic of the same size that is not: what a byte costs, and how many
-//! times as much as a plain one. `cargo bench --bench adversarial`; the ratios are told first.
+//! times as much as a plain one, and as one of real conversations (those of `pcaps/`, with the built-in signatures).
+//! `cargo bench --bench adversarial`; the ratios are told first.
 
 #![expect(missing_docs, reason = "criterion's macro makes a function without documentation")]
 #![expect(clippy::print_stdout, reason = "ratios are told beside the times")]
@@ -92,8 +93,10 @@ fn cases() -> Vec<Case> {
         "content:\"aaaa\"; pcre:\"/(a*)*\\1d/\";",
         "content:\"a\"; content:\"a\"; distance:0; content:\"a\"; distance:0; content:\"e\"; distance:0;",
     ];
-    let bombs = bombs.iter().enumerate().map(|(sid, options)| rule_of(UDP, options, sid)).collect();
     let tcp = "tcp any any -> any any";
+    let bombs = |head: &str| -> String {
+        bombs.iter().enumerate().map(|(sid, options)| rule_of(head, options, sid)).collect()
+    };
     let mut all = vec![
         Case { name: "plain", rules: literals(UDP), payload: noise.clone(), tcp: false },
         Case { name: "plain, a stream", rules: literals(tcp), payload: noise, tcp: true },
@@ -104,7 +107,13 @@ fn cases() -> Vec<Case> {
             payload: filled(near.as_bytes()),
             tcp: true,
         },
-        Case { name: "expressions that explode", rules: bombs, payload: filled(b"a"), tcp: false },
+        Case { name: "expressions that explode", rules: bombs(UDP), payload: filled(b"a"), tcp: false },
+        Case {
+            name: "expressions that explode, a stream",
+            rules: bombs(tcp),
+            payload: filled(b"a"),
+            tcp: true,
+        },
         Case {
             name: "5,000 rules wait for one text",
             rules: same_port,
@@ -174,10 +183,27 @@ fn time(engine: &Engine, packets: &[Packet]) -> Duration {
     best
 }
 
+/// Nanoseconds for each byte of the captures of `pcaps/`.
+fn real() -> f64 {
+    let engine = Make { prefilter: WindowFilter::build, ..Make::default() }.engine();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps");
+    let files = std::fs::read_dir(folder).expect("the captures are there");
+    let paths = files.map(|file| file.expect("a readable folder").path());
+    let captures: Vec<Vec<Packet>> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "pcap" || end == "pcapng"))
+        .map(|path| engine::read(&path))
+        .collect();
+    let bytes: usize = captures.iter().flatten().map(|packet| packet.bytes.len()).sum();
+    let took: Duration = captures.iter().map(|packets| time(&engine, packets)).sum();
+    took.as_nanos() as f64 / bytes as f64
+}
+
 fn adversarial(c: &mut Criterion) {
     let mut group = c.benchmark_group("adversarial");
     group.throughput(Throughput::Bytes(SIZE as u64)).sample_size(10);
     let (mut told, mut plain) = (String::new(), [Duration::ZERO; 2]);
+    let real = real();
+    let _ = writeln!(told, "{:36} {real:8.2} ns a byte", "real conversations");
     for case in cases() {
         let make = Make { sources: rules(&case.rules), prefilter: WindowFilter::build, ..Make::default() };
         let (engine, packets) = (make.engine(), traffic(&case));
@@ -188,7 +214,12 @@ fn adversarial(c: &mut Criterion) {
         }
         let ratio = took.as_secs_f64() / beside.as_secs_f64().max(1e-9);
         let each = took.as_nanos() as f64 / SIZE as f64;
-        let _ = writeln!(told, "{:32} {each:8.2} ns a byte, {ratio:6.2} times a plain one", case.name);
+        let beside = each / real;
+        let _ = writeln!(
+            told,
+            "{:36} {each:8.2} ns a byte, {ratio:6.2} times a plain one, {beside:5.2} times a real one",
+            case.name
+        );
         group.bench_function(case.name, |b| b.iter(|| black_box(engine.run(&packets).alerts.len())));
     }
     println!("{told}");

@@ -3,12 +3,15 @@
 #![expect(clippy::disallowed_methods, reason = "traffic takes its time: deadlines and pauses are real ones")]
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::binary::{alerts, events};
 use crate::support::lab::{At, Ips, Lab};
+use crate::support::raw::Raw;
 
 const ATTACK: &str =
     "drop http any any -> any any (msg:\"attack\"; flow:to_server; http.uri; content:\"/attack\"; sid:1;)\n";
@@ -76,6 +79,115 @@ fn a_request_over_several_segments_is_cut_where_it_matches() {
     assert_eq!(lab.hooks(), "", "nothing is left in the kernel");
     let drops = events(&ips.eve()).into_iter().filter(|event| event["event_type"] == "drop");
     assert!(drops.count() as u64 >= tried);
+}
+
+/// A split attack there: what was forwarded before the segment that makes it match arrives, and nothing behind it.
+#[track_caller]
+fn split(lab: &Lab, from: At, to: At, there: &str) {
+    let there: SocketAddr = there.parse().expect("an address");
+    let server = lab.at(to, move || TcpListener::bind(there).expect("a port"));
+    let whole = b"GET /harmless HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut client = lab.connect_to(from, there).expect("a connection");
+    let mut peer = server.accept().expect("a client").0;
+    client.write_all(whole).expect("sent");
+    assert_eq!(received(&mut peer, MOMENT).0, whole, "{there}");
+    let mut client = lab.connect_to(from, there).expect("a connection");
+    let mut peer = server.accept().expect("a client").0;
+    for piece in [&b"GET /att"[..], b"ack HTTP/1.1\r\nHost: a\r\n\r\n", b"and more"] {
+        client.write_all(piece).expect("sent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(received(&mut peer, MOMENT).0, b"GET /att", "{there}");
+}
+
+#[test]
+fn tagged_frames_on_a_bridge_are_held_where_the_kernel_is_told_to_show_them() {
+    let Some(lab) = Lab::new("live tags") else { return };
+    if !lab.bridged {
+        return crate::support::skip("live tags", "this kernel has no br_netfilter");
+    }
+    // as a machine has it that nobody has told anything
+    let tags = "/proc/sys/net/bridge/bridge-nf-filter-vlan-tagged";
+    lab.namespace(At::Node).shell(&format!("echo 0 > {tags}"));
+    let receiver = lab.udp(At::Two, false, 8300);
+    receiver.set_read_timeout(Some(MOMENT)).expect("a timeout");
+    let links = [At::Two, At::One].map(|end| link_address(&lab, end));
+    // a receiver takes tags of VLAN 0, which tell a priority alone, for none
+    let send = |tags: &[u16], text: &str| {
+        let mut frame = links.concat();
+        tags.iter().for_each(|kind| frame.extend([(kind >> 8) as u8, *kind as u8, 0x60, 0]));
+        frame.extend([8, 0]);
+        frame.extend(datagram(text.as_bytes()));
+        lab.at(At::One, || Raw::open("eth0").send(&frame));
+        let mut room = [0; 100];
+        receiver.recv(&mut room).is_ok()
+    };
+    let Some(mut ips) = Ips::start(&lab, "tags", DATAGRAM, &[]) else { return };
+    for words in
+        ["warning: frames with a VLAN tag", "warning: bridged frames with two VLAN tags go on unseen"]
+    {
+        assert!(ips.said().contains(words), "{}", ips.said());
+    }
+    assert!(send(&[], "fine") && !send(&[], "forbidden"));
+    assert!(send(&[0x8100], "forbidden"), "as it was told: not held");
+    ips.stop();
+    ips.restart(&lab, &["--set", "inline.br-netfilter=set"]);
+    for words in
+        ["bridge-nf-filter-vlan-tagged was set to 1", "two VLAN tags, which no hook is shown, are dropped"]
+    {
+        assert!(ips.said().contains(words), "{}", ips.said());
+    }
+    assert!(send(&[0x8100], "fine") && !send(&[0x8100], "forbidden"));
+    assert!(send(&[0x88a8], "fine") && !send(&[0x88a8], "forbidden"));
+    assert!(!send(&[0x8100, 0x8100], "forbidden") && !send(&[0x88a8, 0x8100, 0x8100], "forbidden"));
+    ips.stop();
+    assert_eq!(lab.hooks(), "", "nothing is left");
+    assert!(send(&[0x8100, 0x8100], "forbidden"), "nobody is there: everything passes");
+}
+
+/// The link address of an end.
+fn link_address(lab: &Lab, end: At) -> Vec<u8> {
+    let said = lab.namespace(end).shell("ip -br link show eth0");
+    let word = said.split_whitespace().find(|word| word.matches(':').count() == 5).expect("an address");
+    word.split(':').map(|pair| u8::from_str_radix(pair, 16).expect("a byte")).collect()
+}
+
+/// A datagram from container one to port 8300 of container two.
+fn datagram(data: &[u8]) -> Vec<u8> {
+    let len = (28 + data.len()) as u16;
+    let mut packet = vec![0x45, 0, (len >> 8) as u8, len as u8, 0, 1, 0, 0, 64, 17, 0, 0];
+    packet.extend([10, 20, 0, 11, 10, 20, 0, 12]);
+    let mut sum: u32 = packet.chunks(2).map(|pair| (u32::from(pair[0]) << 8) | u32::from(pair[1])).sum();
+    sum = (sum & 0xffff) + (sum >> 16);
+    packet[10..12].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+    packet.extend([0x20, 0, 0x20, 0x6c]);
+    packet.extend((len - 20).to_be_bytes());
+    packet.extend([0, 0]);
+    packet.extend(data);
+    packet
+}
+
+#[test]
+fn what_is_in_a_tunnel_on_a_bridge_is_held() {
+    let Some(lab) = Lab::new("live vxlan") else { return };
+    if !lab.bridged {
+        return crate::support::skip("live vxlan", "this kernel has no br_netfilter");
+    }
+    for (end, last, other) in [(At::One, 11, 12), (At::Two, 12, 11)] {
+        let end = lab.namespace(end);
+        end.ip(&format!("link add vx0 type vxlan id 42 remote 10.20.0.{other} dstport 4789 dev eth0"));
+        end.ip("link set vx0 up");
+        end.ip(&format!("addr add 10.40.0.{last}/24 dev vx0"));
+        end.ip(&format!("addr add fd40::{last}/64 dev vx0 nodad"));
+    }
+    let Some(mut ips) = Ips::start(&lab, "vxlan", ATTACK, &[]) else { return };
+    split(&lab, At::One, At::Two, "10.40.0.12:8310");
+    split(&lab, At::Two, At::One, "[fd40::11]:8311");
+    ips.stop();
+    assert_eq!(alerts(&ips.eve()).get(&1), Some(&2));
+    let all = events(&ips.eve());
+    let alert = all.iter().find(|event| event["event_type"] == "alert").expect("an alert");
+    assert_eq!(alert["dest_ip"], "10.40.0.12", "{alert}");
 }
 
 #[test]
@@ -216,7 +328,7 @@ fn what_was_established_lives_through_start_reloads_stop_and_a_crash() {
                 format!("{ATTACK}alert tcp any any -> any any (content:\"none{nth}\"; sid:{};)\n", 100 + nth),
             )
             .expect("rules");
-            ips.signal(libc::SIGUSR2);
+            ips.signal(Signal::USR2);
             let deadline = Instant::now() + Duration::from_secs(10);
             while ips.said().matches("the new rules are in use").count() < nth {
                 assert!(Instant::now() < deadline, "{}", ips.said());
@@ -227,7 +339,7 @@ fn what_was_established_lives_through_start_reloads_stop_and_a_crash() {
         // a broken file keeps the rules that are in use
         std::fs::write(&ips.rules, "drop http any any -> any any (content:\"a\"; nonsense; sid:9;)\n")
             .expect("rules");
-        ips.signal(libc::SIGUSR2);
+        ips.signal(Signal::USR2);
         ips.wait_for("the rules in use stay").expect("it says so");
         transfer.goes_on("after a reload that failed");
         std::fs::write(&ips.rules, ATTACK).expect("rules");
@@ -238,7 +350,7 @@ fn what_was_established_lives_through_start_reloads_stop_and_a_crash() {
         assert_eq!(lab.hooks(), "");
         ips.restart(&lab, &["--fail", "open"]);
         transfer.goes_on("after another start");
-        ips.signal(libc::SIGKILL);
+        ips.signal(Signal::KILL);
         ips.ended();
         transfer.goes_on("after a crash");
         assert!(!lab.hooks().is_empty(), "a crash leaves the hooks");
@@ -269,7 +381,7 @@ fn fail_closed_lets_nothing_pass_while_nobody_looks() {
     let mut peer = server.accept().expect("a client").0;
     client.write_all(b"first").expect("sent");
     assert_eq!(received(&mut peer, MOMENT).0, b"first");
-    ips.signal(libc::SIGKILL);
+    ips.signal(Signal::KILL);
     ips.ended();
     client.write_all(b"second").expect("it is sent, and does not arrive");
     assert_eq!(received(&mut peer, Duration::from_millis(700)).0, b"", "nothing passes");
@@ -313,7 +425,7 @@ fn time_goes_on_without_packets_and_logs_are_opened_anew() {
     }
     let moved = ips.folder.path().join("eve.old");
     std::fs::rename(ips.eve(), &moved).expect("moved");
-    ips.signal(libc::SIGHUP);
+    ips.signal(Signal::HUP);
     let deadline = Instant::now() + Duration::from_secs(10);
     while !ips.eve().exists() {
         assert!(Instant::now() < deadline, "another file is begun");
@@ -347,4 +459,63 @@ fn the_kernel_forwards_what_is_bypassed_without_us() {
     let seen = frames["forwarded"].as_u64().unwrap_or(0) + frames["bypassed"].as_u64().unwrap_or(0);
     assert!(seen < 100, "{seen} packets came to us");
     assert_eq!(lab.hooks(), "");
+}
+
+#[test]
+fn a_literal_is_replaced_in_the_packet_that_goes_on() {
+    let Some(lab) = Lab::new("live replace") else { return };
+    let rules = "alert tcp any any -> any any (msg:\"other\"; flow:to_server; content:\"GET /\"; content:\"secret\"; distance:0; replace:\"public\"; sid:5;)\n\
+        alert udp any any -> any any (msg:\"other\"; content:\"forbidden\"; replace:\"permitted\"; sid:6;)\n\
+        alert http any any -> any any (msg:\"as it was sent\"; flow:to_server; http.uri; content:\"/secret\"; sid:7;)\n";
+    let Some(mut ips) = Ips::start(&lab, "replace", rules, &["--fail", "open"]) else { return };
+    for (nth, v6) in [false, true].into_iter().enumerate() {
+        let port = 8500 + nth as u16;
+        let server = lab.listen(At::Two, v6, port);
+        let mut client = lab.connect(lab.client(), At::Two, v6, port).expect("a connection");
+        let mut peer = server.accept().expect("a client").0;
+        client.write_all(b"GET /secret HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        assert_eq!(received(&mut peer, MOMENT).0, b"GET /public HTTP/1.1\r\nHost: a\r\n\r\n", "v6 {v6}");
+        // the connection goes on, and what is not about it is as it was
+        peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret").expect("sent");
+        assert!(received(&mut client, MOMENT).0.ends_with(b"secret"), "v6 {v6}");
+        // a packet larger than any on a wire: segments that are yet to be cut
+        let mut large = vec![b'.'; 60_000];
+        large[..6].copy_from_slice(b"GET / ");
+        large[40_000..40_006].copy_from_slice(b"secret");
+        client.write_all(&large).expect("sent");
+        let arrived = received(&mut peer, Duration::from_secs(1)).0;
+        large[40_000..40_006].copy_from_slice(b"public");
+        assert_eq!(arrived.len(), large.len(), "v6 {v6}: it is not lost to a wrong checksum");
+        // where the literal is in another packet than the one that the rule asks for, it stays
+        let same = arrived == large || arrived.get(40_000..40_006) == Some(b"secret");
+        assert!(same, "v6 {v6}: {:?}", arrived.get(40_000..40_006));
+        let receiver = lab.udp(At::Two, v6, port);
+        receiver.set_read_timeout(Some(SOON)).expect("a timeout");
+        let sender = lab.udp(lab.client(), v6, port + 100);
+        let mut room = [0; 100];
+        for (sent, there) in
+            [("all is forbidden", "all is permitted"), ("odd forbidden!", "odd permitted!"), ("fine", "fine")]
+        {
+            sender.send_to(sent.as_bytes(), receiver.local_addr().expect("an address")).expect("sent");
+            let len = receiver.recv(&mut room).expect("it arrives");
+            assert_eq!(room[..len], *there.as_bytes(), "v6 {v6}");
+        }
+    }
+    ips.stop();
+    let alerts = alerts(&ips.eve());
+    assert_eq!((alerts.get(&6), alerts.get(&7)), (Some(&4), Some(&2)), "{alerts:?}");
+    assert!(alerts.get(&5) >= Some(&2), "{alerts:?}");
+    let stats =
+        events(&ips.eve()).into_iter().rfind(|event| event["event_type"] == "stats").expect("counters");
+    assert!(stats["stats"]["ips"]["replaced"].as_u64() >= Some(6), "{stats}");
+    let dry = ips.folder.path().join("eve.json");
+    std::fs::remove_file(dry).expect("removed");
+    // nothing is changed when nothing is to be done
+    ips.restart(&lab, &["--dry-run"]);
+    let server = lab.listen(At::Two, false, 8510);
+    let mut client = lab.connect(lab.client(), At::Two, false, 8510).expect("a connection");
+    let mut peer = server.accept().expect("a client").0;
+    client.write_all(b"GET /secret HTTP/1.1\r\n").expect("sent");
+    assert_eq!(received(&mut peer, MOMENT).0, b"GET /secret HTTP/1.1\r\n");
+    ips.stop();
 }

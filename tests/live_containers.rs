@@ -1,48 +1,15 @@
 //! Inline within containers, on real namespaces: what is dropped does not arrive, each packet is looked at once, and containers
 //! are followed as they come and go.
-#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
 
-use std::io::ErrorKind;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use crate::support::TempDir;
 use crate::support::binary::{alerts, events};
-use crate::support::netns::{Namespace, container, many, missing, node, say};
+use crate::support::netns::{attack, container, is_dropped, many, missing, node, say, until};
 use crate::support::running::Running;
 
 const RULES: &str = "drop tcp any any -> any 8201:8209 (msg:\"dropped\"; content:\"attack\"; sid:1;)\n\
     alert tcp any any -> any 8200:8209 (msg:\"begun\"; flags:S; sid:2;)\n";
-
-/// An attack, split.
-fn attack() -> Vec<Vec<u8>> {
-    vec![b"first ".to_vec(), b"att".to_vec(), b"ack".to_vec(), b" end".to_vec()]
-}
-
-/// The attack does not get further than its beginning.
-#[track_caller]
-fn is_dropped(from: &Namespace, to: &Namespace, there: &str) {
-    let (arrived, back) = say(from, to, there, attack(), Vec::new());
-    let arrived = String::from_utf8_lossy(&arrived).into_owned();
-    assert_eq!((arrived.as_str(), back), ("first att", Err(ErrorKind::WouldBlock)), "{there}");
-}
-
-/// Our rules in a namespace.
-fn rules(namespace: &Namespace) -> String {
-    let script = "nft list ruleset 2>/dev/null | grep -i mamparo; iptables-legacy-save 2>/dev/null | grep MAMPARO; true";
-    let output = Command::new("ip").args(["netns", "exec", &namespace.name, "sh", "-c", script]).output();
-    String::from_utf8_lossy(&output.expect("ip").stdout).into_owned()
-}
-
-/// Until that is so, within five seconds.
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 #[test]
 fn containers_are_held_from_within() {
@@ -53,11 +20,7 @@ fn containers_are_held_from_within() {
     let (one, two) = (container(&node, 1), container(&node, 2));
     let folder = TempDir::new("containers");
     let running = Running::start(&node, folder.path(), RULES, "--inline containers --workers 2");
-    assert!(
-        running.said.iter().any(|line| line.contains("containers: 2 held; fail open")),
-        "{:?}",
-        running.said
-    );
+    assert!(running.said().contains("containers: 2 held; fail open"), "{}", running.said());
     // between two of them, over both families: what is good arrives whole, what is not does not arrive
     for there in ["10.77.0.2:8200", "[fd77::2]:8200"] {
         let (arrived, back) = say(&one, &two, there, vec![many(1)], many(2));
@@ -71,17 +34,17 @@ fn containers_are_held_from_within() {
     is_dropped(&two, &node, "10.77.0.254:8204");
     // one that appears
     let three = container(&node, 3);
-    until("the third is held", || !rules(&three).is_empty());
+    until("the third is held", 5, || !three.hooks().is_empty());
     is_dropped(&three, &two, "10.77.0.2:8205");
     is_dropped(&one, &three, "10.77.0.3:8206");
     // one that goes: nothing of ours keeps it (connections of the third, which cannot end, would)
     let four = container(&node, 4);
-    until("the fourth is held", || !rules(&four).is_empty());
+    until("the fourth is held", 5, || !four.hooks().is_empty());
     drop(four);
     let there = || Command::new("ip").args(["-n", &node.name, "link", "show", "veth4"]).output().expect("ip");
-    until("the fourth is gone", || !there().status.success());
+    until("the fourth is gone", 5, || !there().status.success());
     let said = running.end();
-    assert_eq!((rules(&one), rules(&two)), (String::new(), String::new()), "nothing is left: {said}");
+    assert_eq!((one.hooks(), two.hooks()), (String::new(), String::new()), "nothing is left: {said}");
     let eve = folder.path().join("eve.json");
     // each connection begins once
     assert_eq!(alerts(&eve), [(1, 6), (2, 8)].into(), "{said}");
@@ -100,4 +63,69 @@ fn containers_are_held_from_within() {
     // nobody is there: everything passes
     let (arrived, _) = say(&one, &two, "10.77.0.2:8201", attack(), Vec::new());
     assert_eq!(String::from_utf8_lossy(&arrived), "first attack end");
+}
+
+#[test]
+fn what_is_bypassed_goes_on_without_us_in_every_container() {
+    if missing("what_is_bypassed_goes_on_without_us_in_every_container") {
+        return;
+    }
+    let node = node();
+    let (one, two) = (container(&node, 1), container(&node, 2));
+    let folder = TempDir::new("containers-bypass");
+    let rules = "alert tcp any any -> any 8220 (msg:\"enough\"; flow:to_server,established; content:\"enough\"; bypass; sid:4;)\n";
+    let running = Running::start(&node, folder.path(), rules, "--inline containers --workers 1");
+    let parts = || {
+        let mut parts = vec![b"enough".to_vec()];
+        parts.extend(vec![b"more".to_vec(); 300]);
+        parts.push(b"end".to_vec());
+        parts
+    };
+    let whole = parts().concat();
+    let (arrived, back) = say(&one, &two, "10.77.0.2:8220", parts(), b"answer".to_vec());
+    assert!(arrived == whole && back == Ok(b"answer".to_vec()), "{} bytes arrived", arrived.len());
+    let said = running.end();
+    let eve = folder.path().join("eve.json");
+    assert_eq!(alerts(&eve), [(4, 1)].into(), "{said}");
+    let stats = events(&eve).into_iter().rfind(|event| event["event_type"] == "stats").expect("counters");
+    let frames = &stats["stats"]["frames"];
+    assert!(frames["bypassed"].as_u64() >= Some(1), "{frames}");
+    let seen = frames["forwarded"].as_u64().unwrap_or(0) + frames["bypassed"].as_u64().unwrap_or(0);
+    assert!(seen < 100, "{seen} packets came to us");
+    assert_eq!((one.hooks(), two.hooks()), (String::new(), String::new()), "nothing is left: {said}");
+}
+
+#[test]
+fn rules_that_a_container_has_changed_are_told_and_put_back() {
+    if missing("rules_that_a_container_has_changed_are_told_and_put_back") {
+        return;
+    }
+    let node = node();
+    let (one, two) = (container(&node, 1), container(&node, 2));
+    let folder = TempDir::new("containers-changed");
+    let mut running = Running::start(&node, folder.path(), RULES, "--inline containers --workers 1");
+    // without what is counted
+    let rules = || two.hooks().replace(|letter: char| letter.is_ascii_digit(), "");
+    let whole = rules();
+    is_dropped(&one, &two, "10.77.0.2:8201");
+    // as one with NET_ADMIN may: a rule before ours, by whichever means ours were put in
+    two.shell(
+        "if iptables-legacy-save 2>/dev/null | grep -q MAMPARO; then iptables-legacy -t mangle -I INPUT -j ACCEPT; \
+         elif nft list table inet mamparo 2>/dev/null; then nft flush table inet mamparo; \
+         else iptables-nft -t mangle -I INPUT -j ACCEPT; fi",
+    );
+    running.wait_for("veth2 were changed by somebody else (NET_ADMIN) and are put back").expect("it is told");
+    is_dropped(&one, &two, "10.77.0.2:8202");
+    // all of them
+    two.shell(
+        "if iptables-legacy-save 2>/dev/null | grep -q MAMPARO; then iptables-legacy -t mangle -F; iptables-legacy -t mangle -X; \
+         else nft flush ruleset; fi",
+    );
+    assert_ne!(rules(), whole);
+    // each container has its turn every five seconds
+    until("they are there again", 25, || rules() == whole);
+    is_dropped(&one, &two, "10.77.0.2:8203");
+    let said = running.end();
+    assert_eq!((one.hooks(), two.hooks()), (String::new(), String::new()), "nothing is left: {said}");
+    assert_eq!(said.matches("were changed by somebody else").count(), 2, "{said}");
 }

@@ -98,6 +98,33 @@ fn a_pair_hands_frames_on_whole_and_drops_what_must_be() {
 }
 
 #[test]
+fn a_literal_is_replaced_in_the_frame_that_is_handed_on() {
+    if missing("a_literal_is_replaced_in_the_frame_that_is_handed_on") {
+        return;
+    }
+    let (node, one, two) = wire();
+    let folder = TempDir::new("pair-replace");
+    let rules = "alert tcp any any -> any any (msg:\"other\"; flow:to_server; content:\"secret\"; replace:\"public\"; sid:5;)\n";
+    let running = Running::start(&node, folder.path(), rules, "--inline pair a0=b0 --workers 1");
+    for there in ["10.76.0.2:8110", "[fd76::2]:8110"] {
+        let parts = |word: &str| {
+            let mut long = vec![b'.'; 50_000];
+            long[30_000..30_006].copy_from_slice(word.as_bytes());
+            vec![format!("a {word} here").into_bytes(), long, b"end".to_vec()]
+        };
+        let (arrived, back) = say(&one, &two, there, parts("secret"), b"secret".to_vec());
+        let wanted = parts("public").concat();
+        let first = arrived.iter().zip(&wanted).position(|(a, b)| a != b);
+        assert!(arrived == wanted, "{there}: {} bytes, other from {first:?} on", arrived.len());
+        assert_eq!(back, Ok(b"secret".to_vec()), "{there}: what is not asked for stays");
+    }
+    let said = running.end();
+    let eve = folder.path().join("eve.json");
+    let stats = events(&eve).into_iter().rfind(|event| event["event_type"] == "stats").expect("counters");
+    assert!(stats["stats"]["ips"]["replaced"].as_u64() >= Some(4), "{said}: {stats}");
+}
+
+#[test]
 fn what_makes_no_pair_is_told() {
     if missing("what_makes_no_pair_is_told") {
         return;

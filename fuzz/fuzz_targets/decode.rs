@@ -20,6 +20,7 @@ fuzz_target!(|data: &[u8]| {
             bytes,
             wire_len: bytes.len() as u32,
             checksums: true,
+            changed: None,
         };
         spread(&frame);
         decoder.decode(&frame, &mut |packet| {

@@ -15,8 +15,10 @@
 //!
 //! What it cannot hold: what stays within a namespace (its loopback), and what a container with NET_RAW sends out through packet
 //! sockets, past its own OUTPUT; to another container that is held where it comes in. A container with NET_ADMIN can remove the
-//! rules in its namespace: they are put back,
-//! one container every five seconds.
+//! rules in its namespace, or put others before them: that is seen and told, and they are put back, one container every five seconds.
+//!
+//! What is bypassed is marked in each container for itself: a connection between two of them goes on unseen in both once a packet of
+//! each direction was.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -62,7 +64,6 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
     let links = Links::open().map_err(|error| format!("interfaces cannot be listed (rtnetlink): {error}"))?;
     let mut options = options.clone();
     options.batch = options.batch.min(BATCH);
-    options.bypass = None;
     let wakers: Vec<OwnedFd> = (0..workers)
         .map(|_| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
         .collect::<Result<_, _>>()
@@ -283,8 +284,10 @@ impl Manager {
             first: self.options.queue,
             last: self.options.queue + (self.workers - 1),
             fail: self.options.fail,
-            bypass: None,
+            bypass: self.options.bypass,
+            repeat: hook::repeated(self.options.onward),
             set_bridge: false,
+            dry_run: self.options.dry_run,
             ends: Some(self.options.queue + self.workers),
         }
     }
@@ -307,7 +310,14 @@ impl Manager {
         match next {
             Some((inode, held)) => {
                 self.cared = inode;
-                let _ = held.put(plan);
+                match held.put(plan) {
+                    Ok(changed) if changed => self.options.say.line(&format!(
+                        "warning: the rules in the container behind {} were changed by somebody else (NET_ADMIN) and are put back; what it said meanwhile was not held",
+                        held.link
+                    )),
+                    // it may be about to go
+                    Ok(_) | Err(_) => {}
+                }
             }
             None => self.cared = 0,
         }
@@ -321,17 +331,17 @@ impl Manager {
 }
 
 impl Held {
-    fn put(&mut self, plan: hook::Plan) -> Result<(), String> {
-        let (hook, _) =
-            within(&self.file, move || hook::attach(plan)).map_err(|error| error.to_string())??;
+    /// Puts the rules in; whether those that were there were others.
+    fn put(&mut self, plan: hook::Plan) -> Result<bool, String> {
+        let (hook, told) = hook::attach(plan, Some(&self.file))?;
         self.hook = Some(hook);
-        Ok(())
+        Ok(told.iter().any(|line| line == hook::CHANGED))
     }
 
     fn release(mut self) {
         if let Some(mut hook) = self.hook.take() {
             // a namespace that nobody is in takes its rules along
-            let _ = within(&self.file, move || hook.remove());
+            let _ = hook.remove();
         }
     }
 }

@@ -3,9 +3,12 @@
 //!
 //! A backend is a row of [`super::BACKENDS`]; `mamparo run` finds it by its mode.
 
+use std::cell::{Ref, RefCell};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::Capture;
 use crate::types::{IfaceId, Timestamp};
@@ -30,6 +33,35 @@ pub trait LiveCapture: Capture + Send {
     /// No more frames are wanted: those that the kernel holds already are still handed out by `poll`; the hook is gone by then.
     fn stop(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// What goes on in the place of a frame: filled in by who judges the frame ([`super::Frame::changed`]), emptied by the capture before
+/// each.
+///
+/// The contract: when the verdict lets the frame go on and something is in here, these bytes go on instead. They are the whole
+/// frame, as long as it was, headers that say how to forward it unchanged, and each checksum covers what it should: none is left to
+/// hardware. Frames that were not shown whole, or that nothing is done to (a dry run, a tap, a file), have no such place.
+#[derive(Debug, Default)]
+pub struct Changed(RefCell<Vec<u8>>);
+
+impl Changed {
+    /// These bytes are to go on.
+    pub fn put(&self, bytes: &[u8]) {
+        let mut place = self.0.borrow_mut();
+        place.clear();
+        place.extend_from_slice(bytes);
+    }
+
+    /// Another frame follows.
+    pub(super) fn begin(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    /// What is to go on, if it is as long as that.
+    pub(super) fn take(&self, len: usize) -> Option<Ref<'_, [u8]>> {
+        let bytes = Ref::map(self.0.borrow(), Vec::as_slice);
+        (!bytes.is_empty() && bytes.len() == len).then_some(bytes)
     }
 }
 
@@ -90,7 +122,7 @@ pub trait Hook: Send {
 }
 
 /// What happens to traffic while nobody looks at it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fail {
     /// It goes on.
     #[default]
@@ -107,6 +139,23 @@ impl Fail {
             Fail::Closed => "closed",
         }
     }
+}
+
+/// How queued packets that may go on do so (`nfq.mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Onward {
+    /// They are accepted, and meet what the kernel has behind our hook.
+    #[default]
+    Accept,
+    /// They are marked and go through the hook again, which knows them by their mark.
+    Repeat {
+        /// The mark, within the mask.
+        mark: u32,
+        /// Which bits of a packet's mark it is.
+        mask: u32,
+    },
+    /// They go to another queue, which another program reads.
+    Route(u16),
 }
 
 /// What a backend is told.
@@ -130,6 +179,8 @@ pub struct LiveOptions {
     pub batch: usize,
     /// How flows are marked that the kernel forwards without us: mark and mask. `None`: nothing is bypassed.
     pub bypass: Option<(u32, u32)>,
+    /// How queued packets go on.
+    pub onward: Onward,
     /// Whether settings of the kernel may be changed where bridged traffic would not come by (br_netfilter).
     pub set_bridge: bool,
     /// How frames are copied to us (tap).

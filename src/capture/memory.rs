@@ -41,6 +41,7 @@ impl Capture for Memory {
                 bytes,
                 wire_len: bytes.len() as u32,
                 checksums: true,
+                changed: None,
             }));
         }
         self.next += handed;

@@ -6,7 +6,7 @@ pub mod containers;
 mod error;
 pub mod files;
 mod filter;
-mod hook;
+pub mod hook;
 pub mod links;
 pub mod live;
 pub mod memory;
@@ -23,7 +23,10 @@ pub mod tap;
 use std::io;
 
 pub use error::CaptureError;
-pub use live::{Backend, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Opened, Reply, Say, Statistics};
+pub use live::{
+    Backend, Changed, Fail, Hook, Interfaces, LiveCapture, LiveOptions, Onward, Opened, Reply, Say,
+    Statistics,
+};
 pub use memory::Memory;
 pub use pcap_file::PcapFile;
 
@@ -60,6 +63,8 @@ pub struct Frame<'a> {
     pub wire_len: u32,
     /// Its checksums may be judged. Not so when hardware is yet to fill them in, or when the kernel has found them right.
     pub checksums: bool,
+    /// Where to put what is to go on instead of it; `None` where nothing can.
+    pub changed: Option<&'a Changed>,
 }
 
 /// Every way to live traffic.

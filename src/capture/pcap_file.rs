@@ -85,6 +85,7 @@ impl Capture for PcapFile {
                 bytes: whole.get(record.header_len..).unwrap_or(&[]),
                 wire_len: record.wire_len,
                 checksums: true,
+                changed: None,
             });
             self.source.consume(record.total_len);
         }

@@ -402,6 +402,7 @@ impl Capture for Tap {
                 bytes: frame.bytes,
                 wire_len: frame.wire_len,
                 checksums: !frame.checksums_settled,
+                changed: None,
             });
         }))
     }

@@ -149,6 +149,12 @@ pub(crate) struct Run {
     /// Number of the first queue of the kernel.
     #[arg(long, value_name = "N")]
     pub(crate) queue: Option<u16>,
+    /// Health and counters over HTTP at that address: /healthz, /readyz, /metrics (Prometheus).
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
+    /// A socket for commands, as suricatasc speaks them.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix_socket: Option<PathBuf>,
     /// Whether wrong checksums count; those that hardware fills in or the kernel has checked are never looked at.
     #[arg(short = 'k', value_name = "MODE")]
     pub(crate) checksums: Option<Checksums>,

@@ -39,8 +39,9 @@ pub(super) fn run(check: &Check) -> Result<ExitCode, String> {
     let registry = setup::registry();
     let (tables, tables_bad) = setup::tables(&config, &check.common, std::path::Path::new("."));
     // nothing is matched: no automaton is built
+    let build = Everything::build;
     let loaded =
-        setup::load_rules(&config, &companions, &sources, &registry, Everything::build, &tables, true);
+        setup::compile_rules(&config, &companions, &sources, &registry, build, &tables, true, None).group();
     loaded.faults.iter().for_each(|fault| complain(fault));
     if explaining {
         return explain::run(check, &loaded, &sources);

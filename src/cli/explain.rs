@@ -31,6 +31,7 @@ pub(super) fn run(check: &Check, loaded: &Loaded, sources: &[Source]) -> Result<
             .rules
             .rules
             .iter()
+            .map(|rule| &**rule)
             .filter(|rule| rule.meta.sid == sid && gid.is_none_or(|gid| rule.meta.gid == gid))
             .collect();
         if rules.is_empty() {

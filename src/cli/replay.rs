@@ -53,9 +53,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         Prefilter::Off => Everything::build,
     };
     let (tables, tables_bad) = setup::tables(&config, &arguments.common, &folder);
-    let loaded = setup::load_rules(&config, &companions, &sources, &registry, prefilter, &tables, false);
+    let compiled =
+        setup::compile_rules(&config, &companions, &sources, &registry, prefilter, &tables, false, None);
     drop(tables);
     drop(sources);
+    let loaded = compiled.group();
     loaded.faults.iter().for_each(|fault| complain(fault));
     setup::tell_refused(&loaded, arguments.verbose, arguments.test);
     let failed =
@@ -116,7 +118,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     };
     let mut replay = Replay {
         config: engine.clone(),
-        protocols: Arc::new(configure::protocols(&config, registry.protocols(), &loaded.rules)),
+        protocols: Arc::new(configure::protocols(
+            &config,
+            registry.protocols(),
+            &loaded.rules,
+            arguments.simulate_ips,
+        )),
         rules: loaded.rules.clone(),
         thresholds: companions.thresholds,
         workers,

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::args::Common;
 use crate::config::{Config, ConfigWarning};
 use crate::detect::prefilter::Build;
-use crate::detect::{Registry, Tables};
+use crate::detect::{Registry, RuleSet, Tables};
 use crate::engine::configure;
-use crate::engine::load::{LoadOptions, Loaded, Source, load};
+use crate::engine::load::{Compiled, LoadOptions, Loaded, Source, compile};
 use crate::rules::classification::Classifications;
 use crate::rules::file::FileError;
 use crate::rules::threshold::{self, ThresholdEntry};
@@ -213,8 +213,8 @@ pub(super) fn tables(config: &Config, common: &Common, otherwise: &Path) -> (Tab
     (tables, !faults.is_empty())
 }
 
-/// Loads rules with a configuration.
-pub(super) fn load_rules(
+/// Compiles rules with a configuration. What has not changed is taken over from the rules in use before.
+pub(super) fn compile_rules(
     config: &Config,
     companions: &Companions,
     sources: &[Source],
@@ -222,8 +222,9 @@ pub(super) fn load_rules(
     prefilter: Build,
     tables: &Tables,
     lint: bool,
-) -> Loaded {
-    load(
+    before: Option<&RuleSet>,
+) -> Compiled {
+    compile(
         sources,
         &LoadOptions {
             features: &configure::features(config),
@@ -243,6 +244,7 @@ pub(super) fn load_rules(
                 .and_then(|eve| eve.types.alert)
                 .is_some_and(|a| a.metadata.rule_raw),
         },
+        before,
     )
 }
 

@@ -33,8 +33,6 @@ pub(super) const KNOWN_IGNORED: &[(&str, &str)] = &[
     ("pid-file", "left to the service manager"),
     ("run-as", "left to the service manager"),
     ("umask", "left to the service manager"),
-    ("security", "no child processes and no Lua"),
-    ("unix-command", "the control socket has a setting of its own"),
     ("magic-file", "file types are told by built-in rules"),
     ("host-mode", "both modes send resets the same way"),
     ("plugins", "there are no plug-ins"),

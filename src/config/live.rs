@@ -1,6 +1,7 @@
 //! Live traffic: `nfq` as a suricata.yaml has it, and `inline`, our own.
 
 use super::section::Section;
+pub use crate::capture::Onward;
 
 /// How live traffic is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct LiveSection {
     pub batch: u16,
     /// `nfq.bypass-mark`, `nfq.bypass-mask`
     pub bypass: Option<(u32, u32)>,
+    /// `nfq.mode`, with what belongs to it.
+    pub onward: Onward,
     /// `inline.depth-for: unknown`: `stream.reassembly.depth` is for streams of which no protocol is known.
     pub depth_for_unknown: bool,
     /// `inline.br-netfilter: set`: bridged packets may be sent through netfilter where they are not.
@@ -25,12 +28,7 @@ pub struct LiveSection {
 
 impl LiveSection {
     pub(super) fn read(nfq: Section<'_>, inline: Section<'_>) -> Self {
-        // the other two modes send packets on in ways that are not ours
-        if let Some(mode) = nfq.text("mode").filter(|mode| !mode.eq_ignore_ascii_case("accept")) {
-            let hint = Some("write accept: packets still meet the host's own rules behind ours".to_owned());
-            nfq.warn("mode", &format!("{mode} is not done here; packets are accepted"), hint);
-        }
-        nfq.ignore(&["repeat-mark", "repeat-mask", "route-queue"]);
+        let onward = onward(&nfq);
         let mark = hexadecimal(&nfq, "bypass-mark");
         let mask = hexadecimal(&nfq, "bypass-mask");
         let fail_open = nfq.flag("fail-open", true);
@@ -42,6 +40,7 @@ impl LiveSection {
             buffer: inline.size("buffer", 32 << 20),
             batch: nfq.number("batchcount", 32, 1..=1024),
             bypass: mark.map(|mark| (mark, mask.unwrap_or(mark))),
+            onward,
             depth_for_unknown: inline.word("depth-for", &[("all", false), ("unknown", true)], "all")
                 == Some(true),
             set_bridge: inline.word("br-netfilter", &[("check", false), ("set", true)], "check")
@@ -50,6 +49,35 @@ impl LiveSection {
         nfq.finish();
         inline.finish();
         live
+    }
+}
+
+/// How packets that may go on do so.
+fn onward(nfq: &Section<'_>) -> Onward {
+    let (mark, mask) = (hexadecimal(nfq, "repeat-mark"), hexadecimal(nfq, "repeat-mask"));
+    let route = nfq.text("route-queue").map(|text| (text.trim().parse::<u16>().ok(), text));
+    match nfq.word("mode", &[("accept", 0), ("repeat", 1), ("route", 2)], "accept") {
+        Some(1) => {
+            let mark = mark.unwrap_or(1);
+            let mask = mask.unwrap_or(mark);
+            if mark & mask == 0 {
+                let hint = "a packet must be known again: give a mark and a mask that share a bit";
+                nfq.wrong("repeat-mark", &format!("{mark:#x} under the mask {mask:#x} is no mark"), hint);
+            }
+            Onward::Repeat { mark: mark & mask, mask }
+        }
+        Some(2) => match route {
+            Some((Some(queue), _)) => Onward::Route(queue),
+            Some((None, text)) => {
+                nfq.wrong("route-queue", &format!("{text:?} is no number of a queue"), "write 0 to 65535");
+                Onward::Accept
+            }
+            None => {
+                nfq.wrong("route-queue", "mode: route needs the queue", "write route-queue: 2");
+                Onward::Accept
+            }
+        },
+        _ => Onward::Accept,
     }
 }
 

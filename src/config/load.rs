@@ -9,6 +9,7 @@ use super::af_packet::AfPacketSection;
 use super::datasets::DatasetsSection;
 use super::live::LiveSection;
 use super::outputs::Outputs;
+use super::process::{MetricsSection, SecuritySection, UnixCommandSection};
 use super::section::{Reading, Section};
 use super::traffic::{
     DecoderSection, DefragSection, FlowSection, FlowTimeouts, HostOs, StreamSection, host_os_policy,
@@ -98,6 +99,12 @@ pub struct Config {
     pub live: LiveSection,
     /// `af-packet`
     pub af_packet: AfPacketSection,
+    /// `security`
+    pub security: SecuritySection,
+    /// `unix-command`
+    pub unix_command: UnixCommandSection,
+    /// `metrics`
+    pub metrics: MetricsSection,
     /// What [`Config::dump`] prints.
     flat: Vec<(String, String)>,
 }
@@ -361,6 +368,11 @@ impl Config {
         Ok((config, reading.warnings.into_inner()))
     }
 
+    /// Every key that is set or has a default, dotted, with its value.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.flat
+    }
+
     /// `key = value` lines: everything that is set, in order, then the defaults that hold for the rest, sorted.
     pub fn dump(&self) -> String {
         let line = |text: &str| text.replace(|c: char| c.is_control(), " ");
@@ -474,6 +486,9 @@ impl Config {
             ippair_memcap: memcap_of("ippair"),
             live: LiveSection::read(root.section("nfq"), root.section("inline")),
             af_packet: AfPacketSection::read(reading, root.value("af-packet")),
+            security: SecuritySection::read(root.section("security")),
+            unix_command: UnixCommandSection::read(root.section("unix-command"), root.has("unix-command")),
+            metrics: MetricsSection::read(root.section("metrics")),
             flat: Vec::new(),
         };
         for (key, error) in config.vars.check() {

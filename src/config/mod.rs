@@ -13,6 +13,7 @@ mod live;
 mod load;
 mod locate;
 mod outputs;
+mod process;
 mod section;
 mod traffic;
 mod yaml;
@@ -21,7 +22,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use datasets::DatasetsSection;
-pub use live::LiveSection;
+pub use live::{LiveSection, Onward};
 pub use load::{
     AppLayerSection, Config, DetectSection, Enabled, MessageFile, Policies, ProtocolSection, StatsSection,
 };
@@ -29,6 +30,7 @@ pub use outputs::{
     EveAlert, EveAlertMetadata, EveAnomaly, EveDrop, EveFiles, EveProtocol, EveSection, EveStats, EveTypes,
     FileSection, FileStoreSection, Outputs, StatsLogSection,
 };
+pub use process::{MetricsSection, SecuritySection, UnixCommandSection};
 pub use traffic::{
     DecoderSection, DefragSection, Emergency, FlowSection, FlowTimeouts, HostOs, ReassemblySection,
     StreamSection, Timeouts, TunnelSection, UrgentWord,

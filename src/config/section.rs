@@ -121,6 +121,11 @@ impl<'c> Section<'c> {
         Section::new(self.reading, self.below(key), self.value(key))
     }
 
+    /// Is there one value, rather than a map or a list?
+    pub(super) fn is_scalar(&self, key: &'static str) -> bool {
+        self.value(key).is_some_and(|value| scalar(value).is_some())
+    }
+
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
         let value = self.value(key)?;
         match scalar(value) {

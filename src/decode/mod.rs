@@ -7,6 +7,7 @@
 //! Limits: layers in a frame ([`DecodeConfig::recursion_max`]), memory, datagrams and time of defragmentation
 //! ([`DefragConfig`]); reaching one is counted.
 
+mod change;
 mod checksum;
 pub mod config;
 pub mod counters;
@@ -24,6 +25,7 @@ mod tests;
 mod transport;
 mod tunnel;
 
+pub use change::change;
 pub use config::{DecodeConfig, DefragConfig, OverlapPolicy, TeredoPorts};
 pub use counters::{Counter, DecodeCounters};
 pub use decoder::Decoder;

@@ -33,6 +33,7 @@ fn frame(link: LinkType, bytes: &[u8]) -> Frame<'_> {
         bytes,
         wire_len: bytes.len() as u32,
         checksums: true,
+        changed: None,
     }
 }
 

@@ -201,7 +201,7 @@ impl Decoder {
 
 /// The pseudo header of a transport checksum (RFC 9293, section 3.1; RFC 8200, section 8.1).
 #[inline]
-fn pseudo(net: &Net<'_>, proto: Proto, len: usize) -> Sum {
+pub(super) fn pseudo(net: &Net<'_>, proto: Proto, len: usize) -> Sum {
     let sum = Sum::default().word(u16::from(proto.0)).word(len as u16).word((len >> 16) as u16);
     match net {
         Net::V4(ip) => sum.bytes(ip.header().get(12..20).unwrap_or(&[])),

@@ -1,6 +1,8 @@
 //! One rule's syntax tree → [`Rule`]: its words looked up in the registry, its parts checked against each other.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::buffer::{BufferId, Origin};
 use super::inspect::ops::Op;
@@ -8,6 +10,7 @@ use super::keyword::{Environment, Names, RuleBuilder};
 use super::planned::{keyword_without_parser, protocol_without_parser};
 use super::registry::{Registry, Word};
 use super::rule::{Header, Part, Rule, RuleProtocol};
+use super::ruleset::RuleSet;
 use crate::app::ProtocolId;
 use crate::rules::vars::Resolver;
 use crate::rules::{Arrow, RuleAst, RuleError, Spanned, Vars, did_you_mean};
@@ -29,6 +32,25 @@ pub struct Compiler<'c> {
     /// What is odd about the rule compiled last, which is good all the same.
     pub warnings: Vec<RuleError>,
     resolver: Resolver<'c>,
+    /// Rules of a set in use that may be taken over, by the number of their text.
+    before: HashMap<u64, Arc<Rule>, ahash::RandomState>,
+    numbers: ahash::RandomState,
+}
+
+/// Names of flowbits and the like beyond which numbers begin anew with the next set.
+const NAMES_MAX: usize = 1 << 16;
+
+/// The numbers of texts, the same throughout a process; rules come from nobody who is after a collision.
+fn numbers() -> ahash::RandomState {
+    ahash::RandomState::with_seeds(1, 2, 3, 4)
+}
+
+/// The number of all that makes rules besides their text ([`Compiler::follow`]).
+pub fn world(vars: &Vars, environment: &Environment<'_>) -> u64 {
+    let mut classes: Vec<_> = environment.classes.iter().collect();
+    classes.sort();
+    let Environment { pcre_limits, features, version, .. } = environment;
+    numbers().hash_one(format!("{vars:?}{classes:?}{pcre_limits:?}{features:?}{version:?}"))
 }
 
 /// Why a rule is not in the set.
@@ -57,6 +79,38 @@ impl<'c> Compiler<'c> {
             names: Names::default(),
             warnings: Vec::new(),
             resolver: Resolver::new(vars),
+            before: HashMap::default(),
+            numbers: numbers(),
+        }
+    }
+
+    /// A compiler that takes rules over from a set in use, where their text has not changed: they are in memory once, and keep what
+    /// was built at their first use. `world` is a number of all that makes a rule besides its text ([`world`]); of a set that was
+    /// made with another nothing is taken. Data sets go on too ([`super::sets::Sets::follow`]).
+    pub fn follow(&mut self, set: &RuleSet, world: u64) {
+        self.names.sets.follow(&set.sets);
+        let names = set.flowbit_names.len() + set.hostbit_names.len() + set.flowint_names.len();
+        // names that no rule has any more stay as long as numbers do
+        if set.world != world || names > NAMES_MAX {
+            return;
+        }
+        let sets = std::mem::take(&mut self.names.sets);
+        self.names = Names::after(set);
+        self.names.sets = sets;
+        for rule in &set.rules {
+            if let Some(text) = rule.text {
+                self.resolver.share([&rule.header.source, &rule.header.destination]);
+                self.resolver.share_ports([&rule.header.source_ports, &rule.header.destination_ports]);
+                self.before.insert(text, rule.clone());
+            }
+        }
+    }
+
+    /// The rule of that text in the set before.
+    pub fn took_over(&self, text: &str) -> Option<Arc<Rule>> {
+        match self.before.is_empty() {
+            true => None,
+            false => self.before.get(&self.numbers.hash_one(text)).cloned(),
         }
     }
 
@@ -105,10 +159,13 @@ impl<'c> Compiler<'c> {
             if errors.is_empty() { finish(&mut builder, ast, header, line, &mut errors) } else { None };
         self.warnings.append(&mut builder.warnings);
         let sets = std::mem::take(&mut builder.sets);
+        let of_text = builder.of_text && self.warnings.is_empty();
         drop(builder);
         self.names = names;
         match rule {
-            Some(rule) if errors.is_empty() => {
+            Some(mut rule) if errors.is_empty() => {
+                // one that is to be warned of is compiled again, to be warned of again
+                rule.text = of_text.then(|| self.numbers.hash_one(ast.text));
                 sets.iter().for_each(|(set, changes)| set.used(*changes));
                 Ok(rule)
             }
@@ -404,6 +461,7 @@ fn finish(
         prefilter: builder.prefilter,
         vars,
         line,
+        text: None,
     })
 }
 

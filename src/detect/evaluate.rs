@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::buffer::{BufferId, Kind, Origin};
 use super::group::{Group, Unfiltered};
 use super::head::Facts;
-use super::inspect::ops::View;
+use super::inspect::ops::{Op, View};
 use super::inspect::{finds, inspect};
 use super::profile::{Clock, Profile};
 use super::rule::{Absent, PacketView, Part, Rule};
@@ -1123,6 +1123,30 @@ fn apply<'b>(
         std::mem::swap(one, two);
     }
     one
+}
+
+/// What a rule that matched on a packet puts into the place of literals of its payload (`replace`).
+pub fn replacements(rule: &Rule, payload: &[u8], recursion_max: u32, edits: &mut Vec<(usize, Vec<u8>)>) {
+    let replaces = |op: &Op| matches!(op, Op::Content(content) if content.replace.is_some());
+    let mut vars = vec![0; usize::from(rule.vars)];
+    let mut decoded = Vec::new();
+    for part in &rule.parts {
+        if part.buffer != BufferId::PAYLOAD || !part.transforms.is_empty() || !part.ops.iter().any(replaces) {
+            continue;
+        }
+        let mut view = View {
+            bytes: payload,
+            at: 0,
+            offset: 0,
+            from_start: true,
+            to_end: true,
+            little: true,
+            vars: &mut vars,
+            decoded: &mut decoded,
+        };
+        let found = super::inspect::replacements(&part.ops, &mut view, recursion_max);
+        edits.extend(found.into_iter().map(|(at, new)| (at, new.to_vec())));
+    }
 }
 
 /// The first file from `from` on for which all tests of the rule hold.

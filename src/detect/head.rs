@@ -188,7 +188,7 @@ pub(super) struct Head {
 
 impl Head {
     /// The heads of all rules, and what they refer to; `protocols` is how many application protocols there are.
-    pub(super) fn all(rules: &[Rule], protocols: usize) -> (Vec<Head>, Tables) {
+    pub(super) fn all(rules: &[Arc<Rule>], protocols: usize) -> (Vec<Head>, Tables) {
         let mut asked: HashMap<*const AddressSet, (usize, &Arc<AddressSet>)> = HashMap::new();
         for rule in rules {
             for group in [&rule.header.source, &rule.header.destination] {

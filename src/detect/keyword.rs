@@ -10,6 +10,7 @@ use super::rule::{
     FileStore, FileTest, FlowTest, HostBit, Meta, PacketTest, Part, Rule, RuleProtocol, Tag, Threshold,
     TxTest, VarAction, VarTest,
 };
+use super::ruleset::RuleSet;
 use super::sets::{DataSet, Sets};
 use super::tables::Tables;
 use crate::rules::{OptionAst, RuleError};
@@ -42,6 +43,19 @@ pub struct Names {
 }
 
 impl Names {
+    /// Numbers that go on from those of another set: what was compiled with its names keeps its meaning.
+    pub(super) fn after(set: &RuleSet) -> Self {
+        let numbered = |names: &[String]| {
+            names.iter().enumerate().map(|(nth, name)| (name.clone(), nth as u32)).collect()
+        };
+        Names {
+            flowbits: numbered(&set.flowbit_names),
+            hostbits: numbered(&set.hostbit_names),
+            flowints: numbered(&set.flowint_names),
+            sets: Sets::default(),
+        }
+    }
+
     /// The number of that flowbit.
     pub fn flowbit(&mut self, name: &str) -> u32 {
         number(&mut self.flowbits, name)
@@ -96,9 +110,9 @@ pub struct Environment<'e> {
     pub features: &'e [&'e str],
     /// The version that `requires` is held against.
     pub version: (u16, u16, u16),
-    /// What rules look up: data sets, reputation, countries.
+    /// What rules look up: data sets, reputation, countries. Keywords ask [`RuleBuilder::tables`].
     pub tables: &'e Tables,
-    /// Files that rules name: lists of digests.
+    /// Files that rules name: lists of digests. Keywords ask [`RuleBuilder::files`].
     pub files: &'e dyn RuleFiles,
 }
 
@@ -180,6 +194,8 @@ pub struct RuleBuilder<'r> {
     vars: Vec<String>,
     /// `dsize`, `flow:no_stream` and the like: the payload is the packet's.
     pub packet_payload: bool,
+    /// Nothing but its text, the variables and the classes has made it so far.
+    pub(super) of_text: bool,
 }
 
 impl<'r> RuleBuilder<'r> {
@@ -222,7 +238,20 @@ impl<'r> RuleBuilder<'r> {
             warnings: Vec::new(),
             vars: Vec::new(),
             packet_payload: false,
+            of_text: true,
         }
+    }
+
+    /// What rules look up outside themselves. A rule that does is compiled anew with every set.
+    pub fn tables(&mut self) -> &'r Tables {
+        self.of_text = false;
+        self.environment.tables
+    }
+
+    /// Files that rules name. A rule that does is compiled anew with every set.
+    pub fn files(&mut self) -> &'r dyn RuleFiles {
+        self.of_text = false;
+        self.environment.files
     }
 
     /// A sticky buffer: what follows is asked of it. A buffer that comes in many (`Multi`) is a new one each time.

@@ -427,8 +427,10 @@ pub struct Rule {
     pub prefilter: bool,
     /// How many variables it has.
     pub vars: u8,
-    /// Where it comes from: file index and line, for messages.
+    /// Where its text began when it was compiled; a set that takes it over may have it on another line.
     pub line: u32,
+    /// A number of the text that alone has made it ([`super::Compiler::took_over`]); `None` when more has.
+    pub text: Option<u64>,
 }
 
 impl Rule {

@@ -124,7 +124,7 @@ pub fn transport_of(proto: Option<Proto>) -> usize {
 /// Everything the detector needs of the rules. Immutable, shared by all workers.
 pub struct RuleSet {
     /// In the order of evaluation: a rule's number is its place here.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Arc<Rule>>,
     /// The class of each rule.
     pub classes: Vec<Class>,
     /// The head of each rule in a few bits.
@@ -163,6 +163,8 @@ pub struct RuleSet {
     pub hostbit_names: Vec<String>,
     /// Data sets.
     pub sets: Sets,
+    /// A number of all that has made the rules besides their text ([`super::compile::world`]).
+    pub world: u64,
     /// Longest literal of stream groups, bytes: how much of the window before is searched again.
     pub stream_overlap: usize,
 }
@@ -211,11 +213,12 @@ pub fn placement(rule: &Rule, registry: &Registry) -> Placement {
 impl RuleSet {
     /// Orders and groups the rules.
     pub fn new(
-        mut rules: Vec<Rule>,
+        mut rules: Vec<Arc<Rule>>,
         registry: Arc<Registry>,
         names: &Names,
         action_order: [Action; 4],
         build: Build,
+        world: u64,
     ) -> Self {
         let rank = |action: Action| match action {
             Action::Config => 0,
@@ -256,6 +259,7 @@ impl RuleSet {
             flowint_names: names.flowint_names(),
             sets: names.sets.clone(),
             stream_overlap: 0,
+            world,
             rules,
             registry,
         };
@@ -599,7 +603,7 @@ impl TxPending {
 }
 
 /// Rules on addresses by their narrower side: a sweep over the bounds of all ranges.
-fn address_index(rules: &[Rule], ids: &[u32]) -> AddressIndex {
+fn address_index(rules: &[Arc<Rule>], ids: &[u32]) -> AddressIndex {
     let mut index = AddressIndex::default();
     let mut bounds: Vec<(u64, bool, u32)> = Vec::new();
     for &id in ids {

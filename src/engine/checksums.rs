@@ -69,6 +69,7 @@ mod tests {
                 bytes: &bytes,
                 wire_len: 20,
                 checksums: true,
+                changed: None,
             })
         });
         assert_eq!(found, expected, "{wrong} wrong, auto {auto}");

@@ -197,7 +197,12 @@ fn prefixes(range: &AddressRange) -> Vec<IpNet> {
 ///
 /// What rules look at may change what a protocol computes and records: `used.BUFFER` is set for each buffer that a rule asks for,
 /// by the part of its name before the dot.
-pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol], rules: &RuleSet) -> Protocols {
+pub fn protocols(
+    config: &Config,
+    all: &[&'static dyn crate::app::Protocol],
+    rules: &RuleSet,
+    inline: bool,
+) -> Protocols {
     let mut used = serde_yaml::Mapping::new();
     for part in rules.rules.iter().flat_map(|rule| &rule.parts) {
         let name = rules.registry.buffer(part.buffer).name;
@@ -220,6 +225,7 @@ pub fn protocols(config: &Config, all: &[&'static dyn crate::app::Protocol], rul
         }
         if let Some(map) = value.as_mapping_mut() {
             map.insert(Value::from("used"), Value::Mapping(used.clone()));
+            map.insert(Value::from("inline"), Value::from(inline));
         }
         if let Some(records) = eve.as_ref().and_then(|eve| eve.types.protocol(name))
             && let Some(map) = value.as_mapping_mut()

@@ -22,6 +22,8 @@ pub struct Counters {
     pub frames_missed: u64,
     /// Packets dropped.
     pub dropped: u64,
+    /// Packets that went on with other bytes (`replace`).
+    pub replaced: u64,
     /// Flows begun.
     pub flows: u64,
     /// Flows begun, by transport: TCP, UDP, ICMP, other.
@@ -69,6 +71,7 @@ impl Counters {
         self.alerts_overflow += other.alerts_overflow;
         self.frames_missed += other.frames_missed;
         self.dropped += other.dropped;
+        self.replaced += other.replaced;
         self.flows += other.flows;
         for (sum, more) in self.flows_by_transport.iter_mut().zip(other.flows_by_transport) {
             *sum += more;
@@ -118,6 +121,7 @@ impl Counters {
             ("detect.alert_queue_overflow", self.alerts_overflow),
             ("app_layer.frames_missed", self.frames_missed),
             ("ips.blocked", self.dropped),
+            ("ips.replaced", self.replaced),
             ("app_layer.expectations", self.expected),
             ("app_layer.expectations_dropped", self.expected_dropped),
             ("file_store.unstorable", self.files_unstorable),

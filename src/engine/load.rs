@@ -1,16 +1,17 @@
 //! Rules from text: files in, a rule set out, and everything that was wrong with them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::bits::{Bits, RuleAt};
 use super::lint;
-use crate::detect::compile::CompileNumber;
+use crate::detect::compile::{CompileNumber, world};
 use crate::detect::prefilter::Build;
 use crate::detect::sets::By;
-use crate::detect::{Compiler, Environment, Refused, Registry, Rule, RuleFiles, RuleSet, Tables};
+use crate::detect::{Compiler, Environment, Names, Refused, Registry, Rule, RuleFiles, RuleSet, Tables};
 use crate::rules::classification::Classifications;
 use crate::rules::file::RuleText;
 use crate::rules::{Action, Report, RuleAst, RuleError, RuleFile, Vars, parse_rule};
@@ -141,6 +142,63 @@ const COMPLAINTS_MAX: usize = 100_000;
 
 /// Parses and compiles all files.
 pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
+    compile(sources, options, None).group()
+}
+
+/// Rules that are compiled, and not yet put in order.
+pub struct Compiled {
+    rules: Vec<Arc<Rule>>,
+    names: Names,
+    registry: Arc<Registry>,
+    action_order: [Action; 4],
+    prefilter: Build,
+    world: u64,
+    refused: usize,
+    unsupported: usize,
+    skipped: usize,
+    disabled: usize,
+    complaints: Vec<Complaint>,
+    faults: Vec<String>,
+    bits: Bits,
+}
+
+impl Compiled {
+    /// Puts them in order. The text that they came from is not needed any more.
+    pub fn group(self) -> Loaded {
+        let Compiled { refused, unsupported, skipped, disabled, complaints, faults, bits, .. } = self;
+        let used = self.rules.len();
+        let rules = RuleSet::new(
+            self.rules,
+            self.registry,
+            &self.names,
+            self.action_order,
+            self.prefilter,
+            self.world,
+        );
+        Loaded {
+            rules: Arc::new(rules),
+            used,
+            refused,
+            unsupported,
+            skipped,
+            disabled,
+            complaints,
+            faults,
+            bits,
+        }
+    }
+}
+
+/// A rule that is known by its number.
+struct Known {
+    /// Where it is.
+    at: usize,
+    /// Where its text begins.
+    line: u32,
+}
+
+/// Parses and compiles all files. What has not changed since the set `before` is taken over from it ([`Compiler::follow`]).
+pub fn compile(sources: &[Source], options: &LoadOptions<'_>, before: Option<&RuleSet>) -> Compiled {
     let classes: HashMap<String, (String, u8)> = options
         .classes
         .names()
@@ -159,14 +217,19 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
         tables: options.tables,
     };
     let mut compiler = Compiler::new(&options.registry, options.vars, &environment, options.number);
-    let mut rules: Vec<Rule> = Vec::new();
-    let mut known: HashMap<(u32, u32), usize> = HashMap::new();
+    let world = world(options.vars, &environment);
+    if let Some(before) = before {
+        compiler.follow(before, world);
+    }
+    let mut rules: Vec<Arc<Rule>> = Vec::new();
+    let mut known: HashMap<(u32, u32), Known> = HashMap::new();
     let (mut refused, mut unsupported, mut skipped, mut disabled) = (0, 0, 0, 0);
     let faults = defined_sets(&mut compiler, options.tables);
     let mut told = Told::default();
     let mut bits = Bits::default();
-    let files: Vec<RuleFile<'_>> = sources.iter().map(|source| RuleFile::new(&source.bytes)).collect();
-    for (at, (source, file)) in sources.iter().zip(&files).enumerate() {
+    let mut files: Vec<RuleFile<'_>> = Vec::new();
+    for (at, source) in sources.iter().enumerate() {
+        let file = RuleFile::new(&source.bytes);
         compiler.names.sets.folder =
             Path::new(&source.name).parent().map(Path::to_path_buf).unwrap_or_default();
         lists.folder().clone_from(&compiler.names.sets.folder);
@@ -179,6 +242,15 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
             let mut say = |error: &RuleError, severity: Severity| {
                 told.keep(&text.report(&source.name, error), Some(text), severity);
             };
+            if let Some(rule) = compiler.took_over(&text.text).filter(|_| !options.lint) {
+                let id = (rule.meta.gid, rule.meta.sid);
+                // a second rule of that number is told of below
+                if let Entry::Vacant(place) = known.entry(id) {
+                    place.insert(Known { at: rules.len(), line: text.line });
+                    rules.push(rule);
+                    continue;
+                }
+            }
             let ast = match parse_rule(&text.text) {
                 Ok(ast) => ast,
                 Err(errors) if errors.iter().any(|error| error.unsupported) => {
@@ -210,25 +282,31 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
                         }
                     }
                     let id = (rule.meta.gid, rule.meta.sid);
-                    let Some(&before) = known.get(&id) else {
-                        known.insert(id, rules.len());
-                        rules.push(rule);
-                        continue;
+                    let rule = Arc::new(rule);
+                    let before = match known.entry(id) {
+                        Entry::Vacant(place) => {
+                            place.insert(Known { at: rules.len(), line: text.line });
+                            rules.push(rule);
+                            continue;
+                        }
+                        Entry::Occupied(place) => place.into_mut(),
                     };
+                    let Some(other) = rules.get_mut(before.at) else { continue };
                     let span = sid_span(&ast);
-                    if rule.meta.rev > rules[before].meta.rev {
+                    if rule.meta.rev > other.meta.rev {
                         let error = RuleError::new(span, format!("replaces an older rule {}:{}", id.0, id.1))
                             .hint(format!(
                                 "that of line {} has rev {}; take one of them out",
-                                rules[before].line, rules[before].meta.rev
+                                before.line, other.meta.rev
                             ));
                         say(&error, Severity::Warning("duplicate-sid"));
-                        rules[before] = rule;
+                        *other = rule;
+                        before.line = text.line;
                     } else {
                         let error = RuleError::new(span, format!("duplicate of rule {}:{}", id.0, id.1))
                             .hint(format!(
                                 "that of line {} stays: its rev is no lower; give this one a sid of its own",
-                                rules[before].line
+                                before.line
                             ));
                         refused += 1;
                         say(&error, Severity::Error("duplicate-sid"));
@@ -245,6 +323,9 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
                 }
             }
         }
+        if options.lint {
+            files.push(file);
+        }
     }
     if options.lint {
         for (at, error) in lint::across(&bits) {
@@ -256,12 +337,21 @@ pub fn load(sources: &[Source], options: &LoadOptions<'_>) -> Loaded {
             told.keep(&text.report(&source.name, &error), Some(text), Severity::Warning(""));
         }
     }
-    let names = std::mem::take(&mut compiler.names);
-    let used = rules.len();
-    let rules =
-        RuleSet::new(rules, options.registry.clone(), &names, options.action_order, options.prefilter);
-    let complaints = told.0;
-    Loaded { rules: Arc::new(rules), used, refused, unsupported, skipped, disabled, complaints, faults, bits }
+    Compiled {
+        rules,
+        names: std::mem::take(&mut compiler.names),
+        registry: options.registry.clone(),
+        action_order: options.action_order,
+        prefilter: options.prefilter,
+        world,
+        refused,
+        unsupported,
+        skipped,
+        disabled,
+        complaints: told.0,
+        faults,
+        bits,
+    }
 }
 
 /// Opens the data sets of the configuration; the answer is what is wrong with them.
@@ -354,13 +444,19 @@ pub(super) mod tests {
 
     /// Everything that is told of these rules.
     pub(crate) fn complaints(text: &str) -> Vec<Complaint> {
-        let registry = Arc::new(Registry::new(keywords::ALL, keywords::PACKET_BUFFERS, protocols::ALL));
+        loaded(text, true, &Vars::usual(), None).complaints
+    }
+
+    fn loaded(text: &str, lint: bool, vars: &Vars, before: Option<&RuleSet>) -> Loaded {
+        let registry = match before {
+            Some(before) => before.registry.clone(),
+            None => Arc::new(Registry::new(keywords::ALL, keywords::PACKET_BUFFERS, protocols::ALL)),
+        };
         let (classes, _) = Classifications::parse(crate::signatures::CLASSIFICATION.as_bytes());
-        let vars = Vars::usual();
         let options = LoadOptions {
             registry,
             number: keywords::number::compile_number,
-            vars: &vars,
+            vars,
             classes: &classes,
             features: &[],
             action_order: [
@@ -373,11 +469,51 @@ pub(super) mod tests {
             prefilter: crate::detect::prefilter::Everything::build,
             tables: &Tables::default(),
             folders: &[],
-            lint: true,
+            lint,
             texts: false,
         };
         let source = Source { name: "t.rules".to_owned(), bytes: text.as_bytes().to_vec() };
-        load(&[source], &options).complaints
+        compile(&[source], &options, before).group()
+    }
+
+    #[test]
+    fn rules_whose_text_is_the_same_are_taken_over() {
+        let rule = |sid: u32, more: &str| {
+            format!(
+                "alert tcp any any -> $HOME_NET any (msg:\"a\"; content:\"abc{sid}\"; {more} sid:{sid};)\n"
+            )
+        };
+        let first = [rule(1, "flowbits:set,one;"), rule(2, "flowbits:set,two;"), rule(3, "")].concat();
+        let vars = Vars::usual();
+        let old = loaded(&first, false, &vars, None).rules;
+        // on other lines, one changed, one gone, one new, one that was there twice
+        let second = [
+            "# new\n",
+            &rule(4, "flowbits:isset,one;"),
+            &rule(2, "flowbits:set,two;"),
+            &rule(3, "nocase;"),
+            &rule(2, "flowbits:set,two;"),
+        ]
+        .concat();
+        let new = loaded(&second, false, &vars, Some(&old));
+        assert_eq!((new.used, new.refused), (3, 1), "a duplicate is told of as ever");
+        let by = |set: &RuleSet, sid: u32| set.rules.iter().find(|rule| rule.meta.sid == sid).cloned();
+        let same = |sid| match (by(&old, sid), by(&new.rules, sid)) {
+            (Some(old), Some(new)) => Arc::ptr_eq(&old, &new),
+            _ => false,
+        };
+        assert_eq!((same(2), same(3)), (true, false));
+        // names keep their numbers
+        assert_eq!(new.rules.flowbit_names.get(..2), old.flowbit_names.get(..2));
+        let (source, other) = (by(&old, 3), by(&new.rules, 3));
+        let group = |rule: Option<Arc<Rule>>| rule.map(|rule| Arc::as_ptr(&rule.header.destination));
+        assert_eq!(group(source), group(other), "equal groups are one");
+        // what a variable is has a say
+        let mut others = Vars::usual();
+        others.addresses.insert("HOME_NET".to_owned(), "10.0.0.0/8".to_owned());
+        let moved = loaded(&first, false, &others, Some(&old)).rules;
+        let rules = old.rules.iter().zip(&moved.rules);
+        assert!(rules.into_iter().all(|(old, new)| !Arc::ptr_eq(old, new)));
     }
 
     #[test]

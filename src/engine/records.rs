@@ -17,7 +17,7 @@ use crate::output::eve::{
 };
 use crate::output::event::{write_app_proto, write_direction, write_tunnel};
 use crate::output::{AppProto, EventHeader, TunnelInfo, close_event, community_id, pkt_src, write_header};
-use crate::stream::{Readable, Session};
+use crate::stream::{Readable, Session, State};
 use crate::types::{Direction, Endpoint, Proto, Timestamp};
 use crate::verdict::{ExceptionPolicy, Reason, Verdict};
 
@@ -429,17 +429,18 @@ impl Recorder {
             exception_policies: &exceptions,
             macs: macs(flow, Direction::ToServer),
             community_id: community.as_deref(),
-            tcp: (flow.proto == Proto::TCP).then(|| TcpRecord {
-                flags: flow.tcp_flags,
-                session: flow
-                    .session
-                    .as_ref()
-                    .filter(|session| session.state() != crate::stream::State::None)
-                    .map(|session| TcpSessionRecord {
+            tcp: (flow.proto == Proto::TCP).then(|| {
+                let opened = |session: &&Box<Session>| session.state() != State::None;
+                let session = flow.session.as_ref().filter(opened);
+                TcpRecord {
+                    // of packets that belong to no session nothing is told
+                    flags: session.map_or([0; 2], |_| flow.tcp_flags),
+                    session: session.map(|session| TcpSessionRecord {
                         state: session.state().name(),
                         gap: Direction::BOTH.map(|dir| session.has_gap(dir)),
                         regions_max: [1, 1],
                     }),
+                }
             }),
         };
         write_flow_event(&record, &mut self.out);

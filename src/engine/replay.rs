@@ -303,6 +303,7 @@ fn work(
                 bytes,
                 wire_len: meta.wire_len,
                 checksums: true,
+                changed: None,
             });
         }
         if round.trusted_from.is_some() {

@@ -12,7 +12,8 @@ use super::renewal::Renewal;
 use super::settings::EngineConfig;
 use crate::app::{DONE, File, FileState, Frames, Transaction};
 use crate::capture::{Frame, Interfaces, LinkType, Reply};
-use crate::decode::{Decoder, Net, Origin, Packet, Transport};
+use crate::decode::{DecodeEvent, Decoder, Net, Origin, Packet, Transport, change};
+use crate::detect::evaluate::replacements;
 use crate::detect::host::{Candidate, Hosts, Judgement};
 use crate::detect::{Class, Detector, Inspection, Match, RuleSet};
 use crate::flow::inspected::{MarkedFiles, StoreMark};
@@ -67,6 +68,12 @@ struct Lane {
     tagged_hosts: HashMap<IpAddr, Tagged, ahash::RandomState>,
     /// Packets that tell the ends of a rejection.
     replies: Vec<Reply>,
+    /// What rules put into the place of bytes of this frame, when it can go on so.
+    edits: Vec<(usize, Vec<u8>)>,
+    /// This frame as it is to go on; empty: as it is.
+    changed: Vec<u8>,
+    /// It can go on otherwise than it came, and its checksums are whole.
+    changeable: (bool, bool),
 }
 
 /// What the stages before detection found out about a packet.
@@ -132,6 +139,9 @@ impl Worker {
                 number: 0,
                 tagged_hosts: HashMap::default(),
                 replies: Vec::new(),
+                edits: Vec::new(),
+                changed: Vec::new(),
+                changeable: (false, false),
                 config: config.clone(),
                 protocols: protocols.clone(),
             },
@@ -149,7 +159,16 @@ impl Worker {
         let time = frame.timestamp.0;
         lane.counters.span =
             Some(lane.counters.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
-        self.decoder.decode(frame, &mut |packet| lane.packet(packet))
+        lane.changeable = (frame.changed.is_some() && self.config.inline, frame.checksums);
+        let verdict = self.decoder.decode(frame, &mut |packet| lane.packet(packet));
+        if !lane.changed.is_empty() {
+            if let (Some(place), false) = (frame.changed, verdict.drops()) {
+                place.put(&lane.changed);
+                lane.counters.replaced += 1;
+            }
+            lane.changed.clear();
+        }
+        verdict
     }
 
     /// What spans flows is judged together with other workers.
@@ -389,7 +408,13 @@ impl Lane {
     /// A packet that belongs to no flow: not IP, a fragment, or no room.
     fn without_flow(&mut self, packet: &Packet<'_>) -> Verdict {
         let findings = Findings::default();
-        let verdict = self.detect(packet, None, Direction::ToServer, &findings, false);
+        let mut verdict = self.detect(packet, None, Direction::ToServer, &findings, false);
+        // what cannot be looked into, and a receiver takes any number of tags of VLAN 0 for none
+        let hidden = packet.events.has(DecodeEvent::VlanTooManyLayers);
+        if hidden && self.config.live && self.config.inline && !verdict.drops() {
+            verdict = Verdict::Drop(Reason::DecodeError);
+            self.dropped(packet, Direction::ToServer, None, Reason::DecodeError, None);
+        }
         self.anomalies(packet, None, &findings);
         if let Verdict::Reject(_, to) = verdict {
             self.reply(packet, to);
@@ -848,6 +873,9 @@ impl Lane {
             {
                 flow.bypassed = true;
             }
+            if self.changeable.0 && rule.packet_payload && !found.stream && action != Action::Pass {
+                replacements(rule, packet.payload, self.config.detect.recursion_max, &mut self.edits);
+            }
             if action == Action::Pass {
                 passed = !verdict.drops();
                 if passed && rule.alert && !rule.noalert && alerts.len() < self.config.detect.alerts_max {
@@ -870,6 +898,15 @@ impl Lane {
                     self.counters.alerts_overflow += 1;
                 }
             }
+        }
+        if !self.edits.is_empty() {
+            // what rules and streams look at stays as it came
+            if !verdict.drops()
+                && let Some(frame) = change(packet, &self.edits, self.changeable.1)
+            {
+                self.changed = frame;
+            }
+            self.edits.clear();
         }
         // what is judged elsewhere is noted there
         if let (Some(flow), true) = (&mut flow, alerts.iter().any(|(_, _, judged)| *judged)) {
@@ -912,7 +949,7 @@ impl Lane {
             return Verdict::Forward;
         }
         if let Some(reason) = verdict.reason() {
-            let because = dropper.map(|id| (&rules.rules[id as usize], true));
+            let because = dropper.map(|id| (&*rules.rules[id as usize], true));
             self.dropped(packet, dir, flow.map(|flow| &mut **flow), reason, because);
         }
         verdict

@@ -575,12 +575,12 @@ impl AppLayer {
         false
     }
 
-    /// Whether the other side spoke first, as the servers of this protocol do, and was not understood before.
+    /// Whether the other side spoke first, as that side does in this protocol, and was not understood before: a request whose method
+    /// nobody knows is read before its answer.
     fn other_side_first(&self, protocols: &Protocols, session: &Session, dir: Direction) -> bool {
         let other = dir.opposite();
-        let entry = self.protocol.and_then(|id| protocols.entry(id));
-        entry.is_some_and(|(_, protocol, _)| protocol.server_speaks_first())
-            && dir == Direction::ToServer
+        let Some((_, protocol, _)) = self.protocol.and_then(|id| protocols.entry(id)) else { return false };
+        (other == Direction::ToClient) == protocol.server_speaks_first()
             && self.first == Some(other)
             && !self.given_up[other.index()]
             && matches!(session.readable(other, self.at[other.index()]), Readable::Bytes(bytes) if !bytes.is_empty())

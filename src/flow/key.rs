@@ -76,10 +76,7 @@ impl FlowKey {
             return None;
         }
         let ports: &[u8; 4] = quoted.get(ip.header().len()..)?.first_chunk()?;
-        let end = |ip: Ipv4Addr, high, low| Endpoint {
-            ip: ip.into(),
-            port: u16::from_be_bytes([high, low]),
-        };
+        let end = |ip: Ipv4Addr, high, low| Endpoint { ip: ip.into(), port: u16::from_be_bytes([high, low]) };
         let source = end(ip.source(), ports[0], ports[1]);
         let destination = end(ip.destination(), ports[2], ports[3]);
         Some((FlowKey::between(source, destination, ip.proto(), packet, use_vlans).0, source))
@@ -167,6 +164,7 @@ mod tests {
             bytes,
             wire_len: bytes.len() as u32,
             checksums: true,
+            changed: None,
         };
         let mut found = (None, None);
         let config = DecodeConfig { checksums: false, ..DecodeConfig::default() };

@@ -35,7 +35,7 @@ pub(super) static FAST_PATTERN: Row = row(
 );
 pub(super) static REPLACE: Row = row(
     "replace",
-    "Bytes for the place of the literal, which is as long; packets are not rewritten yet.",
+    "Bytes for the place of the literal, as many as it has: inline the packet goes on with them.",
     replace,
 );
 pub(super) static PREFILTER: Row = row("prefilter", "The test before it is tried early.", prefilter);

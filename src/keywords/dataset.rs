@@ -130,7 +130,7 @@ fn open(
     }
     let wanted = wanted(option, name, options, saves, rule)?;
     let folder = rule.names.sets.folder.clone();
-    let tables = rule.environment.tables;
+    let tables = rule.tables();
     let opened = rule.names.sets.open(&wanted, By::Rule(&folder), &tables.sets, &*tables.files);
     let (set, odd) = opened.map_err(|problem| name.error(problem.message).hint(problem.hint))?;
     rule.warnings.extend(odd.into_iter().map(|what| name.error(what)));

@@ -258,7 +258,7 @@ fn digest(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>, algorithm: Algorit
     if name.node.is_empty() {
         return Err(name.error("the name of a file is missing"));
     }
-    let bytes = rule.environment.files.read(name.node).map_err(|error| {
+    let bytes = rule.files().read(name.node).map_err(|error| {
         name.error(format!("the list cannot be read: {error}"))
             .hint("a relative name is looked for beside the rule's own file and in default-rule-path")
     })?;

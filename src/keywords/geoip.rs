@@ -65,7 +65,7 @@ fn geoip(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleE
     let mut wanted = parts.iter().map(|part| country(part, negated)).collect::<Result<Vec<_>, _>>()?;
     wanted.sort_unstable();
     wanted.dedup();
-    match &rule.environment.tables.countries {
+    match &rule.tables().countries {
         Ok(countries) => {
             let test = GeoIp { countries: countries.clone(), side, wanted: wanted.into(), negated };
             rule.packet_tests.push(Box::new(test));

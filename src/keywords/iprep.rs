@@ -95,7 +95,7 @@ fn iprep(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleE
         [operator, score] => Ask::Score(compare(operator, score)?),
         _ => return Err(shape(&value)),
     };
-    let Some(reputation) = &rule.environment.tables.reputation else {
+    let Some(reputation) = &rule.tables().reputation else {
         return Err(option.name.error("there are no reputation lists").hint(
             "name them in the configuration: reputation-categories-file, default-reputation-path, reputation-files",
         ));

@@ -313,6 +313,11 @@ impl Transaction for Exchange {
         self.only.is_none_or(|only| only == dir)
     }
 
+    /// Exchanges follow one another on one connection: the stream is inspected when there is enough of it.
+    fn ends_stream_chunk(&self, _: Direction) -> bool {
+        false
+    }
+
     fn log(&self, out: &mut JsonWriter) {
         out.open_object(self.format.name);
         for (name, fields) in [("request", self.format.request), ("response", self.format.response)] {

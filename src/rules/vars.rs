@@ -136,6 +136,24 @@ impl<'v> Resolver<'v> {
         }
     }
 
+    /// Groups that equal ones are to be one with.
+    pub fn share<'a>(&mut self, sets: impl IntoIterator<Item = &'a Arc<AddressSet>>) {
+        for set in sets {
+            if !self.shared_addresses.contains_key(set) {
+                self.shared_addresses.insert(Arc::clone(set), Arc::clone(set));
+            }
+        }
+    }
+
+    /// The same for ports.
+    pub fn share_ports<'a>(&mut self, sets: impl IntoIterator<Item = &'a Arc<PortSet>>) {
+        for set in sets {
+            if !self.shared_ports.contains_key(set) {
+                self.shared_ports.insert(Arc::clone(set), Arc::clone(set));
+            }
+        }
+    }
+
     /// The addresses of a rule's group; `rule` is the text its span is about. Equal sets are one `Arc`.
     pub fn addresses(
         &mut self,

@@ -95,9 +95,14 @@ pub(super) enum At<'a> {
 impl Segments {
     /// Gives back memory that holds nothing.
     pub(super) fn shrink(&mut self) {
-        for run in self.runs.iter_mut().filter(|run| run.live().is_empty()) {
-            self.cost = self.cost.saturating_sub(run.bytes.capacity() as u64);
-            (run.bytes, run.front) = (Vec::new(), 0);
+        for run in &mut self.runs {
+            let before = run.bytes.capacity();
+            if before == run.bytes.len() && run.front == 0 {
+                continue;
+            }
+            // of bytes that are kept as much as they are
+            (run.bytes, run.front) = (run.live().to_vec(), 0);
+            self.cost = self.cost.saturating_sub((before - run.bytes.capacity().min(before)) as u64);
         }
         self.runs.shrink_to_fit();
         self.spans.shrink_to_fit();

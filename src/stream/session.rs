@@ -315,7 +315,14 @@ impl Session {
 
     /// The flow is over but for its timeout: memory that nothing uses now is given back.
     pub fn shrink(&mut self, memory: &mut Memory) {
-        self.sides.iter_mut().for_each(|side| side.segments.shrink());
+        // what both ends have acknowledged up to the end comes again for nobody
+        let over = matches!(self.state, State::TimeWait | State::Closed);
+        for side in &mut self.sides {
+            if over {
+                side.segments.release(side.released);
+            }
+            side.segments.shrink();
+        }
         self.settle_account(memory);
     }
 

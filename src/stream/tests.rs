@@ -375,6 +375,30 @@ fn inline_bytes_are_read_at_once_and_stay_what_they_were() {
 }
 
 #[test]
+fn a_session_that_is_over_keeps_next_to_nothing() {
+    let mut wire = Wire::open(StreamConfig { inline: true, ..StreamConfig::default() });
+    wire.window = u16::MAX;
+    for nth in 0..1000u32 {
+        // the receiver answers late: what was not acknowledged is kept, to be held against what comes again
+        wire.send(ToServer, A, 1001 + nth * 1000, 5001, &[b'x'; 1000]);
+        if nth > 60 {
+            wire.send(ToClient, A, 5001, 1001 + (nth - 60) * 1000, b"");
+        }
+    }
+    let held = wire.memory.reassembly_used;
+    assert!(held >= 60_000, "{held}");
+    wire.send(ToServer, FA, 1_001_001, 5001, b"");
+    wire.send(ToClient, FA, 5001, 1_001_002, b"");
+    assert_eq!(wire.session.state(), State::LastAck);
+    wire.session.shrink(&mut wire.memory);
+    wire.send(ToServer, A, 1_001_002, 5002, b"");
+    assert!(matches!(wire.session.state(), State::TimeWait | State::Closed));
+    wire.session.shrink(&mut wire.memory);
+    assert!(wire.memory.reassembly_used < 1000, "{}", wire.memory.reassembly_used);
+    assert_eq!(wire.read[0].len(), 1_000_000);
+}
+
+#[test]
 fn what_was_lost_is_a_gap() {
     let mut wire = Wire::open(StreamConfig::default());
     wire.send(ToServer, PA, 1006, 5001, b"world");

@@ -123,7 +123,12 @@ impl Make<'_> {
         assert!(loaded.refused == 0, "{}", shown.join("\n"));
         Engine {
             config: Arc::new(configure::engine_config(&config, self.inline, self.checksums, true)),
-            protocols: Arc::new(configure::protocols(&config, self.registry.protocols(), &loaded.rules)),
+            protocols: Arc::new(configure::protocols(
+                &config,
+                self.registry.protocols(),
+                &loaded.rules,
+                self.inline,
+            )),
             rules: loaded.rules,
         }
     }
@@ -200,5 +205,6 @@ pub(crate) fn frame(packet: &Packet, number: u64) -> Frame<'_> {
         bytes: &packet.bytes,
         wire_len: packet.bytes.len() as u32,
         checksums: true,
+        changed: None,
     }
 }

@@ -1,6 +1,7 @@
 //! What tests share: the engine over frames in memory, frames to be changed, the binary, folders of their own.
 
 pub(crate) mod binary;
+pub(crate) mod docker;
 pub(crate) mod engine;
 pub(crate) mod frames;
 pub(crate) mod lab;

@@ -3,10 +3,11 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -23,9 +24,11 @@ pub(crate) fn missing(test: &str) -> bool {
     true
 }
 
-/// A network namespace; removed with everything in it.
+/// A network namespace. One that was made here is removed with everything in it.
 pub(crate) struct Namespace {
+    /// Its name for `ip`; empty for one that others made.
     pub(crate) name: String,
+    path: PathBuf,
 }
 
 impl Namespace {
@@ -35,9 +38,15 @@ impl Namespace {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("mmt{}-{count}-{what}", std::process::id());
         run("ip", &format!("netns add {name}"));
-        let namespace = Namespace { name };
+        let path = Path::new("/run/netns").join(&name);
+        let namespace = Namespace { name, path };
         namespace.ip("link set lo up");
         namespace
+    }
+
+    /// One that others made and will remove.
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Namespace {
+        Namespace { name: String::new(), path: path.into() }
     }
 
     /// `ip` within it.
@@ -52,28 +61,55 @@ impl Namespace {
         run("ip", &format!("netns exec {} {line}", self.name));
     }
 
+    /// What a line for the shell says, run within it.
+    pub(crate) fn shell(&self, line: &str) -> String {
+        let inside = format!("--net={}", self.path.display());
+        let output = Command::new("nsenter").args([&inside, "sh", "-c", line]).output().expect("nsenter");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Our rules in it, in the kernel's words; empty when there are none.
+    pub(crate) fn hooks(&self) -> String {
+        self.shell(
+            "nft list ruleset 2>/dev/null | grep -i mamparo; iptables-legacy-save 2>/dev/null | grep MAMPARO; true",
+        )
+    }
+
     /// A thread within it.
     pub(crate) fn thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
-        let file = std::fs::File::open(format!("/run/netns/{}", self.name)).expect("the namespace is there");
+        let file = std::fs::File::open(&self.path).expect("the namespace is there");
         std::thread::spawn(move || {
-            move_into_link_name_space(std::os::fd::AsFd::as_fd(&file), Some(LinkNameSpaceType::Network))
-                .expect("a thread of its own may move");
+            enter(&file);
             work()
         })
     }
 
     /// What that answers, done within it.
-    pub(crate) fn within<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        self.thread(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    pub(crate) fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let file = std::fs::File::open(&self.path).expect("the namespace is there");
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                enter(&file);
+                work()
+            });
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
+}
+
+fn enter(namespace: &std::fs::File) {
+    move_into_link_name_space(std::os::fd::AsFd::as_fd(namespace), Some(LinkNameSpaceType::Network))
+        .expect("a thread of its own may move");
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).stderr(Stdio::null()).status();
+        if !self.name.is_empty() {
+            let _ = Command::new("ip").args(["netns", "del", &self.name]).stderr(Stdio::null()).status();
+        }
     }
 }
 
@@ -112,7 +148,19 @@ pub(crate) fn say(
     answer: Vec<u8>,
 ) -> (Vec<u8>, Result<Vec<u8>, ErrorKind>) {
     let there = address(there);
-    let listener = to.within(move || TcpListener::bind(there)).expect("a listener");
+    say_by(from, to, there, there, what, answer)
+}
+
+/// The same where the listener's own address is another one than it is known by.
+pub(crate) fn say_by(
+    from: &Namespace,
+    to: &Namespace,
+    known_as: SocketAddr,
+    own: SocketAddr,
+    what: Vec<Vec<u8>>,
+    answer: Vec<u8>,
+) -> (Vec<u8>, Result<Vec<u8>, ErrorKind>) {
+    let listener = to.within(move || TcpListener::bind(own)).expect("a listener");
     let server = to.thread(move || {
         let (mut stream, _) = listener.accept().expect("a client");
         stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
@@ -127,7 +175,7 @@ pub(crate) fn say(
         arrived
     });
     let back = from.within(move || {
-        let mut stream = TcpStream::connect_timeout(&there, Duration::from_secs(5)).expect("a way");
+        let mut stream = TcpStream::connect_timeout(&known_as, Duration::from_secs(5)).expect("a way");
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
         for part in what {
@@ -140,6 +188,29 @@ pub(crate) fn say(
         stream.read_to_end(&mut back).map(|_| back).map_err(|error| error.kind())
     });
     (server.join().expect("a server"), back)
+}
+
+/// An attack, split; dropped by `content:"attack"`.
+pub(crate) fn attack() -> Vec<Vec<u8>> {
+    vec![b"first ".to_vec(), b"att".to_vec(), b"ack".to_vec(), b" end".to_vec()]
+}
+
+/// The attack does not get further than its beginning.
+#[track_caller]
+pub(crate) fn is_dropped(from: &Namespace, to: &Namespace, there: &str) {
+    let (arrived, back) = say(from, to, there, attack(), Vec::new());
+    let arrived = String::from_utf8_lossy(&arrived).into_owned();
+    assert_eq!((arrived.as_str(), back), ("first att", Err(ErrorKind::WouldBlock)), "{there}");
+}
+
+/// Until that is so, within so many seconds.
+#[track_caller]
+pub(crate) fn until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(seconds), "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Ten megabytes that look like nothing, and an end.

@@ -42,6 +42,11 @@ impl Raw {
         assert_eq!(sent.expect("it is sent"), frame.len());
     }
 
+    /// The same where there may be no room for it.
+    pub(crate) fn push(&self, frame: &[u8]) {
+        let _ = rustix::net::send(&self.0, frame, rustix::net::SendFlags::empty());
+    }
+
     /// The next frame that comes in, if one does in that time.
     pub(crate) fn receive(&self, timeout: Duration) -> Option<Vec<u8>> {
         let begun = std::time::Instant::now();

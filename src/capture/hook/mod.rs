@@ -7,16 +7,21 @@
 //! May not know: packets.
 
 mod bridge;
+pub mod helper;
 mod iptables;
 mod nft;
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
-use super::live::{Fail, Hook};
+use serde::{Deserialize, Serialize};
+
+use super::live::{Fail, Hook, Onward};
+use super::namespaces::within;
 
 /// What is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// The first queue.
     pub(super) first: u16,
@@ -26,9 +31,13 @@ pub(super) struct Plan {
     pub(super) fail: Fail,
     /// Mark and mask of flows that are not queued any more.
     pub(super) bypass: Option<(u32, u32)>,
+    /// Mark and mask of packets that were looked at and go through the hook again.
+    pub(super) repeat: Option<(u32, u32)>,
     /// Bridged packets may be sent through netfilter where they are not.
     pub(super) set_bridge: bool,
-    /// Not what is forwarded, but what comes in; and what goes out, into as many queues from this one on. Nothing is bypassed there.
+    /// Nothing may be dropped.
+    pub(super) dry_run: bool,
+    /// Not what is forwarded, but what comes in; and what goes out, into as many queues from this one on.
     pub(super) ends: Option<u16>,
 }
 
@@ -49,18 +58,49 @@ trait Backend: Send {
     fn remove(&self) -> Result<(), String>;
     /// Whether some are there.
     fn is_there(&self) -> bool;
+    /// What is there, in words that stay the same while nobody changes it.
+    fn state(&self) -> String;
 }
 
-/// Puts the rules in by the first back end that can. The lines say by which, and what is worth knowing.
-pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String> {
-    let mut told = if plan.ends.is_none() { bridge::check(plan.set_bridge) } else { Vec::new() };
+/// Told of rules within a container when what was there was not what it is now.
+pub(super) const CHANGED: &str = "the rules were not as they are to be";
+
+/// The mark of packets that go through the hook again.
+pub(super) fn repeated(onward: Onward) -> Option<(u32, u32)> {
+    match onward {
+        Onward::Repeat { mark, mask } => Some((mark, mask)),
+        Onward::Accept | Onward::Route(_) => None,
+    }
+}
+
+/// Puts the rules in by the first back end that can, here or in that network namespace. The lines say by which, and what is worth
+/// knowing. Where there is a [`helper`] it is that which does so.
+pub(super) fn attach(plan: Plan, namespace: Option<&File>) -> Result<(Box<dyn Hook>, Vec<String>), String> {
+    if let Some(done) = helper::attach(&plan, namespace) {
+        return done;
+    }
+    let (backend, told) = match namespace {
+        None => put(plan)?,
+        Some(file) => within(file, move || put(plan)).map_err(|error| error.to_string())??,
+    };
+    let namespace = namespace.map(File::try_clone).transpose().map_err(|error| error.to_string())?;
+    Ok((Box::new(Attached { backend: Some(backend), host: plan.ends.is_none(), namespace }), told))
+}
+
+fn put(plan: Plan) -> Result<(Box<dyn Backend>, Vec<String>), String> {
+    let mut told =
+        if plan.ends.is_none() { bridge::check(plan.set_bridge, plan.dry_run) } else { Vec::new() };
     let all = backends();
     let left: Vec<&str> =
         all.iter().filter(|backend| backend.is_there()).map(|backend| backend.name()).collect();
     let mut refused = Vec::new();
     for (nth, backend) in all.iter().enumerate() {
+        let before = plan.ends.map(|_| backend.state());
         match backend.put(&plan) {
             Ok(more) => {
+                if before.is_some_and(|before| before != backend.state()) {
+                    told.push(CHANGED.to_owned());
+                }
                 let queues = match plan.first == plan.last {
                     true => format!("queue {}", plan.first),
                     false => format!("queues {} to {}", plan.first, plan.last),
@@ -83,11 +123,14 @@ pub(super) fn attach(plan: Plan) -> Result<(Box<dyn Hook>, Vec<String>), String>
                 {
                     other.1.remove()?;
                 }
-                let backend = all.into_iter().nth(nth);
-                return Ok((Box::new(Attached(backend)), told));
+                let backend = all.into_iter().nth(nth).ok_or("no back end")?;
+                return Ok((backend, told));
             }
             Err(why) => refused.push(why),
         }
+    }
+    if plan.ends.is_none() {
+        bridge::remove();
     }
     Err(format!(
         "no way to queue forwarded packets: {}; install nftables or iptables, and see that the kernel has nft_queue or xt_NFQUEUE",
@@ -106,13 +149,33 @@ fn backends() -> Vec<Box<dyn Backend>> {
     all
 }
 
-struct Attached(Option<Box<dyn Backend>>);
+struct Attached {
+    backend: Option<Box<dyn Backend>>,
+    /// Rules hold what the host forwards.
+    host: bool,
+    namespace: Option<File>,
+}
 
 impl Hook for Attached {
     fn remove(&mut self) -> io::Result<()> {
-        let Some(backend) = &self.0 else { return Ok(()) };
-        backend.remove().map_err(io::Error::other)?;
-        self.0 = None;
+        let Some(backend) = self.backend.take() else { return Ok(()) };
+        let (backend, removed) = match &self.namespace {
+            None => {
+                let removed = backend.remove();
+                (backend, removed)
+            }
+            Some(file) => within(file, move || {
+                let removed = backend.remove();
+                (backend, removed)
+            })?,
+        };
+        if let Err(why) = removed {
+            self.backend = Some(backend);
+            return Err(io::Error::other(why));
+        }
+        if self.host {
+            bridge::remove();
+        }
         Ok(())
     }
 }

@@ -49,11 +49,24 @@ const COPY_PACKET: u8 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// `NF_DROP`
-    Drop = 0,
+    Drop,
     /// `NF_ACCEPT`
-    Accept = 1,
+    Accept,
     /// `NF_REPEAT`: through the hook again.
-    Repeat = 4,
+    Repeat,
+    /// `NF_QUEUE`: to another queue; with `bypass` it goes on where nobody reads that.
+    Queue { number: u16, bypass: bool },
+}
+
+impl Answer {
+    const fn code(self) -> u32 {
+        match self {
+            Answer::Drop => 0,
+            Answer::Accept => 1,
+            Answer::Repeat => 4,
+            Answer::Queue { number, bypass } => 3 | (number as u32) << 16 | if bypass { 0x8000 } else { 0 },
+        }
+    }
 }
 
 /// A packet, or what else came.
@@ -152,20 +165,43 @@ pub(super) fn bind(out: &mut Vec<u8>, queue: u16, queue_max: u32, flags: u32) {
 
 /// Answers one packet; `mark` is given to it.
 pub(super) fn verdict(out: &mut Vec<u8>, queue: u16, id: u32, answer: Answer, mark: Option<u32>) {
-    answers(out, VERDICT, queue, id, answer, mark);
+    answers(out, VERDICT, queue, id, answer, mark, &[]);
 }
 
-/// Accepts all packets that wait, up to that one.
-pub(super) fn accept_upto(out: &mut Vec<u8>, queue: u16, id: u32) {
-    answers(out, VERDICT_BATCH, queue, id, Answer::Accept, None);
+/// Answers one packet, which goes on with other bytes. The kernel takes its checksums for whole then.
+pub(super) fn verdict_changed(
+    out: &mut Vec<u8>,
+    queue: u16,
+    id: u32,
+    answer: Answer,
+    mark: Option<u32>,
+    payload: &[u8],
+) {
+    answers(out, VERDICT, queue, id, answer, mark, payload);
 }
 
-fn answers(out: &mut Vec<u8>, kind: u16, queue: u16, id: u32, answer: Answer, mark: Option<u32>) {
+/// Answers all packets that wait, up to that one.
+pub(super) fn verdict_upto(out: &mut Vec<u8>, queue: u16, id: u32, answer: Answer, mark: Option<u32>) {
+    answers(out, VERDICT_BATCH, queue, id, answer, mark, &[]);
+}
+
+fn answers(
+    out: &mut Vec<u8>,
+    kind: u16,
+    queue: u16,
+    id: u32,
+    answer: Answer,
+    mark: Option<u32>,
+    payload: &[u8],
+) {
     let start = begin(out, kind, REQUEST, queue);
-    let ([a, b, c, d], [e, f, g, h]) = ((answer as u32).to_be_bytes(), id.to_be_bytes());
+    let ([a, b, c, d], [e, f, g, h]) = (answer.code().to_be_bytes(), id.to_be_bytes());
     attribute(out, VERDICT_HDR, &[a, b, c, d, e, f, g, h]);
     if let Some(mark) = mark {
         attribute(out, MARK, &mark.to_be_bytes());
+    }
+    if !payload.is_empty() {
+        attribute(out, PAYLOAD, payload);
     }
     end(out, start);
 }
@@ -263,7 +299,7 @@ mod tests {
     #[test]
     fn verdicts_are_as_the_kernel_wants_them() {
         let mut out = Vec::new();
-        accept_upto(&mut out, 258, 7);
+        verdict_upto(&mut out, 258, 7, Answer::Accept, None);
         assert_eq!(out.len(), 32);
         assert_eq!(out[18..20], [1, 2]);
         assert_eq!(out[24..32], [0, 0, 0, 1, 0, 0, 0, 7]);
@@ -272,5 +308,14 @@ mod tests {
         assert_eq!(out.len(), 40);
         assert_eq!(out[..4], 40u32.to_ne_bytes());
         assert_eq!(out[36..40], [0, 0, 0, 5]);
+        out.clear();
+        verdict_changed(&mut out, 1, 8, Answer::Accept, None, b"other");
+        assert_eq!(out.len(), 44, "padded");
+        assert_eq!(out[32..34], 9u16.to_ne_bytes());
+        assert_eq!(out[34..36], PAYLOAD.to_ne_bytes());
+        assert_eq!(out[36..41], *b"other");
+        // NF_QUEUE has the queue in its upper half, and may be told to let pass where nobody reads it
+        assert_eq!(Answer::Queue { number: 7, bypass: false }.code(), 0x7_0003);
+        assert_eq!(Answer::Queue { number: 7, bypass: true }.code(), 0x7_8003);
     }
 }

@@ -18,7 +18,7 @@ use message::{Answer, Message, Queued};
 use socket::{Slots, Socket};
 
 use super::hook;
-use super::live::{Backend, Fail, LiveCapture, LiveOptions, Opened, Statistics, now};
+use super::live::{Backend, Changed, Fail, LiveCapture, LiveOptions, Onward, Opened, Statistics, now};
 use super::{Capture, Frame, LinkType};
 use crate::types::{IfaceId, Timestamp};
 use crate::verdict::{Reason, Verdict};
@@ -52,8 +52,8 @@ struct Inner {
     socket: Socket,
     /// Verdicts on their way to the kernel.
     out: Vec<u8>,
-    /// The last packet that is to be accepted, with those before it.
-    accepted: Option<u32>,
+    /// The last packet that may go on, with those before it, and the mark that all of them get.
+    accepted: Option<(u32, Option<u32>)>,
     /// Bytes of packets whose verdict waits.
     waiting: usize,
     /// Number of the last frame.
@@ -62,12 +62,21 @@ struct Inner {
     last_id: Option<u32>,
     statistics: Statistics,
     names: HashMap<u32, IfaceId, ahash::RandomState>,
+    changed: Changed,
     options: LiveOptions,
 }
 
 fn open(options: &LiveOptions) -> Result<Opened, String> {
     let mut captures: Vec<Box<dyn LiveCapture>> = Vec::new();
     let mut last = options.queue;
+    let count = u16::try_from(options.workers.max(1)).unwrap_or(u16::MAX);
+    if let Onward::Route(to) = options.onward
+        && (options.queue..options.queue.saturating_add(count)).contains(&to)
+    {
+        return Err(format!(
+            "nfq.route-queue: {to} is a queue of our own; name one that another program reads"
+        ));
+    }
     for nth in 0..options.workers.max(1) {
         last = u16::try_from(nth).ok().and_then(|nth| options.queue.checked_add(nth)).ok_or_else(|| {
             format!("queues from {} on are more than there are; give a lower --queue", options.queue)
@@ -79,11 +88,13 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
         last,
         fail: options.fail,
         bypass: options.bypass,
+        repeat: hook::repeated(options.onward),
         set_bridge: options.set_bridge,
+        dry_run: options.dry_run,
         ends: None,
     };
     let attach = move || {
-        let (hook, told) = hook::attach(plan)?;
+        let (hook, told) = hook::attach(plan, None)?;
         Ok((Some(hook), told))
     };
     Ok(Opened { captures, attach: Box::new(attach) })
@@ -104,6 +115,7 @@ impl Queue {
             last_id: None,
             statistics: Statistics::default(),
             names: HashMap::default(),
+            changed: Changed::default(),
             options: options.clone(),
         };
         let slots = Slots::new(SLOTS.min(options.batch.max(1)));
@@ -219,6 +231,7 @@ impl Inner {
         let truncated = packet.len as usize > payload.len();
         self.statistics.truncated += u64::from(truncated);
         let iface = self.iface(packet.iface);
+        self.changed.begin();
         let mut verdict = handle(Frame {
             number: self.frames,
             timestamp,
@@ -227,6 +240,7 @@ impl Inner {
             bytes: payload,
             wire_len: packet.len,
             checksums: packet.checksums,
+            changed: Some(&self.changed).filter(|_| !truncated && !self.options.dry_run),
         });
         if truncated && self.options.fail == Fail::Closed {
             verdict = verdict.stricter(Verdict::Drop(Reason::DecodeError));
@@ -235,11 +249,40 @@ impl Inner {
             verdict = Verdict::Forward;
         }
         self.waiting += payload.len();
+        // who was here is known by its mark
+        let marked = match self.options.onward {
+            Onward::Repeat { mark, mask } => Some(packet.mark & !mask | mark),
+            _ => None,
+        };
+        if !verdict.drops()
+            && let Some(bytes) = self.changed.take(payload.len())
+        {
+            let mark = match (verdict, self.options.bypass) {
+                (Verdict::Bypass, Some((bypass, mask))) => {
+                    Some(marked.unwrap_or(packet.mark) & !mask | bypass & mask)
+                }
+                _ => marked,
+            };
+            let answer = self.onward();
+            if let Some((id, mark)) = self.accepted.take() {
+                message::verdict_upto(&mut self.out, self.number, id, answer, mark);
+            }
+            message::verdict_changed(&mut self.out, self.number, packet.id, answer, mark, &bytes);
+            // the socket takes only so much at once
+            self.waiting = UNANSWERED_MAX;
+            return;
+        }
         match (verdict, self.options.bypass) {
             (Verdict::Bypass, Some((bypass, mask))) => {
-                self.single(packet.id, Answer::Accept, Some(packet.mark & !mask | bypass & mask));
+                let mark = marked.unwrap_or(packet.mark) & !mask | bypass & mask;
+                self.single(packet.id, self.onward(), Some(mark));
             }
-            (Verdict::Forward | Verdict::Bypass, _) => self.accepted = Some(packet.id),
+            (Verdict::Forward | Verdict::Bypass, _) => {
+                if self.accepted.is_some_and(|(_, other)| other != marked) {
+                    self.accept();
+                }
+                self.accepted = Some((packet.id, marked));
+            }
             (Verdict::Drop(_) | Verdict::Reject(..), _) => self.single(packet.id, Answer::Drop, None),
         }
     }
@@ -264,8 +307,18 @@ impl Inner {
     }
 
     fn accept(&mut self) {
-        if let Some(id) = self.accepted.take() {
-            message::accept_upto(&mut self.out, self.number, id);
+        if let Some((id, mark)) = self.accepted.take() {
+            let answer = self.onward();
+            message::verdict_upto(&mut self.out, self.number, id, answer, mark);
+        }
+    }
+
+    /// The verdict on what may go on.
+    fn onward(&self) -> Answer {
+        match self.options.onward {
+            Onward::Accept => Answer::Accept,
+            Onward::Repeat { .. } => Answer::Repeat,
+            Onward::Route(number) => Answer::Queue { number, bypass: self.options.fail == Fail::Open },
         }
     }
 

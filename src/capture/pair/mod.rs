@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::filter;
 use super::links::Links;
-use super::live::{Backend, Fail, Hook, LiveCapture, LiveOptions, Opened, Reply, Statistics, now};
+use super::live::{Backend, Changed, Fail, Hook, LiveCapture, LiveOptions, Opened, Reply, Statistics, now};
 use super::ring;
 use super::{Capture, Frame, LinkType};
 use crate::types::IfaceId;
@@ -93,6 +93,7 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
                 number: 0,
                 dry_run,
                 counted: Statistics::default(),
+                changed: Changed::default(),
             }) as Box<dyn LiveCapture>
         })
         .collect();
@@ -150,11 +151,13 @@ struct Pair {
     number: u64,
     dry_run: bool,
     counted: Statistics,
+    changed: Changed,
 }
 
 impl Capture for Pair {
     fn poll(&mut self, budget: usize, handle: &mut dyn FnMut(Frame<'_>) -> Verdict) -> io::Result<usize> {
-        let Pair { sockets: [one, other], ifaces, slots, forwarded, number, dry_run, counted } = self;
+        let Pair { sockets: [one, other], ifaces, slots, forwarded, number, dry_run, counted, changed } =
+            self;
         let mut handed = 0;
         for (from, to, iface) in [(&*one, &*other, ifaces[0]), (&*other, &*one, ifaces[1])] {
             from.receive(slots, budget)?;
@@ -167,6 +170,7 @@ impl Capture for Pair {
                 let Some((frame, bytes)) = slots.frame(nth) else { continue };
                 *number += 1;
                 handed += 1;
+                changed.begin();
                 let verdict = handle(Frame {
                     number: *number,
                     timestamp,
@@ -175,10 +179,15 @@ impl Capture for Pair {
                     bytes,
                     wire_len: frame.wire_len,
                     checksums: !frame.checksums_settled,
+                    changed: Some(&*changed).filter(|_| !frame.truncated && !*dry_run),
                 });
+                let len = bytes.len();
                 if frame.truncated {
                     counted.truncated += 1;
                 } else if *dry_run || !verdict.drops() {
+                    if let Some(bytes) = changed.take(len) {
+                        slots.change(nth, &bytes);
+                    }
                     forwarded.push(nth);
                 }
             }

@@ -218,6 +218,18 @@ impl Slots {
         Some((frame, self.bytes.get(start + HEADER..start + frame.len)?))
     }
 
+    /// Puts other bytes, with whole checksums, into the place of a frame that is as long.
+    pub(super) fn change(&mut self, nth: usize, bytes: &[u8]) {
+        let Some(frame) = self.frames.get(nth) else { return };
+        let start = nth * SLOT + frame.start;
+        let Some(slot) = self.bytes.get_mut(start..start + frame.len) else { return };
+        let Some((header, place)) = slot.split_at_mut_checked(HEADER) else { return };
+        if let (Some(flags), true) = (header.first_mut(), place.len() == bytes.len()) {
+            *flags &= !NEEDS_CHECKSUM;
+            place.copy_from_slice(bytes);
+        }
+    }
+
     /// Takes in what was received into a slot.
     fn take(&mut self, nth: usize) {
         let mut frame =

@@ -25,13 +25,14 @@ pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bo
         view.from_start = false;
         fresh = 0;
     }
-    let mut run = Run { ops, fresh, budget, stale: false };
+    let mut run = Run { ops, fresh, budget, stale: false, replaced: Vec::new() };
     run.from(0, view, 0)
 }
 
 /// Whether a literal is missing that the operations need at some place: an expression in front of it costs much more to ask.
 fn lacks(ops: &[Op], bytes: &[u8]) -> bool {
-    let literal = |op: &Op| matches!(op, Op::Content(content) if !content.negated && !content.pattern.is_empty());
+    let literal =
+        |op: &Op| matches!(op, Op::Content(content) if !content.negated && !content.pattern.is_empty());
     match ops {
         [Op::Pcre(_), ..] => match ops.iter().find(|op| literal(op)) {
             Some(Op::Content(content)) => search(content, bytes).is_none(),
@@ -39,6 +40,13 @@ fn lacks(ops: &[Op], bytes: &[u8]) -> bool {
         },
         _ => false,
     }
+}
+
+/// Where literals stand that are to be replaced, and by what; nothing unless all operations hold.
+pub fn replacements<'o>(ops: &'o [Op], view: &mut View<'_>, budget: u32) -> Vec<(usize, &'o [u8])> {
+    let mut run = Run { ops, fresh: 0, budget, stale: false, replaced: Vec::new() };
+    run.from(0, view, 0);
+    run.replaced
 }
 
 /// Whether some operation finds bytes; the others test them or say what must not be there.
@@ -56,12 +64,15 @@ struct Run<'r> {
     budget: u32,
     /// All held at some places, and none of these reached a new byte.
     stale: bool,
+    /// Literals that are to be replaced, once all holds: places and what is to stand there.
+    replaced: Vec<(usize, &'r [u8])>,
 }
 
-impl Run<'_> {
+impl<'r> Run<'r> {
     /// Tries the operations from `at` on; `reach` is the furthest byte that any operation before needed.
     fn from(&mut self, at: usize, view: &mut View<'_>, reach: usize) -> bool {
-        let Some(op) = self.ops.get(at) else {
+        let ops = self.ops;
+        let Some(op) = ops.get(at) else {
             let new = self.fresh == 0 || reach > self.fresh;
             self.stale |= !new;
             return new;
@@ -91,7 +102,7 @@ impl Run<'_> {
         self.ops.get(at + 1).is_some_and(Op::is_relative)
     }
 
-    fn content(&mut self, content: &Content, at: usize, view: &mut View<'_>, reach: usize) -> bool {
+    fn content(&mut self, content: &'r Content, at: usize, view: &mut View<'_>, reach: usize) -> bool {
         let Some((low, high)) = window(content, view) else {
             return content.negated && self.from(at + 1, view, reach);
         };
@@ -104,6 +115,7 @@ impl Run<'_> {
             view.at = start + content.pattern.len();
             let reach = reach.max(view.at);
             if self.from(at + 1, view, reach) {
+                self.replaced.extend(content.replace.as_deref().map(|new| (start, new)));
                 return true;
             }
             view.at = before;

@@ -225,6 +225,8 @@ pub struct Sets {
     hashsizes: u64,
     /// The folder of the rules that are compiled now.
     pub folder: PathBuf,
+    /// Those of the set before that no file is loaded into.
+    before: Vec<Arc<DataSet>>,
 }
 
 impl Sets {
@@ -238,8 +240,46 @@ impl Sets {
         self.all.iter().any(|set| set.changes.load(Ordering::Relaxed))
     }
 
+    /// Sets of before go on, with what they hold, where they are wanted in the same way. Those that are loaded are read anew.
+    pub fn follow(&mut self, before: &Sets) {
+        self.before = before.all.iter().filter(|set| set.load.is_none()).cloned().collect();
+    }
+
+    /// The set of before by that name, if it is as wanted now.
+    fn gone_on(
+        &self,
+        wanted: &Wanted,
+        kind: Kind,
+        save: Option<&Path>,
+        memcap: u64,
+        by: By<'_>,
+    ) -> Option<Arc<DataSet>> {
+        let is_it = |set: &&Arc<DataSet>| {
+            (&set.name, set.kind, set.save.as_deref(), set.memcap) == (&wanted.name, kind, save, memcap)
+        };
+        let set = self.before.iter().find(is_it)?;
+        let Some(frozen) = set.frozen.get() else {
+            set.used.fetch_or(by == By::Config, Ordering::Relaxed);
+            return Some(set.clone());
+        };
+        // nobody changed it then, but may from now on
+        Some(Arc::new(DataSet {
+            name: set.name.clone(),
+            kind,
+            load: None,
+            save: set.save.clone(),
+            memcap,
+            used: AtomicBool::new(by == By::Config),
+            changes: AtomicBool::new(false),
+            frozen: OnceLock::new(),
+            table: Mutex::new(frozen.clone()),
+            refused: AtomicU64::new(set.refused()),
+        }))
+    }
+
     /// All rules are compiled.
-    pub fn freeze(&self) {
+    pub fn freeze(&mut self) {
+        self.before = Vec::new();
         self.all.iter().for_each(|set| set.freeze());
     }
 
@@ -272,22 +312,31 @@ impl Sets {
         };
         self.sized(wanted, settings)?;
         let memcap = wanted.memcap.unwrap_or(settings.memcap).min(TABLE_MAX);
-        let mut table = Table::default();
-        for (path, must) in reads {
-            odd.extend(read_file(kind, &path, must, &mut table, memcap, files)?);
-        }
-        let set = Arc::new(DataSet {
-            name: wanted.name.clone(),
-            kind,
-            load,
-            save,
-            memcap,
-            used: AtomicBool::new(by == By::Config),
-            changes: AtomicBool::new(false),
-            frozen: OnceLock::new(),
-            table: Mutex::new(table),
-            refused: AtomicU64::new(0),
-        });
+        let gone_on = match &load {
+            None => self.gone_on(wanted, kind, save.as_deref(), memcap, by),
+            Some(_) => None,
+        };
+        let set = match gone_on {
+            Some(set) => set,
+            None => {
+                let mut table = Table::default();
+                for (path, must) in reads {
+                    odd.extend(read_file(kind, &path, must, &mut table, memcap, files)?);
+                }
+                Arc::new(DataSet {
+                    name: wanted.name.clone(),
+                    kind,
+                    load,
+                    save,
+                    memcap,
+                    used: AtomicBool::new(by == By::Config),
+                    changes: AtomicBool::new(false),
+                    frozen: OnceLock::new(),
+                    table: Mutex::new(table),
+                    refused: AtomicU64::new(0),
+                })
+            }
+        };
         self.by_name.insert(wanted.name.clone(), self.all.len());
         self.all.push(set.clone());
         Ok((set, odd))

@@ -14,7 +14,7 @@ pub const ENTRY_COST: u64 = 16;
 const DEAD_MIN: usize = 4096;
 
 /// A set of byte strings with a score each.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     hasher: RandomState,
     /// Where each entry's record begins.

@@ -157,6 +157,40 @@ fn a_set_that_no_rule_changes_is_frozen() {
 }
 
 #[test]
+fn what_is_in_no_file_that_is_loaded_goes_on_in_the_next_sets() {
+    let mut sets = Sets::default();
+    let state = Wanted { state: text("new.lst"), ..wanted("state") };
+    let load = Wanted { load: text("a.lst"), ..wanted("load") };
+    for wanted in [&wanted("plain"), &state, &load, &wanted("still")] {
+        let (set, _) = open(&mut sets, wanted).unwrap();
+        set.used(wanted.name != "still");
+        set.add(b"learned");
+    }
+    sets.freeze();
+    let mut next = Sets::default();
+    next.follow(&sets);
+    let mut again = |wanted: &Wanted| {
+        let (set, _) = open(&mut next, wanted).unwrap();
+        (set.contains(b"learned"), set)
+    };
+    assert_eq!((again(&wanted("plain")).0, again(&state).0), (Some(true), Some(true)));
+    assert_eq!(again(&load).0, Some(false), "it is read anew");
+    // another definition makes another set
+    let mut other = Sets::default();
+    other.follow(&sets);
+    let smaller = Wanted { memcap: Some(1000), ..wanted("plain") };
+    assert_eq!(open(&mut other, &smaller).unwrap().0.contains(b"learned"), Some(false));
+    // one that nobody changed may be changed by other rules, and the old ones do not see it
+    let (found, still) = again(&wanted("still"));
+    assert_eq!(found, Some(true));
+    still.used(true);
+    next.freeze();
+    assert!(still.add(b"more") && still.contains(b"more") == Some(true));
+    let old = sets.all().iter().find(|set| set.name() == "still").unwrap();
+    assert_eq!(old.contains(b"more"), Some(false));
+}
+
+#[test]
 fn addresses_of_either_kind_are_in_one_set() {
     let mut sets = Sets::default();
     let (set, _) = open(&mut sets, &Wanted { kind: Some(Kind::Ip), ..wanted("ip") }).unwrap();

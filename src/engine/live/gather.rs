@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
+use super::status::{Counts, Seen, Status};
 use super::{Counted, Sums, clock};
 use crate::detect::RuleSet;
 use crate::engine::collector::{Batch, Collector};
@@ -15,6 +16,8 @@ use crate::types::Timestamp;
 const KEPT_MAX: usize = 4 << 20;
 /// Lines wait that long for others, at most.
 const FLUSH: Duration = Duration::from_millis(100);
+/// Counters that come by so much too early are those that were waited for, nanoseconds.
+const SLACK: u64 = 500_000_000;
 
 /// From a worker to the collector.
 pub(super) enum Message {
@@ -105,6 +108,7 @@ pub(super) fn gather(
     mut recorder: Recorder,
     workers: usize,
     stats_interval: Duration,
+    status: &Status,
 ) -> Totals {
     let mut latest: Vec<Option<Counted>> = (0..workers).map(|_| None).collect();
     let (mut lost, mut flushed, mut recorded) = (0, clock(), clock());
@@ -125,13 +129,15 @@ pub(super) fn gather(
                 if let Some(slot) = latest.get_mut(worker) {
                     *slot = Some(*counted);
                 }
-                let all = latest.iter().all(Option::is_some);
-                if all
-                    && !stats_interval.is_zero()
-                    && clock().since(recorded) >= stats_interval.as_nanos() as u64 / 2
-                {
-                    recorded = clock();
-                    write(&sum(&latest), lost, recorded, &mut recorder, &mut collector);
+                // together, not after each of them
+                if worker + 1 == workers && latest.iter().all(Option::is_some) {
+                    let counted = named(&sum(&latest), lost);
+                    let due = clock().since(recorded) + SLACK >= stats_interval.as_nanos() as u64;
+                    if due && !stats_interval.is_zero() {
+                        recorded = clock();
+                        write(&counted, recorded, &mut recorder, &mut collector);
+                    }
+                    status.count(Counts { named: counted, seen: seen(&latest) });
                 }
             }
             Ok(Message::Ended(counted)) => {
@@ -151,7 +157,7 @@ pub(super) fn gather(
     }
     let sums = sum(&latest);
     if recorder.config.stats {
-        write(&sums, lost, clock(), &mut recorder, &mut collector);
+        write(&named(&sums, lost), clock(), &mut recorder, &mut collector);
     }
     Totals { collector, sums, lost }
 }
@@ -167,13 +173,19 @@ fn sum(latest: &[Option<Counted>]) -> Sums {
     all
 }
 
-fn write(
-    Sums { counters, decoded, statistics, verdicts }: &Sums,
-    lost: u64,
-    now: Timestamp,
-    recorder: &mut Recorder,
-    collector: &mut Collector,
-) {
+/// By interface, all workers together.
+fn seen(latest: &[Option<Counted>]) -> Vec<Seen> {
+    let mut all: Vec<Seen> = Vec::new();
+    for counted in latest.iter().flatten() {
+        if all.len() < counted.seen.len() {
+            all.resize(counted.seen.len(), Seen::default());
+        }
+        all.iter_mut().zip(&counted.seen).for_each(|(sum, more)| sum.add(*more));
+    }
+    all
+}
+
+fn named(Sums { counters, decoded, statistics, verdicts }: &Sums, lost: u64) -> Vec<(String, u64)> {
     let mut named = vec![
         ("capture.kernel_packets".to_owned(), statistics.received),
         ("capture.kernel_drops".to_owned(), statistics.dropped),
@@ -189,6 +201,10 @@ fn write(
         ("records.lost".to_owned(), lost),
     ];
     named.extend(counters.named(decoded));
-    let line = recorder.stats(now, &named).to_vec();
+    named
+}
+
+fn write(named: &[(String, u64)], now: Timestamp, recorder: &mut Recorder, collector: &mut Collector) {
+    let line = recorder.stats(now, named).to_vec();
     collector.line(&line);
 }

@@ -1,18 +1,22 @@
 //! Live traffic: one thread a capture, from the kernel through all stages and back, without a copy; one that gathers what they
-//! tell; and one that minds signals, rules and the end.
+//! tell; one that minds signals, rules and the end; and one for those who ask how it goes ([`control`]).
 //!
 //! Time is the capture's clock; a tick ends flows that nothing comes for. What workers tell goes through a bounded channel: when
 //! it is full, records are dropped and counted, for a packet waits for no disk. Rules are swapped between two polls.
 
+pub mod control;
 mod gather;
+pub mod notify;
 pub mod signals;
+pub mod status;
 mod work;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::collector::Collector;
 use super::counters::Counters;
@@ -22,13 +26,19 @@ use super::worker::Worker;
 use crate::capture::live::{Attach, now};
 use crate::capture::{Fail, Hook, Interfaces, LiveCapture, Opened, Statistics};
 use crate::decode::DecodeCounters;
+use crate::detect::RuleSet;
 use crate::detect::host::Hosts;
 use crate::verdict::Verdict;
+use control::{Doors, Wish};
 use gather::Telling;
+use notify::Notify;
 use signals::{Signal, Signals};
+use status::{Seen, Status};
 
 /// Batches on their way to the collector, for each worker.
 const BATCHES_MAX: usize = 64;
+/// Wishes of those who ask that wait.
+const WISHES_MAX: usize = 16;
 /// How often the minding thread looks around.
 const LOOK: Duration = Duration::from_millis(200);
 /// And while rules are on their way.
@@ -46,6 +56,12 @@ pub struct Live {
     pub fail: Fail,
     /// Time between two records of counters; zero for none.
     pub stats_interval: Duration,
+    /// How it is doing.
+    pub status: Arc<Status>,
+    /// Where others ask for that.
+    pub doors: Doors,
+    /// Who is told when all is in place.
+    pub notify: Notify,
 }
 
 /// What a run wants of who started it.
@@ -150,8 +166,7 @@ impl Live {
         signals: &Signals,
         host: &dyn Host,
     ) -> Outcome {
-        let Live { config, rules, interfaces, fail, stats_interval } = self;
-        let rules = Arc::new(rules);
+        let Live { config, rules, interfaces, fail, stats_interval, status, doors, notify } = self;
         let Opened { captures, attach } = opened;
         let count = captures.len();
         let hosts = Arc::new(Mutex::new(Hosts::new(rules.thresholds.clone())));
@@ -179,7 +194,7 @@ impl Live {
                     scope,
                     move || {
                         let _watch = Watch(shared);
-                        work::work(worker, capture, telling, shared, hosts, stats_interval);
+                        work::work(worker, capture, telling, shared, hosts);
                     },
                 );
                 match started {
@@ -188,13 +203,36 @@ impl Live {
                 }
             }
             drop((tell, recycled));
+            let current = rules.rules.clone();
+            // others may follow: nothing holds these but who uses them
+            drop(rules);
+            super::memory::give_back();
             let recorder =
                 super::records::Recorder::new(config.records.clone(), None, Vec::new(), Vec::new());
-            let gatherer = scope
-                .spawn(move || gather::gather(&told, &give_back, collector, recorder, count, stats_interval));
-            let hook = self::attach(attach, &shared, host);
-            mind(&shared, signals, host, count, scope);
-            match hook {
+            let publish = status.clone();
+            let gatherer = scope.spawn(move || {
+                gather::gather(&told, &give_back, collector, recorder, count, stats_interval, &publish)
+            });
+            let (wishes, wished) = bounded(WISHES_MAX);
+            let asked = doors.are_open().then(|| {
+                let (doors, status, stop) = (&doors, &status, &shared.stop);
+                let thread = std::thread::Builder::new().name("control".to_owned());
+                thread.spawn_scoped(scope, move || control::serve(doors, status, &wishes, stop))
+            });
+            if let Some(Err(error)) = asked {
+                shared.fault(format!("who answers questions cannot be started: {error}"));
+            }
+            let mut hook = self::attach(attach, &shared, host);
+            if hook.is_some() {
+                status.set_ready(true);
+                notify.ready(&format!("{} rules in use", status.rules().loaded));
+            }
+            let mut minder =
+                Minder { shared: &shared, host, status: &status, notify: &notify, workers: count };
+            minder.mind(signals, &wished, current, scope);
+            status.set_ready(false);
+            notify.stopping();
+            match hook.take().flatten() {
                 // nobody has asked for an end: what nobody looks at must not pass
                 Some(_) if fail == Fail::Closed && shared.failed.load(Ordering::Acquire) => host.complain(
                     "our rules stay in the kernel, as traffic is not to pass unseen: start again, or remove them to let it pass",
@@ -230,7 +268,8 @@ impl Drop for Watch<'_> {
     }
 }
 
-fn attach(attach: Attach, shared: &Shared, host: &dyn Host) -> Option<Box<dyn Hook>> {
+/// Puts hooks in; `None` when that has failed, and within it none where there is none to be put.
+fn attach(attach: Attach, shared: &Shared, host: &dyn Host) -> Option<Option<Box<dyn Hook>>> {
     if shared.failed.load(Ordering::Acquire) {
         return None;
     }
@@ -239,7 +278,7 @@ fn attach(attach: Attach, shared: &Shared, host: &dyn Host) -> Option<Box<dyn Ho
             lines.iter().for_each(|line| host.say(line));
             host.say("ready");
             host.ready();
-            hook
+            Some(hook)
         }
         Err(why) => {
             shared.fault(why);
@@ -255,74 +294,164 @@ fn detach(hook: &mut dyn Hook, shared: &Shared, host: &dyn Host) {
     }
 }
 
-/// Minds signals until the end.
-fn mind<'scope>(
-    shared: &'scope Shared,
-    signals: &Signals,
-    host: &'scope dyn Host,
+/// Who minds signals and wishes until the end.
+struct Minder<'m> {
+    shared: &'m Shared,
+    host: &'m dyn Host,
+    status: &'m Status,
+    notify: &'m Notify,
     workers: usize,
-    scope: &'scope std::thread::Scope<'scope, '_>,
-) {
-    let mut reloading: Option<std::thread::ScopedJoinHandle<'_, Result<Renewal, String>>> = None;
-    let mut wanted = false;
-    while !shared.failed.load(Ordering::Acquire) {
-        let reading = reloading.is_some() || shared.taken.load(Ordering::Acquire) < workers as u64;
-        match signals.next(if reading { LOOK_SOON } else { LOOK }) {
-            Some(Signal::Stop) => break,
-            Some(Signal::Reload) => wanted = true,
-            Some(Signal::Reopen) => host.reopen(),
-            None => {}
+}
+
+/// Rules on their way.
+#[derive(Default)]
+struct Reload<'scope> {
+    /// Others are wanted, once those on their way have arrived.
+    wanted: bool,
+    /// Who waits for these.
+    wished: Vec<Sender<Result<(), String>>>,
+    /// They are read.
+    reading: Option<ScopedJoinHandle<'scope, Result<Renewal, String>>>,
+    /// Who waits for those.
+    promised: Vec<Sender<Result<(), String>>>,
+    /// What was in use before, until nobody uses it any more: it is this thread that takes it apart, for a packet waits for nothing.
+    leaving: Option<Arc<RuleSet>>,
+}
+
+impl Reload<'_> {
+    fn tell(&mut self, result: &Result<(), String>) {
+        for waiting in self.promised.drain(..) {
+            // who has gone does not want to know any more
+            let _ = waiting.try_send(result.clone());
         }
-        if let Some(thread) = reloading.take_if(|thread| thread.is_finished()) {
+    }
+}
+
+impl<'m> Minder<'m> {
+    fn mind<'scope>(
+        &mut self,
+        signals: &Signals,
+        wished: &Receiver<Wish>,
+        mut current: Arc<RuleSet>,
+        scope: &'scope Scope<'scope, '_>,
+    ) where
+        'm: 'scope,
+    {
+        let mut reload = Reload::default();
+        while !self.shared.failed.load(Ordering::Acquire) {
+            let soon = reload.reading.is_some() || reload.leaving.is_some() || !self.settled();
+            match signals.next(if soon { LOOK_SOON } else { LOOK }) {
+                Some(Signal::Stop) => return,
+                Some(Signal::Reload) => reload.wanted = true,
+                Some(Signal::Reopen) => self.host.reopen(),
+                None => {}
+            }
+            for wish in wished.try_iter() {
+                match wish {
+                    Wish::Stop => {
+                        self.host.say("the end is asked for on the control socket");
+                        return;
+                    }
+                    Wish::Reload(waiting) => {
+                        reload.wanted = true;
+                        reload.wished.extend(waiting);
+                    }
+                    Wish::Reopen => self.host.reopen(),
+                }
+            }
+            self.take(&mut reload, &mut current);
+            if reload.wanted && self.settled() && reload.leaving.is_none() && reload.reading.is_none() {
+                self.begin(&mut reload, scope);
+            }
+        }
+        // rules that are still being read are waited for by the scope
+    }
+
+    /// The last rules are with everybody.
+    fn settled(&self) -> bool {
+        self.shared.taken.load(Ordering::Acquire) == self.workers as u64
+    }
+
+    fn begin<'scope>(&self, reload: &mut Reload<'scope>, scope: &'scope Scope<'scope, '_>)
+    where
+        'm: 'scope,
+    {
+        reload.wanted = false;
+        reload.promised = std::mem::take(&mut reload.wished);
+        self.host.say("reading rules anew");
+        self.notify.reloading();
+        let host = self.host;
+        let thread = std::thread::Builder::new().name("reload".to_owned());
+        match thread.spawn_scoped(scope, move || host.reload()) {
+            Ok(thread) => reload.reading = Some(thread),
+            Err(error) => self.refused(reload, format!("no thread to read new ones: {error}")),
+        }
+    }
+
+    /// Takes what was read, gives it to workers, and lets go of what was before.
+    fn take(&self, reload: &mut Reload<'_>, current: &mut Arc<RuleSet>) {
+        if let Some(thread) = reload.reading.take_if(|thread| thread.is_finished()) {
             match thread.join() {
                 Ok(Ok(renewal)) => {
-                    shared.taken.store(0, Ordering::Release);
-                    let mut slot = shared.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+                    reload.leaving = Some(std::mem::replace(current, renewal.rules.clone()));
+                    self.shared.taken.store(0, Ordering::Release);
+                    let mut slot = self.shared.renewal.lock().unwrap_or_else(PoisonError::into_inner);
                     *slot = Some(Arc::new(renewal));
-                    shared.generation.fetch_add(1, Ordering::Release);
+                    self.shared.generation.fetch_add(1, Ordering::Release);
                 }
-                Ok(Err(why)) => host.complain(&format!("the rules in use stay: {why}")),
-                Err(_) => host.complain("the rules in use stay: reading the new ones failed"),
+                Ok(Err(why)) => self.refused(reload, why),
+                Err(_) => self.refused(reload, "reading the new ones failed".to_owned()),
             }
         }
         // the last renewal must be with everybody before another is made
-        let settled = shared.taken.load(Ordering::Acquire) == workers as u64;
-        if settled {
-            let given = shared.renewal.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if given.is_some() {
-                host.say("the new rules are in use");
-            }
+        if !self.settled() {
+            return;
         }
-        if wanted && settled && reloading.is_none() {
-            wanted = false;
-            host.say("reading rules anew");
-            let thread = std::thread::Builder::new().name("reload".to_owned());
-            match thread.spawn_scoped(scope, move || host.reload()) {
-                Ok(thread) => reloading = Some(thread),
-                Err(error) => {
-                    host.complain(&format!("the rules in use stay: no thread to read new ones: {error}"))
-                }
-            }
+        let given = self.shared.renewal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if given.is_some() {
+            self.status.reloaded(true);
+            self.host.say("the new rules are in use");
+            self.notify.ready(&format!("{} rules in use", self.status.rules().loaded));
+            reload.tell(&Ok(()));
+        }
+        drop(given);
+        if reload.leaving.take_if(|old| Arc::strong_count(old) == 1).is_some() {
+            super::memory::give_back();
         }
     }
-    // one that is still reading is waited for by the scope
+
+    fn refused(&self, reload: &mut Reload<'_>, why: String) {
+        self.status.reloaded(false);
+        self.host.complain(&format!("the rules in use stay: {why}"));
+        self.notify.ready(&format!("{} rules in use; others were refused", self.status.rules().loaded));
+        reload.tell(&Err(why));
+        super::memory::give_back();
+    }
 }
 
 /// What a worker counts at the end and now and then.
 struct Counted {
     worker: usize,
     sums: Sums,
+    /// By the number of the interface.
+    seen: Vec<Seen>,
 }
 
 impl Counted {
-    fn of(worker: usize, engine: &Worker, capture: &mut dyn LiveCapture, verdicts: Verdicts) -> Box<Counted> {
+    fn of(
+        worker: usize,
+        engine: &Worker,
+        capture: &mut dyn LiveCapture,
+        verdicts: Verdicts,
+        seen: &[Seen],
+    ) -> Box<Counted> {
         let sums = Sums {
             counters: engine.counters().clone(),
             decoded: engine.decoder().counters().clone(),
             statistics: capture.statistics(),
             verdicts,
         };
-        Box::new(Counted { worker, sums })
+        Box::new(Counted { worker, sums, seen: seen.to_vec() })
     }
 }
 

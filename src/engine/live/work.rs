@@ -5,11 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::gather::{Message, Telling};
+use super::status::Seen;
 use super::{Counted, Shared, Verdicts, clock};
 use crate::capture::LiveCapture;
 use crate::capture::raw::RawSender;
 use crate::detect::host::Hosts;
 use crate::engine::worker::Worker;
+use crate::types::IfaceId;
+use crate::verdict::Verdict;
 
 /// Frames between two looks at everything else.
 const BUDGET: usize = 256;
@@ -17,6 +20,8 @@ const BUDGET: usize = 256;
 const WAIT: Duration = Duration::from_millis(50);
 /// Time between two ticks, nanoseconds. Records wait as long for others, so that not every packet wakes who writes them.
 const TICK: u64 = 50_000_000;
+/// Time between two times that counters are told, nanoseconds.
+const COUNT: u64 = 1_000_000_000;
 /// Bytes of records that are handed over before.
 const RECORDS_MAX: usize = 32 << 10;
 /// Flows that end with one tick at most.
@@ -31,18 +36,19 @@ pub(super) fn work(
     mut telling: Telling,
     shared: &Shared,
     hosts: &Mutex<Hosts>,
-    stats_interval: Duration,
 ) {
     let mut generation = 0;
     let mut ticked = clock();
     let mut counted = ticked;
     let mut sender = Sender::default();
     let mut verdicts = Verdicts::default();
+    let mut seen: Vec<Seen> = Vec::new();
     while !shared.stop.load(Ordering::Acquire) {
         let polled = capture.wait(WAIT).and_then(|()| {
             capture.poll(BUDGET, &mut |frame| {
                 let verdict = worker.frame(&frame);
                 verdicts.count(verdict);
+                see(&mut seen, frame.iface, verdict);
                 verdict
             })
         });
@@ -59,9 +65,10 @@ pub(super) fn work(
             ticked = now;
             worker.tick(now, FLOWS_A_TICK);
             telling.batch(worker.batch());
-            if !stats_interval.is_zero() && u128::from(now.since(counted)) >= stats_interval.as_nanos() {
+            if now.since(counted) >= COUNT {
                 counted = now;
-                telling.tell(Message::Counted(Counted::of(telling.worker, &worker, &mut *capture, verdicts)));
+                let counts = Counted::of(telling.worker, &worker, &mut *capture, verdicts, &seen);
+                telling.tell(Message::Counted(counts));
             }
         }
         if shared.generation.load(Ordering::Relaxed) != generation {
@@ -80,6 +87,7 @@ pub(super) fn work(
             capture.poll(BUDGET, &mut |frame| {
                 let verdict = worker.frame(&frame);
                 verdicts.count(verdict);
+                see(&mut seen, frame.iface, verdict);
                 verdict
             })
         });
@@ -91,7 +99,21 @@ pub(super) fn work(
     }
     worker.finish();
     telling.last(worker.batch());
-    telling.tell_surely(Message::Ended(Counted::of(telling.worker, &worker, &mut *capture, verdicts)));
+    let counts = Counted::of(telling.worker, &worker, &mut *capture, verdicts, &seen);
+    telling.tell_surely(Message::Ended(counts));
+}
+
+/// Counts by interface.
+fn see(seen: &mut Vec<Seen>, iface: IfaceId, verdict: Verdict) {
+    let at = usize::from(iface.0);
+    if seen.len() <= at {
+        seen.resize(at + 1, Seen::default());
+    }
+    if let Some(seen) = seen.get_mut(at) {
+        seen.packets += 1;
+        seen.dropped += u64::from(matches!(verdict, Verdict::Drop(_) | Verdict::Reject(..)));
+        seen.bypassed += u64::from(verdict == Verdict::Bypass);
+    }
 }
 
 fn renew(worker: &mut Worker, telling: &mut Telling, shared: &Shared, hosts: &Mutex<Hosts>) {
@@ -108,6 +130,9 @@ fn renew(worker: &mut Worker, telling: &mut Telling, shared: &Shared, hosts: &Mu
     drop(known);
     worker.renew(&renewal);
     telling.rules = renewal.rules.clone();
+    drop(renewal);
+    // whoever gathers lets go of the old ones too
+    telling.last(worker.batch());
 }
 
 /// Sends what tells of rejections; opened when first needed.

@@ -77,7 +77,8 @@ impl Config {
         let key = |name: &str| format!("libhtp.default-config.{name}");
         let size = |name: &str, default: u64| settings.size(&key(name)).unwrap_or(default);
         let flag = |name: &str, default: bool| settings.flag(&key(name)).unwrap_or(default);
-        let inline = flag("http-body-inline", false);
+        // `auto`, and nothing: where bytes are held until they are judged
+        let inline = flag("http-body-inline", settings.flag("inline").unwrap_or(false));
         let body = |side: &str, inspect_min: u64, window: u64| {
             let limit = size(&format!("{side}-body-limit"), 100 << 10);
             let limit = if limit == 0 { u64::MAX } else { limit };

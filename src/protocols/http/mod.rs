@@ -138,13 +138,37 @@ impl Protocol for Http {
     }
 }
 
-/// Whether bytes begin with a known method and white space.
+/// Bytes of a method that nobody knows, at most.
+const METHOD_MAX: usize = 24;
+/// Bytes of a request line with such a method that are waited for, at most.
+const LINE_MAX: usize = 2048;
+
+/// Whether bytes begin with a known method and white space, or are a request line with a method that nobody knows: servers
+/// take many such for GET.
 fn request_start(text: &[u8]) -> Probe {
     let len = text.iter().position(|&c| line::is_space(c));
     match len {
         Some(len) if line::is_method(text.get(..len).unwrap_or_default()) => Probe::Yes,
-        Some(_) => Probe::No,
+        Some(len) => odd_request_start(text, len),
         None if line::METHODS.iter().any(|method| method.as_bytes().starts_with(text)) => Probe::More,
+        None => Probe::No,
+    }
+}
+
+/// Whether a word that is no method is one all the same: a target and `HTTP/1.` follow on its line.
+fn odd_request_start(text: &[u8], len: usize) -> Probe {
+    let word = text.get(..len).unwrap_or_default();
+    let is_word = |c: &u8| c.is_ascii_alphabetic() || matches!(c, b'-' | b'_');
+    if len == 0 || len > METHOD_MAX || !word.iter().all(is_word) || text.get(len) != Some(&b' ') {
+        return Probe::No;
+    }
+    let rest = text.get(len..text.len().min(LINE_MAX)).unwrap_or_default();
+    match rest.iter().position(|c| matches!(c, b'\n' | b'\r')) {
+        Some(end) => match memchr::memmem::rfind(rest.get(..end).unwrap_or_default(), b" HTTP/1.") {
+            Some(at) if at > 1 => Probe::Yes,
+            _ => Probe::No,
+        },
+        None if text.len() < LINE_MAX && !rest.iter().any(u8::is_ascii_control) => Probe::More,
         None => Probe::No,
     }
 }

@@ -556,9 +556,16 @@ fn probes() {
         (ToServer, "GET / HTTP/1.1", Probe::Yes),
         (ToServer, "\r\n GET /", Probe::Yes),
         (ToServer, "GE", Probe::More),
-        (ToServer, "GETX /", Probe::No),
-        (ToServer, "get /", Probe::No),
-        (ToServer, "PRI * HTTP/2.0", Probe::No),
+        (ToServer, "GETX /", Probe::More),
+        (ToServer, "GETX / HTTP/1.1\r\n", Probe::Yes),
+        (ToServer, "get /a b HTTP/1.0\n", Probe::Yes),
+        (ToServer, "GETX HTTP/1.1\r\n", Probe::No),
+        (ToServer, "GETX /\r\n", Probe::No),
+        (ToServer, "GET1 / HTTP/1.1\r\n", Probe::No),
+        (ToServer, "METHODSOFMORETHANTWENTYFOUR / HTTP/1.1\r\n", Probe::No),
+        (ToServer, "EHLO mail\r\nX HTTP/1.1\r\n", Probe::No),
+        (ToServer, "PRI * HTTP/2.0", Probe::More),
+        (ToServer, "PRI * HTTP/2.0\r\n", Probe::No),
         (ToServer, "HTTP/1.1 200 OK", Probe::Reversed),
         (ToServer, "HTT", Probe::More),
         (ToServer, "SSH-2.0", Probe::No),
@@ -571,6 +578,12 @@ fn probes() {
         assert_eq!(Http.probe(Proto::TCP, dir, 80, text.as_bytes()), expected, "{} {text:?}", dir.name());
     }
     assert_eq!(Http.probe(Proto::UDP, ToServer, 80, b"GET / HTTP/1.1"), Probe::No);
+    let long = format!("GETX /{}", "a".repeat(LINE_MAX));
+    assert_eq!(
+        Http.probe(Proto::TCP, ToServer, 80, long.as_bytes()),
+        Probe::No,
+        "it is not waited for without end"
+    );
 }
 
 /// A generator of the same numbers on every run.
