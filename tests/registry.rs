@@ -206,6 +206,7 @@ fn compile(text: &str) -> Loaded {
         tables: &Tables::default(),
         folders: &[],
         lint: false,
+        texts: false,
     };
     load(&rules(text), &options)
 }

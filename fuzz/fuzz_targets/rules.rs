@@ -30,6 +30,7 @@ fuzz_target!(|data: &[u8]| {
         tables: &Tables::default(),
         folders: &[],
         lint: true,
+        texts: false,
     };
     let loaded = load(&[Source { name: "fuzz.rules".to_owned(), bytes: data.to_vec() }], &options);
     for complaint in &loaded.complaints {

@@ -66,6 +66,11 @@ impl Kept {
         self.end_seen = whole && !self.cut && !self.gaps;
     }
 
+    /// The bytes that are kept.
+    pub fn kept(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Bytes seen, lost ones included.
     pub fn total(&self) -> u64 {
         self.total

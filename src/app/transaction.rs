@@ -115,6 +115,11 @@ pub trait Transaction {
         self.log(out);
     }
 
+    /// The same, beside a file; the default is [`Transaction::log_in_alert`].
+    fn log_with_file(&self, out: &mut JsonWriter) {
+        self.log_in_alert(out);
+    }
+
     /// Whether it deserves a record of its own once done.
     fn logs(&self) -> bool {
         true

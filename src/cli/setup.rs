@@ -242,6 +242,11 @@ pub(super) fn compile_rules(
             prefilter,
             tables,
             lint,
+            texts: config
+                .outputs
+                .records()
+                .and_then(|eve| eve.types.alert)
+                .is_some_and(|a| a.metadata.rule_raw),
         },
         before,
     )

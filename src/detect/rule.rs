@@ -346,6 +346,8 @@ pub struct Meta {
     pub references: Vec<(Box<str>, Box<str>)>,
     /// `target`
     pub target: Option<Target>,
+    /// The rule as written, where records have it.
+    pub text: Option<Box<str>>,
 }
 
 /// What a rule asks of one buffer.

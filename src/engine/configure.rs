@@ -144,6 +144,7 @@ fn records(config: &Config) -> RecordConfig {
             flow: alert.metadata.flow,
             rule_metadata: alert.metadata.rule_metadata,
             references: alert.metadata.rule_reference,
+            rule_text: alert.metadata.rule_raw,
             verdict: alert.verdict,
             tagged: alert.tagged_packets,
         }),
@@ -230,6 +231,16 @@ pub fn protocols(
             && let Some(map) = value.as_mapping_mut()
         {
             map.insert(Value::from("eve"), records.settings.clone());
+            // where it is not written it is off
+            map.insert(Value::from("eve-extended"), Value::from(records.extended.unwrap_or(false)));
+        }
+        if let Some(alert) = eve.as_ref().and_then(|eve| eve.types.alert.as_ref())
+            && let Some(map) = value.as_mapping_mut()
+        {
+            let mut bodies = serde_yaml::Mapping::new();
+            bodies.insert(Value::from("http-body"), Value::from(alert.http_body));
+            bodies.insert(Value::from("http-body-printable"), Value::from(alert.http_body_printable));
+            map.insert(Value::from("alert"), Value::Mapping(bodies));
         }
         if let Some(map) = value.as_mapping_mut() {
             for key in &files {

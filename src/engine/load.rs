@@ -93,6 +93,8 @@ pub struct LoadOptions<'o> {
     pub folders: &'o [PathBuf],
     /// Looks for what is slow or contradictory too ([`super::lint`]).
     pub lint: bool,
+    /// Keeps the text of each rule: records have it.
+    pub texts: bool,
 }
 
 /// Bytes of a file that a rule names beyond which it is refused.
@@ -269,7 +271,8 @@ pub fn compile(sources: &[Source], options: &LoadOptions<'_>, before: Option<&Ru
                 bits.add(&ast, RuleAt { source: at, rule: nth, gid, sid });
             }
             match compiled {
-                Ok(rule) => {
+                Ok(mut rule) => {
+                    rule.meta.text = options.texts.then(|| text.text.trim().into());
                     for warning in &compiler.warnings {
                         say(warning, Severity::Warning("no-effect"));
                     }
@@ -467,6 +470,7 @@ pub(super) mod tests {
             tables: &Tables::default(),
             folders: &[],
             lint,
+            texts: false,
         };
         let source = Source { name: "t.rules".to_owned(), bytes: text.as_bytes().to_vec() };
         compile(&[source], &options, before).group()

@@ -150,7 +150,7 @@ impl Recorder {
             source_target,
             references: &references,
             metadata: metadata.as_deref(),
-            rule: None,
+            rule: meta.text.as_deref().filter(|_| fields.rule_text),
         };
         write_alert(&record, packet.proto(), &mut self.out);
         self.tunnel(packet);
@@ -342,6 +342,8 @@ impl Recorder {
         let first = match tx.record_ends() {
             RecordEnds::Flow => Direction::ToServer,
             RecordEnds::Side(dir) => dir,
+            // at the end of a flow the answer is what was missing
+            RecordEnds::Packet if packet.origin == Origin::StreamEnd => Direction::ToClient,
             RecordEnds::Packet => match packet.ends() {
                 Some((source, _)) if source != flow.client && source == flow.server => Direction::ToClient,
                 _ => Direction::ToServer,
@@ -375,7 +377,7 @@ impl Recorder {
         header.traffic = vars.traffic.as_deref();
         header.community_id = community.as_deref();
         self.begin(&header, packet);
-        tx.log_in_alert(&mut self.out);
+        tx.log_with_file(&mut self.out);
         write_app_proto(&app_proto(flow, protocols), &mut self.out);
         write_fileinfo(file, tx.id(), note, &mut self.out);
         self.finish()

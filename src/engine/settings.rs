@@ -135,6 +135,8 @@ pub struct AlertFields {
     pub rule_metadata: bool,
     /// The rule's references.
     pub references: bool,
+    /// The rule as written.
+    pub rule_text: bool,
     /// What became of the packet.
     pub verdict: bool,
     /// Tagged packets.

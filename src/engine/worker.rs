@@ -992,7 +992,9 @@ impl Lane {
             (0..transactions.count()).filter_map(|nth| transactions.at(nth)).find(|tx| tx.id() == id)
         });
         let wanted = self.recorder.config.alert.filter(|fields| fields.payload || fields.payload_printable);
-        let stream = (found.stream).then(|| flow?.session.as_ref()).flatten().map(|session| {
+        // what a transaction says stands in the stream too
+        let in_stream = found.stream || (found.tx.is_some() && packet.tcp().is_some());
+        let stream = in_stream.then(|| flow?.session.as_ref()).flatten().map(|session| {
             let max = wanted.map_or(0, |fields| fields.payload_max);
             transcript(session, dir, stream_before.max(session.released_to(dir)), u64::MAX, max)
         });

@@ -665,6 +665,12 @@ impl AppLayer {
             }
             break;
         }
+        if found.is_none() && session.midstream() && self.changes == 0 {
+            // who was seen first may be the server: its port tells
+            let (turned, waits) = probe_turned(protocols, dir, ports.0, bytes);
+            found = turned.map(|id| (id, true));
+            more |= waits;
+        }
         match found {
             Some((id, reversed)) => {
                 done.recognised = true;
@@ -774,4 +780,27 @@ impl AppLayer {
         self.errors.swap(0, 1);
         self.probe_from.swap(0, 1);
     }
+}
+
+/// What bytes are when they come from the other end, whose port is the usual one of a protocol; and whether more of them may tell.
+fn probe_turned(
+    protocols: &Protocols,
+    dir: Direction,
+    port: u16,
+    bytes: &[u8],
+) -> (Option<ProtocolId>, bool) {
+    let mut more = false;
+    for (id, protocol, factory) in &protocols.list {
+        let port = protocols.port(*id, *protocol, Proto::TCP, port);
+        let named = protocol.usual_port() == Some(port);
+        if !named || !protocol.transports().contains(&Proto::TCP) || !factory.speaks(Proto::TCP) {
+            continue;
+        }
+        match protocol.probe(Proto::TCP, dir.opposite(), port, bytes) {
+            Probe::Yes => return (Some(*id), false),
+            Probe::More => more = true,
+            Probe::Reversed | Probe::No => {}
+        }
+    }
+    (None, more)
 }

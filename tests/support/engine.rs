@@ -152,6 +152,7 @@ impl Make<'_> {
             tables: &Tables::default(),
             folders: &[],
             lint: false,
+            texts: false,
         };
         let loaded = load(&self.sources, &options);
         (config, loaded)

@@ -160,7 +160,7 @@ pub fn write_payload(payload: &Payload<'_>, out: &mut JsonWriter) {
 }
 
 /// Bytes for people: what is neither printable ASCII nor a line end is a dot.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub fn printable(bytes: &[u8]) -> String {
     bytes
         .iter()
         .map(|&byte| match byte {

@@ -9,8 +9,8 @@ mod frame;
 mod packet;
 
 pub use alert::{
-    AlertRecord, FlowInAlert, Payload, VerdictAction, rule_metadata, write_alert, write_flow_in_alert,
-    write_payload, write_verdict,
+    AlertRecord, FlowInAlert, Payload, VerdictAction, printable, rule_metadata, write_alert,
+    write_flow_in_alert, write_payload, write_verdict,
 };
 pub use fileinfo::{FileNote, write_fileinfo, write_files};
 pub use flow::{

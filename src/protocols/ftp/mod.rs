@@ -45,6 +45,10 @@ impl Protocol for Ftp {
         &[Proto::TCP]
     }
 
+    fn server_speaks_first(&self) -> bool {
+        true
+    }
+
     fn probe(&self, _transport: Proto, dir: Direction, _port: u16, bytes: &[u8]) -> Probe {
         let begins = |words: &[&[u8]]| {
             let same = |word: &&&[u8]| {

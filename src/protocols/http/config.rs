@@ -1,15 +1,50 @@
 //! What of `app-layer.protocols.http` steers the parser, read once.
 
+use std::sync::Arc;
+
 use super::uri::{BadEscape, Decoding};
 use crate::app::Settings;
 use crate::app::body::BodyLimits;
 use crate::app::file::Digests;
+use crate::types::Direction;
 
 /// Most bytes of one body kept, whatever the configuration says.
 const BODY_KEPT_MAX: usize = 4 << 20;
 
+/// What records show.
+#[derive(Clone, Debug, Default)]
+pub(in crate::protocols) struct Records {
+    /// Host, target, agent and type alone (`extended: no`).
+    pub(in crate::protocols) brief: bool,
+    /// Headers by name (`custom`).
+    custom: Vec<String>,
+    /// All headers of requests, of responses (`dump-all-headers`).
+    dump: [bool; 2],
+    /// Bodies in alerts, as text and in Base64.
+    pub(in crate::protocols) bodies: (bool, bool),
+}
+
+impl Records {
+    fn new(settings: &Settings) -> Self {
+        let dump = settings.text("eve.dump-all-headers").unwrap_or_default().to_ascii_lowercase();
+        let flag = |key: &str| settings.flag(key).unwrap_or(false);
+        Records {
+            brief: settings.flag("eve-extended") == Some(false),
+            custom: settings.list("eve.custom").unwrap_or_default().into_iter().map(str::to_owned).collect(),
+            dump: [dump == "both" || dump == "request", dump == "both" || dump == "response"],
+            bodies: (flag("alert.http-body-printable"), flag("alert.http-body")),
+        }
+    }
+
+    /// Whether that side's records list headers, and this one.
+    pub(in crate::protocols) fn lists(&self, dir: Direction, name: &[u8]) -> bool {
+        self.dump[dir.index()]
+            || self.custom.iter().any(|wanted| wanted.as_bytes().eq_ignore_ascii_case(name))
+    }
+}
+
 /// The settings of the protocol.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::protocols) struct Config {
     pub(in crate::protocols) request: BodyLimits,
     pub(in crate::protocols) response: BodyLimits,
@@ -30,6 +65,8 @@ pub(in crate::protocols) struct Config {
     pub(in crate::protocols) tx_max: usize,
     /// Which digests of files are made.
     pub(in crate::protocols) digests: Digests,
+    /// What records show.
+    pub(in crate::protocols) records: Arc<Records>,
 }
 
 impl Config {
@@ -91,6 +128,7 @@ impl Config {
             headers_max: size("headers-limit", 1024).clamp(1, 1 << 16) as usize,
             tx_max: size("max-tx", 512).clamp(1, 1 << 16) as usize,
             digests: Digests::new(settings),
+            records: Arc::new(Records::new(settings)),
         }
     }
 }

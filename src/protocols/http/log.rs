@@ -1,10 +1,26 @@
 //! The EVE object of a transaction.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::transaction::Tx;
 use crate::json::JsonWriter;
+use crate::output::eve::printable;
+use crate::types::Direction;
+
+/// Bytes of a body in an alert.
+const BODY_MAX: usize = 4096;
+
+/// Where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Record,
+    Alert,
+    File,
+}
 
 /// Writes `"http":{…}`, in Suricata's names and order.
-pub(super) fn write(tx: &Tx, out: &mut JsonWriter) {
+pub(super) fn write(tx: &Tx, shown: Shown, out: &mut JsonWriter) {
     let request = |name| tx.request.headers.find(name).filter(|value| !value.is_empty());
     let response = |name| tx.response.headers.find(name).filter(|value| !value.is_empty());
     out.open_object("http");
@@ -25,6 +41,11 @@ pub(super) fn write(tx: &Tx, out: &mut JsonWriter) {
     if let Some(value) = response("content-type") {
         let end = memchr::memchr(b';', value).unwrap_or(value.len());
         out.bytes("http_content_type", value.get(..end).unwrap_or_default());
+    }
+    if tx.records.brief && shown == Shown::Record {
+        headers(tx, out);
+        out.close();
+        return;
     }
     if let Some(raw) = response("content-range") {
         out.open_object("content_range");
@@ -58,5 +79,48 @@ pub(super) fn write(tx: &Tx, out: &mut JsonWriter) {
         }
     }
     out.number("length", tx.response.length);
+    match shown {
+        Shown::Record => headers(tx, out),
+        Shown::Alert => bodies(tx, out),
+        Shown::File => {}
+    }
     out.close();
+}
+
+/// The headers that the configuration names.
+fn headers(tx: &Tx, out: &mut JsonWriter) {
+    for (dir, key, message) in [
+        (Direction::ToServer, "request_headers", &tx.request),
+        (Direction::ToClient, "response_headers", &tx.response),
+    ] {
+        let mut wanted = message.headers.iter().filter(|(name, _)| tx.records.lists(dir, name)).peekable();
+        if wanted.peek().is_none() {
+            continue;
+        }
+        out.open_array(key);
+        for (name, value) in wanted {
+            out.open();
+            out.bytes("name", name);
+            out.bytes("value", value);
+            out.close();
+        }
+        out.close_array();
+    }
+}
+
+/// The beginnings of the bodies, where the configuration wants them in alerts.
+fn bodies(tx: &Tx, out: &mut JsonWriter) {
+    let (text, base64) = tx.records.bodies;
+    if !text && !base64 {
+        return;
+    }
+    let kept = [(&tx.request, "http_request_body"), (&tx.response, "http_response_body")];
+    let kept = kept.map(|(message, key)| (message.body.kept(), key));
+    let head = |bytes: &'_ [u8]| bytes.get(..BODY_MAX).unwrap_or(bytes).to_vec();
+    for (bytes, key) in kept.iter().filter(|(bytes, _)| text && !bytes.is_empty()) {
+        out.text(&format!("{key}_printable"), &printable(&head(bytes)));
+    }
+    for (bytes, key) in kept.iter().filter(|(bytes, _)| base64 && !bytes.is_empty()) {
+        out.text(key, &STANDARD.encode(head(bytes)));
+    }
 }

@@ -673,3 +673,43 @@ fn mutations_do_no_harm() {
         }
     }
 }
+
+#[test]
+fn records_show_what_the_configuration_names() {
+    let turns: &[Turn<'_>] = &[
+        (ToServer, b"POST /f HTTP/1.1\r\nHost: h\r\nAccept: */*\r\nContent-Length: 3\r\n\r\na=1"),
+        (ToClient, b"HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 4\r\n\r\n\x01ok\n"),
+    ];
+    let both = |yaml: &str| {
+        let mut parser = parser(yaml);
+        let seen = feed(&mut *parser, turns, 7);
+        let tx = parser.transactions().at(0).unwrap();
+        let logged = |write: &dyn Fn(&mut JsonWriter)| {
+            let mut json = JsonWriter::new();
+            json.open();
+            write(&mut json);
+            json.close();
+            String::from_utf8_lossy(json.as_bytes()).into_owned()
+        };
+        (seen.records[0].clone(), logged(&|out| tx.log_in_alert(out)), logged(&|out| tx.log_with_file(out)))
+    };
+    let head = r#"{"http":{"hostname":"h","url":"/f""#;
+    let rest = r#","http_method":"POST","protocol":"HTTP/1.1","status":200,"length":4"#;
+    let usual = format!("{head}{rest}}}}}");
+    assert_eq!(both("{}"), (usual.clone(), usual.clone(), usual.clone()));
+    // short records leave alerts and files as they are
+    assert_eq!(both("{eve-extended: no}"), (format!("{head}}}}}"), usual.clone(), usual.clone()));
+    let (record, alert, _) = both("{eve: {custom: [accept, SERVER, none]}}");
+    let named = r#","request_headers":[{"name":"Accept","value":"*/*"}],"response_headers":[{"name":"Server","value":"s"}]}}"#;
+    assert_eq!((record, alert), (format!("{head}{rest}{named}"), usual.clone()));
+    let (record, ..) = both("{eve: {dump-all-headers: response}}");
+    assert!(record.ends_with(
+        r#","response_headers":[{"name":"Server","value":"s"},{"name":"Content-Length","value":"4"}]}}"#
+    ));
+    let (record, alert, file) = both("{alert: {http-body: yes, http-body-printable: yes}}");
+    assert_eq!((record, file), (usual.clone(), usual));
+    assert!(alert.ends_with(concat!(
+        r#","http_request_body_printable":"a=1","http_response_body_printable":".ok\n","#,
+        r#""http_request_body":"YT0x","http_response_body":"AW9rCg=="}}"#
+    )));
+}

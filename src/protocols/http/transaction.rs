@@ -2,11 +2,13 @@
 
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::config::Config;
+use super::config::{Config, Records};
 use super::files::Files;
 use super::headers::Headers;
 use super::line::{ContentRange, Host, Version};
+use super::log::Shown;
 use super::multipart::Multipart;
 use super::slots as slot;
 use crate::app::body::{BodyLimits, Kept};
@@ -164,6 +166,7 @@ fn filled(bytes: &[u8]) -> Option<&[u8]> {
 pub(super) struct Tx {
     id: u64,
     limits: [BodyLimits; 2],
+    pub(super) records: Arc<Records>,
     events: Vec<(Direction, &'static str)>,
     pub(super) request: Message,
     pub(super) method: Range<usize>,
@@ -195,6 +198,7 @@ impl Tx {
         Tx {
             id,
             limits: [config.request, config.response],
+            records: config.records.clone(),
             events: Vec::new(),
             request: Message::default(),
             method: 0..0,
@@ -377,7 +381,17 @@ impl Transaction for Tx {
     }
 
     fn log(&self, out: &mut JsonWriter) {
-        super::log::write(self, out);
+        super::log::write(self, Shown::Record, out);
+        self.view.log(self, out);
+    }
+
+    fn log_in_alert(&self, out: &mut JsonWriter) {
+        super::log::write(self, Shown::Alert, out);
+        self.view.log(self, out);
+    }
+
+    fn log_with_file(&self, out: &mut JsonWriter) {
+        super::log::write(self, Shown::File, out);
         self.view.log(self, out);
     }
 }

@@ -127,7 +127,7 @@ impl Transaction for NfsTx {
     }
 
     fn record_ends(&self) -> RecordEnds {
-        RecordEnds::Side(Direction::ToClient)
+        RecordEnds::Packet
     }
 
     fn record_has_id(&self) -> bool {
