@@ -209,7 +209,7 @@ mod tests {
             let tx = TestTx { events: vec![(Direction::ToServer, "ood")], ..TestTx::default() };
             assert!(!rule.tx_tests[0].test(&tx, Direction::ToServer));
         });
-        check_errors(&[("app-layer-event:pop3.foo;", "protocol 'pop3' is not supported yet")]);
+        check_errors(&[("app-layer-event:doh2.foo;", "protocol 'doh2' is not supported yet")]);
     }
 
     #[test]
