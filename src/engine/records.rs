@@ -430,8 +430,7 @@ impl Recorder {
             macs: macs(flow, Direction::ToServer),
             community_id: community.as_deref(),
             tcp: (flow.proto == Proto::TCP).then(|| {
-                let opened = |session: &&Box<Session>| session.state() != State::None;
-                let session = flow.session.as_ref().filter(opened);
+                let session = flow.session.as_deref().filter(|session| session.state() != State::None);
                 TcpRecord {
                     // of packets that belong to no session nothing is told
                     flags: session.map_or([0; 2], |_| flow.tcp_flags),

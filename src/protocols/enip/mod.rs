@@ -2,7 +2,7 @@
 //!
 //! Every message is a transaction of its own and concerns the direction it went. Looked for on its port only. Connected I/O over UDP
 //! port 2222 has no header of its own and is not read. Bounds: one message (64 KiB); CIP messages within others down to two levels,
-//! [`super::values::ROWS_MAX`] services of a message.
+//! `super::values::ROWS_MAX` services of a message.
 //!
 //! Settings: `detection-ports.dp` (44818).
 

@@ -3,7 +3,7 @@
 //! A transaction is a message of either side: all of its frames put together, unmasked and undone from deflate; control frames are
 //! messages of their own. It concerns the direction it went and is looked at when it is whole, or when as much of it is there as is kept.
 //! Nothing but an upgrade tells the protocol. Bounds: `max-payload-size` of a message, what is behind it is passed over
-//! (`skip_end_of_payload`); a message that inflates to more than [`parser::INFLATED_MAX`] ends the undoing for its side
+//! (`skip_end_of_payload`); a message that inflates to more than `parser::INFLATED_MAX` ends the undoing for its side
 //! (`decompression_limit`), as lost bytes of a compressed message do. A side that compresses holds a window of 44 KiB.
 //!
 //! Settings: `max-payload-size` (64 KiB, at most 16 MiB).
