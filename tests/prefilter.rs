@@ -202,6 +202,100 @@ fn a_literal_over_the_border_of_two_inspections_is_seen() {
     }
 }
 
+/// Many rules for each way make sets of their own: whatever groups of addresses these ask for, and however the groups lie to each
+/// other, a rule is met on its way and on no other.
+#[test]
+fn rules_are_met_on_the_way_that_they_ask_for() {
+    // the words of a rule, and whether an address is meant
+    type End = (&'static str, fn([u8; 4]) -> bool);
+    const ANY: End = ("any", |_| true);
+    const HOME: End = ("10.0.0.0/8", |ip| ip[0] == 10);
+    const OUTSIDE: End = ("!10.0.0.0/8", |ip| ip[0] != 10);
+    const PART: End = ("10.1.0.0/16", |ip| ip[0] == 10 && ip[1] == 1);
+    const TWO: End = ("[10.1.0.0/16,192.0.2.0/24]", |ip| ip[..2] == [10, 1] || ip[..3] == [192, 0, 2]);
+    let ends = [ANY, HOME, OUTSIDE, PART, TWO];
+    let mut asked = Vec::new();
+    for (nth, from) in ends.iter().enumerate() {
+        for (other, to) in ends.iter().enumerate() {
+            // some ways are asked for by too few for a set of their own
+            let many = if (nth + other) % 3 == 0 { 3 } else { 20 };
+            asked.extend((0..many).map(|_| (*from, *to, false)));
+            asked.push((*from, *to, true));
+        }
+    }
+    let mut text = String::new();
+    for (sid, ((from, _), (to, _), both)) in asked.iter().enumerate() {
+        let arrow = if *both { "<>" } else { "->" };
+        // short and long literals, and rules without one
+        let options = match sid % 3 {
+            0 => format!("content:\"w{sid:04}\";"),
+            1 => format!("content:\"a rather long literal {sid:04}\";"),
+            _ => "dsize:>10;".to_owned(),
+        };
+        text.push_str(&format!(
+            "alert udp {from} any {arrow} {to} any (msg:\"w\"; {options} sid:{};)\n",
+            sid + 1
+        ));
+    }
+    let payload: String =
+        (0..asked.len()).map(|sid| format!("w{sid:04} a rather long literal {sid:04} ")).collect();
+    let addresses = [[10, 0, 0, 1], [10, 1, 0, 1], [192, 0, 2, 1], [203, 0, 113, 1]];
+    for prefilter in [WindowFilter::build as Build, Everything::build] {
+        let make = Make {
+            sources: rules(&text),
+            prefilter,
+            set: &[("packet-alert-max", "1000")],
+            ..Make::default()
+        };
+        let engine = make.engine();
+        for from in addresses {
+            for to in addresses.into_iter().filter(|to| *to != from) {
+                let mut bytes = Vec::new();
+                PacketBuilder::ethernet2([1; 6], [2; 6])
+                    .ipv4(from, to, 64)
+                    .udp(40_000, 9999)
+                    .write(&mut bytes, payload.as_bytes())
+                    .expect("a packet");
+                let mut found: Vec<u32> =
+                    engine.run(&[packet(0, bytes)]).alerts.iter().map(|(sid, _)| *sid).collect();
+                found.sort_unstable();
+                let goes = |(source, target, both): &(End, End, bool)| {
+                    source.1(from) && target.1(to) || *both && source.1(to) && target.1(from)
+                };
+                let expected: Vec<u32> =
+                    (1..).zip(&asked).filter(|(_, rule)| goes(rule)).map(|(sid, _)| sid).collect();
+                assert_eq!(found, expected, "{from:?} to {to:?}");
+            }
+        }
+    }
+}
+
+/// An expression in front of a literal that it needs not: the literal must be there all the same, and not at one place only.
+#[test]
+fn an_expression_in_front_waits_for_the_literal() {
+    for (options, payload, expected) in [
+        ("pcre:\"/a+b/\"; content:\"tail\";", "xx aab yy tail", true),
+        ("pcre:\"/a+b/\"; content:\"tail\";", "tail xx aab", true),
+        ("pcre:\"/a+b/\"; content:\"tail\"; distance:0;", "tail xx aab", false),
+        ("pcre:\"/a+b/\"; content:\"TAIL\"; nocase;", "aab tail", true),
+        ("pcre:\"/a+b/\"; content:\"tail\";", "xx aab yy", false),
+        ("pcre:\"/a+b/\"; content:!\"tail\";", "xx aab yy", true),
+        ("pcre:\"/a+b/\"; content:!\"tail\"; content:\"yy\";", "xx aab yy", true),
+    ] {
+        let text = format!("alert udp any any -> any any (msg:\"e\"; {options} sid:1;)\n");
+        let engine =
+            Make { sources: rules(&text), prefilter: WindowFilter::build, ..Make::default() }.engine();
+        let mut bytes = Vec::new();
+        PacketBuilder::ethernet2([1; 6], [2; 6])
+            .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+            .udp(40_000, 9999)
+            .write(&mut bytes, payload.as_bytes())
+            .expect("a packet");
+        let alerts = engine.run(&[packet(0, bytes)]).alerts.len();
+        assert_eq!(alerts == 1, expected, "{options} on {payload}");
+    }
+}
+
 /// `MAMPARO_ROUNDS` for more than every run does.
 #[test]
 fn alerts_are_the_same_with_each_prefilter_and_without() {

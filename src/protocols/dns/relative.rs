@@ -9,15 +9,62 @@ use super::name::Name;
 use super::slots;
 use super::transaction::response_name;
 use crate::app::{
-    DONE, Input, ParseError, Parsed, Parser, Probe, RecordEnds, Slot, Transaction, Transactions, TxList,
+    DONE, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, RecordEnds, Settings, Slot,
+    Transaction, Transactions, TxList,
 };
 use crate::detect::{Kind, Place};
 use crate::json::JsonWriter;
-use crate::types::Direction;
+use crate::types::{Direction, Proto};
+
+/// A protocol that is read as DNS is, and is known by its port.
+#[derive(Debug)]
+pub(in crate::protocols) struct Relative {
+    /// As rules and records name it.
+    pub(in crate::protocols) name: &'static str,
+    /// The port of the group.
+    pub(in crate::protocols) port: u16,
+}
+
+impl Protocol for Relative {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn transports(&self) -> &'static [Proto] {
+        &[Proto::UDP]
+    }
+
+    fn usual_port(&self) -> Option<u16> {
+        Some(self.port)
+    }
+
+    fn either_begins(&self) -> bool {
+        true
+    }
+
+    fn probe(&self, _transport: Proto, _dir: Direction, port: u16, bytes: &[u8]) -> Probe {
+        if port == self.port { probe(bytes) } else { Probe::No }
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        EVENTS
+    }
+
+    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
+        Box::new(Factory(self.name))
+    }
+}
+
+struct Factory(&'static str);
+
+impl ParserFactory for Factory {
+    fn parser(&self, _transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
+        Box::new(RelativeParser::new(self.0))
+    }
+}
 
 /// What each of them has among its events.
-pub(in crate::protocols) const EVENTS: &[&str] =
-    &["malformed_data", "name_too_long", "infinite_loop", "too_many_labels"];
+const EVENTS: &[&str] = &["malformed_data", "name_too_long", "infinite_loop", "too_many_labels"];
 
 /// Names of that section, in messages of either side.
 pub(in crate::protocols) const fn places(slot: Slot) -> [Place; 2] {
@@ -28,7 +75,7 @@ pub(in crate::protocols) const fn places(slot: Slot) -> [Place; 2] {
 }
 
 /// Whether the datagram is a whole message.
-pub(in crate::protocols) fn probe(bytes: &[u8]) -> Probe {
+fn probe(bytes: &[u8]) -> Probe {
     match Message::read_whole(bytes) {
         Ok((message, end)) if end == bytes.len() && message.header.opcode() == 0 => Probe::Yes,
         _ => Probe::No,
@@ -45,7 +92,7 @@ pub(in crate::protocols) fn questions(bytes: &[u8], each: &mut dyn FnMut(&[u8], 
 }
 
 /// The parser of one flow.
-pub(in crate::protocols) struct RelativeParser {
+struct RelativeParser {
     name: &'static str,
     transactions: TxList<RelativeTx>,
 }

@@ -9,57 +9,10 @@ pub mod keywords;
 #[cfg(test)]
 mod tests;
 
-use super::dns::relative::{EVENTS, RelativeParser, probe};
-use crate::app::{Parser, ParserFactory, Probe, Protocol, Settings};
-use crate::types::{Direction, Proto};
+use super::dns::relative::Relative;
 
 /// What the list of protocols holds.
 pub const ENTRY: crate::detect::ProtocolEntry =
     crate::detect::ProtocolEntry { protocol: &MDNS, buffers: keywords::BUFFERS, numbers: &[], keywords: &[] };
 
-/// The registry's entry.
-pub static MDNS: Mdns = Mdns;
-
-const PORT: u16 = 5353;
-
-/// The protocol.
-#[derive(Debug)]
-pub struct Mdns;
-
-impl Protocol for Mdns {
-    fn name(&self) -> &'static str {
-        "mdns"
-    }
-
-    fn transports(&self) -> &'static [Proto] {
-        &[Proto::UDP]
-    }
-
-    fn usual_port(&self) -> Option<u16> {
-        Some(PORT)
-    }
-
-    fn either_begins(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, _transport: Proto, _dir: Direction, port: u16, bytes: &[u8]) -> Probe {
-        if port == PORT { probe(bytes) } else { Probe::No }
-    }
-
-    fn events(&self) -> &'static [&'static str] {
-        EVENTS
-    }
-
-    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
-        Box::new(Factory)
-    }
-}
-
-struct Factory;
-
-impl ParserFactory for Factory {
-    fn parser(&self, _transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(RelativeParser::new(MDNS.name()))
-    }
-}
+static MDNS: Relative = Relative { name: "mdns", port: 5353 };
