@@ -6,11 +6,14 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::buffer::{BufferId, Kind, Origin};
-use super::group::{Group, Unfiltered};
+use super::group::{Group, Set, Unfiltered};
 use super::head::Facts;
 use super::inspect::ops::{Op, View};
 use super::inspect::{finds, inspect};
+use super::merge::{Merges, SETS_MAX};
 use super::profile::{Clock, Profile};
 use super::rule::{Absent, PacketView, Part, Rule};
 use super::ruleset::{Class, RuleSet, TxList, transport_of};
@@ -31,11 +34,19 @@ pub struct DetectConfig {
     pub inline: bool,
     /// Alerts of one packet (`packet-alert-max`).
     pub alerts_max: usize,
+    /// Times that sets of rules are met together before they are searched in one pass; at least 1.
+    pub merge_after: u32,
 }
 
 impl Default for DetectConfig {
     fn default() -> Self {
-        DetectConfig { recursion_max: 3000, chunk: [2560, 2560], inline: false, alerts_max: 15 }
+        DetectConfig {
+            recursion_max: 3000,
+            chunk: [2560, 2560],
+            inline: false,
+            alerts_max: 15,
+            merge_after: 64,
+        }
     }
 }
 
@@ -206,6 +217,8 @@ pub struct Detector {
 struct State {
     config: DetectConfig,
     scratch: Scratch,
+    /// Sets that are searched together.
+    merges: Merges,
     /// What is known of the packet.
     facts: Facts,
     /// The raw stream was worth inspecting with this packet.
@@ -222,6 +235,7 @@ impl Detector {
         let state = State {
             config,
             scratch,
+            merges: Merges::default(),
             facts: Facts::default(),
             raw_due: false,
             matches: Vec::new(),
@@ -428,6 +442,7 @@ impl State {
     /// Rules of a group that may match in that window.
     fn collect(&mut self, set: &RuleSet, group: &Group, window: Window<'_>) {
         let (scratch, facts, tables) = (&mut self.scratch, &self.facts, &set.tables);
+        let mut searched: SmallVec<[&Set; SETS_MAX]> = SmallVec::new();
         for met in group.sets(facts, tables) {
             let payload: &[Unfiltered] = if window.bytes.is_empty() { &[] } else { &met.payload };
             for unfiltered in met.always.iter().chain(payload) {
@@ -435,14 +450,25 @@ impl State {
                     scratch.add(unfiltered.rule);
                 }
             }
-            if !window.bytes.is_empty() {
-                let hit = &mut |rule: u32| {
-                    if set.heads.get(rule as usize).is_some_and(|head| head.may_hold(facts, tables)) {
-                        scratch.add(rule);
-                    }
-                };
-                met.patterns.scan_window(window.bytes, window.offset, window.fresh, hit);
+            if !window.bytes.is_empty() && !met.wanted.is_empty() {
+                searched.push(met);
             }
+        }
+        let hit = &mut |rule: u32| {
+            if set.heads.get(rule as usize).is_some_and(|head| head.may_hold(facts, tables)) {
+                scratch.add(rule);
+            }
+        };
+        let merged = if searched.len() > 1 {
+            self.merges.of(&searched, set.build, self.config.merge_after)
+        } else {
+            None
+        };
+        match merged {
+            Some(patterns) => patterns.scan_window(window.bytes, window.offset, window.fresh, hit),
+            None => searched.iter().for_each(|met| {
+                met.patterns.scan_window(window.bytes, window.offset, window.fresh, hit);
+            }),
         }
     }
 

@@ -29,6 +29,10 @@ pub(super) struct Set {
     pub always: Vec<Unfiltered>,
     /// Without one, when it carries a payload.
     pub payload: Vec<Unfiltered>,
+    /// What `patterns` were made of: to be searched together with those of other sets.
+    pub(super) wanted: Box<[Wanted]>,
+    /// Its number among the sets of all groups, from 1.
+    pub(super) number: u32,
 }
 
 /// A rule without a literal, and what tells it fastest.
@@ -57,6 +61,10 @@ impl Ways {
 
     fn all(&self) -> impl Iterator<Item = &Set> {
         self.ways.iter().map(|(_, set)| set).chain([&self.rest])
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Set> {
+        self.ways.iter_mut().map(|(_, set)| set).chain([&mut self.rest])
     }
 }
 
@@ -90,6 +98,18 @@ impl Group {
             .chain(destination)
             .chain(source)
             .filter(|set| set.gate.is_open(facts, tables))
+    }
+
+    /// Numbers its sets, from what follows `last`, which becomes the last number.
+    pub(super) fn number(&mut self, last: &mut u32) {
+        let ways =
+            std::iter::once(&mut self.any).chain(self.apps.iter_mut().flatten().map(|ways| &mut **ways));
+        let sets =
+            ways.flat_map(Ways::all_mut).chain(&mut self.destination.sets).chain(&mut self.source.sets);
+        for set in sets {
+            *last += 1;
+            set.number = *last;
+        }
     }
 
     /// Memory of the prefilters, bytes.
@@ -437,6 +457,7 @@ impl PendingSet {
                 _ => set.always.push(entry.unfiltered),
             }
         }
+        set.wanted = literals.clone().into();
         set.patterns = Patterns::build(literals, true, build);
         set
     }

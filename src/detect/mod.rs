@@ -13,6 +13,7 @@ pub mod host;
 pub mod inspect;
 pub mod keyword;
 pub mod literal;
+mod merge;
 pub mod planned;
 pub mod prefilter;
 pub mod profile;

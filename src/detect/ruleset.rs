@@ -167,6 +167,8 @@ pub struct RuleSet {
     pub world: u64,
     /// Longest literal of stream groups, bytes: how much of the window before is searched again.
     pub stream_overlap: usize,
+    /// What makes prefilters.
+    pub(super) build: Build,
 }
 
 /// A rule's literal for the prefilter.
@@ -259,6 +261,7 @@ impl RuleSet {
             flowint_names: names.flowint_names(),
             sets: names.sets.clone(),
             stream_overlap: 0,
+            build,
             world,
             rules,
             registry,
@@ -347,6 +350,11 @@ impl RuleSet {
             for (dir, pending) in groups.into_iter().enumerate() {
                 self.packets[transport][dir] = pending.build(&self.tables, build);
             }
+        }
+        let mut last = 0;
+        let frames = self.frames.iter_mut().flat_map(|frame| &mut frame.groups);
+        for group in self.packets.iter_mut().flatten().chain(&mut self.streams).chain(frames) {
+            group.number(&mut last);
         }
         for ((protocol, dir), pending) in txs {
             let transformed = |list: ListId| {

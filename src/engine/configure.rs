@@ -77,6 +77,7 @@ pub fn engine_config(config: &Config, inline: bool, checksums: bool, everything:
             ],
             inline: stream_inline,
             alerts_max: usize::from(config.packet_alert_max),
+            ..DetectConfig::default()
         },
         checksums_auto: false,
         inline,

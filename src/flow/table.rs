@@ -171,10 +171,14 @@ impl FlowTable {
     /// Puts a borrowed flow back and moves it to the end of its class.
     pub fn put_back(&mut self, at: FlowIndex, flow: Box<Flow>) {
         let class = class_of(&flow);
-        self.unlink(at.0);
         let slot = &mut self.slots[at.0 as usize];
         slot.flow = Some(flow);
-        slot.class = class;
+        // a packet that follows another of its flow finds it there
+        if slot.class == class && self.tails[usize::from(class)] == at.0 {
+            return;
+        }
+        self.unlink(at.0);
+        self.slots[at.0 as usize].class = class;
         self.link(at.0, class);
     }
 

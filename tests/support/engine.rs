@@ -80,6 +80,8 @@ pub(crate) struct Make<'m> {
     pub(crate) prefilter: Build,
     pub(crate) registry: Arc<Registry>,
     pub(crate) inline: bool,
+    /// Times that sets of rules are met before they are searched in one pass.
+    pub(crate) merge_after: u32,
     /// Wrong checksums count.
     pub(crate) checksums: bool,
 }
@@ -92,6 +94,7 @@ impl Default for Make<'_> {
             prefilter: Automaton::build,
             registry: registry(),
             inline: false,
+            merge_after: 64,
             checksums: true,
         }
     }
@@ -121,8 +124,10 @@ impl Make<'_> {
         let (config, loaded) = self.load();
         let shown: Vec<&str> = loaded.complaints.iter().map(|complaint| complaint.shown.as_str()).collect();
         assert!(loaded.refused == 0, "{}", shown.join("\n"));
+        let mut engine_config = configure::engine_config(&config, self.inline, self.checksums, true);
+        engine_config.detect.merge_after = self.merge_after;
         Engine {
-            config: Arc::new(configure::engine_config(&config, self.inline, self.checksums, true)),
+            config: Arc::new(engine_config),
             protocols: Arc::new(configure::protocols(
                 &config,
                 self.registry.protocols(),
