@@ -230,6 +230,11 @@ pub trait Parser: Send {
         let _ = from;
     }
 
+    /// The flow spoke that protocol before.
+    fn follows(&mut self, protocol: &'static str) {
+        let _ = protocol;
+    }
+
     /// Where it tells of its frames, when its protocol has some (see [`super::frame`]).
     fn frames(&mut self) -> Option<&mut Frames> {
         None

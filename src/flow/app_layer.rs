@@ -595,6 +595,9 @@ impl AppLayer {
             {
                 parser.take_over(before);
             }
+            if let Some(original) = self.original {
+                parser.follows(protocols.name(original));
+            }
             self.parser = Some(parser);
         }
     }
