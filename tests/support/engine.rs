@@ -82,6 +82,8 @@ pub(crate) struct Make<'m> {
     pub(crate) inline: bool,
     /// Wrong checksums count.
     pub(crate) checksums: bool,
+    /// A configuration.
+    pub(crate) config: Option<&'m Path>,
 }
 
 impl Default for Make<'_> {
@@ -93,6 +95,7 @@ impl Default for Make<'_> {
             registry: registry(),
             inline: false,
             checksums: true,
+            config: None,
         }
     }
 }
@@ -128,6 +131,7 @@ impl Make<'_> {
                 self.registry.protocols(),
                 &loaded.rules,
                 self.inline,
+                false,
             )),
             rules: loaded.rules,
         }
@@ -137,7 +141,7 @@ impl Make<'_> {
     pub(crate) fn load(&self) -> (Config, Loaded) {
         let set: Vec<(String, String)> =
             self.set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let (config, _) = Config::load(None, &set).expect("the configuration is good");
+        let (config, _) = Config::load(self.config, &set).expect("the configuration is good");
         let (classes, faults) = Classifications::parse(signatures::CLASSIFICATION.as_bytes());
         assert!(faults.is_empty(), "classification.config is good");
         let options = LoadOptions {
