@@ -487,6 +487,8 @@ fn take(reader: &mut Reader<'_>, field: Field, point: &mut Point, sized: bool, v
             let len = if sized { reader.0.len() } else { variation.into() };
             fields.push((name, Value::Text(reader.take(len)?.to_vec())));
         }
+        // how long it is stands before the object alone
+        RestBinary(_) if !sized => return None,
         RestBinary(name) => fields.push((name, Value::Binary(reader.take(reader.0.len())?.to_vec()))),
         Text(name, len) => {
             let bytes = reader.take(told(fields, len)?)?;

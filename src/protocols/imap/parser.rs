@@ -103,8 +103,11 @@ fn message(dir: Direction, line: &[u8]) -> Option<bool> {
     }
 }
 
-/// The line of a message at the front, its end, and how many bytes they take; `last`: nothing follows.
-fn message_line(bytes: &[u8], last: bool) -> Option<(&[u8], Option<&'static [u8]>, usize)> {
+/// A line of a message, its end where it has one, and how many bytes they take.
+type MessageLine<'a> = (&'a [u8], Option<&'static [u8]>, usize);
+
+/// The line of a message at the front; `last`: nothing follows.
+fn message_line(bytes: &[u8], last: bool) -> Option<MessageLine<'_>> {
     match lines::front(bytes, MESSAGE_LINE_MAX) {
         Line::Whole(line, taken) if taken > line.len() + 1 => Some((line, Some(b"\r\n"), taken)),
         Line::Whole(line, taken) => Some((line, Some(b"\n"), taken)),
