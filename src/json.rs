@@ -246,9 +246,9 @@ fn plain_run(bytes: &[u8]) -> usize {
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
     let special = |word: u64| {
         let control = word.wrapping_sub(ONES * 0x20);
-        let quote = zeros(word ^ ONES * u64::from(b'"'));
-        let backslash = zeros(word ^ ONES * u64::from(b'\\'));
-        let delete = zeros(word ^ ONES * 0x7f);
+        let quote = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslash = zeros(word ^ (ONES * u64::from(b'\\')));
+        let delete = zeros(word ^ (ONES * 0x7f));
         (word | control) & TOPS | quote | backslash | delete
     };
     let words = bytes.chunks_exact(8).map_while(|chunk| Some(u64::from_le_bytes(chunk.try_into().ok()?)));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::support::engine::{Engine, Make, Packet, rules};
 
 /// Whether the client speaks, and what.
-type Turn<'t> = (bool, &'t [u8]);
+pub(crate) type Turn<'t> = (bool, &'t [u8]);
 
 const RULES: &str = r#"
 alert smtp any any -> any any (msg:"file"; flow:established,to_server; file.data; content:"attached bytes"; sid:1;)
@@ -29,7 +29,7 @@ const GREETING: [Turn<'static>; 3] =
     [(false, b"220 mx ESMTP\r\n"), (true, b"EHLO me.example\r\n"), (false, b"250-mx\r\n250 STARTTLS\r\n")];
 
 /// A connection with a handshake and an end, each turn acknowledged by the other side.
-fn conversation(turns: &[Turn<'_>]) -> Vec<Packet> {
+pub(crate) fn conversation(port: u16, turns: &[Turn<'_>]) -> Vec<Packet> {
     const CLIENT: [u8; 4] = [10, 0, 0, 1];
     const SERVER: [u8; 4] = [10, 0, 0, 2];
     let mut packets = Vec::new();
@@ -37,7 +37,7 @@ fn conversation(turns: &[Turn<'_>]) -> Vec<Packet> {
     let mut send = |client: bool, seq: &mut [u32; 2], flags: &str, payload: &[u8]| {
         let (own, other) = if client { (0, 1) } else { (1, 0) };
         let (from, to) = if client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
-        let (from_port, to_port) = if client { (40_000, 25) } else { (25, 40_000) };
+        let (from_port, to_port) = if client { (40_000, port) } else { (port, 40_000) };
         let mut step = PacketBuilder::ethernet2([2; 6], [4; 6])
             .ipv4(from, to, 64)
             .tcp(from_port, to_port, seq[own], 65_000);
@@ -83,8 +83,12 @@ impl Seen {
 }
 
 fn run(turns: &[Turn<'_>], inline: bool) -> Seen {
-    let engine: Engine = Make { sources: rules(RULES), inline, ..Make::default() }.engine();
-    let outcome = engine.run(&conversation(turns));
+    see(RULES, &conversation(25, turns), inline)
+}
+
+fn see(text: &str, packets: &[Packet], inline: bool) -> Seen {
+    let engine: Engine = Make { sources: rules(text), inline, ..Make::default() }.engine();
+    let outcome = engine.run(packets);
     let mut sids: Vec<u32> = outcome.alerts.iter().map(|(sid, _)| *sid).collect();
     sids.sort_unstable();
     let records = outcome.lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -173,4 +177,86 @@ fn what_is_given_up_is_still_told_of() {
     let seen = run(&turns, false);
     assert!(seen.sids.contains(&12), "{:?}", seen.sids);
     assert_eq!(seen.of("smtp").len(), 1);
+}
+
+const FETCHED: &str = r#"
+alert pop3 any any -> any any (msg:"file"; flow:to_client; file.data; content:"attached bytes"; sid:1;)
+alert imap any any -> any any (msg:"file"; flow:to_client; file.data; content:"attached bytes"; sid:2;)
+alert tcp any any -> any any (msg:"name"; file.name; content:"att.bin"; sid:3;)
+alert tcp any any -> any any (msg:"subject"; email.subject; content:"hello"; sid:4;)
+alert imap any any -> any any (msg:"added"; flow:to_server; file.data; content:"attached bytes"; sid:5;)
+"#;
+
+const MESSAGE: &str = "From: a\r\nSubject: hello\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\n\r\n\
+    text\r\n--B\r\nContent-Type: x/y; name=att.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+    YXR0YWNoZWQg\r\nYnl0ZXM=\r\n--B--\r\n";
+
+#[test]
+fn messages_that_are_fetched_have_files() {
+    let turns = |answer: &str| {
+        conversation(
+            110,
+            &[
+                (false, b"+OK POP3 ready\r\n"),
+                (true, b"USER ann\r\n"),
+                (false, b"+OK\r\n"),
+                (true, b"RETR 1\r\n"),
+                (false, answer.as_bytes()),
+                (true, b"QUIT\r\n"),
+                (false, b"+OK bye\r\n"),
+            ],
+        )
+    };
+    for inline in [false, true] {
+        let seen = see(FETCHED, &turns(&format!("+OK\r\n{MESSAGE}.\r\n")), inline);
+        assert_eq!(seen.sids, [1, 3, 4], "inline {inline}");
+        let file = seen.of("fileinfo")[0];
+        assert_eq!((&file["fileinfo"]["state"], &file["app_proto"]), (&"CLOSED".into(), &"pop3".into()));
+        assert_eq!((&file["src_port"], &file["email"]["attachment"][0]), (&110.into(), &"att.bin".into()));
+        let mail = *seen.of("pop3").iter().find(|record| record["email"].is_object()).expect("a message");
+        assert_eq!(
+            (&mail["email"]["from"], &mail["pop3"]["request"]["command"]),
+            (&"a".into(), &"RETR".into())
+        );
+    }
+}
+
+#[test]
+fn a_hole_in_a_message_costs_no_more_than_the_message() {
+    let filler = "filler of forty-eight bytes, with its line end\r\n".repeat(1000);
+    let message = format!("{MESSAGE}{filler}");
+    let head = format!("* 1 FETCH (BODY[] {{{}}}\r\n", message.len());
+    let packets = conversation(
+        143,
+        &[
+            (false, b"* OK IMAP4rev1 ready\r\n"),
+            (true, b"a1 FETCH 1 BODY[]\r\n"),
+            (false, format!("{head}{message})\r\na1 OK done\r\n").as_bytes()),
+            (true, b"a2 NOOP\r\n"),
+            (false, b"a2 OK nothing\r\n"),
+            (true, format!("a3 APPEND Sent {{{}}}\r\n{message}\r\n", message.len()).as_bytes()),
+            (false, b"a3 OK added\r\n"),
+        ],
+    );
+    let whole = see(FETCHED, &packets, false);
+    assert_eq!(whole.sids, [2, 3, 3, 4, 4, 5]);
+    let states = |seen: &Seen| -> Vec<Value> {
+        seen.of("fileinfo").iter().map(|file| file["fileinfo"]["state"].clone()).collect()
+    };
+    assert_eq!(states(&whole), ["CLOSED", "CLOSED"]);
+    let answers = |seen: &Seen| -> Vec<Value> {
+        seen.of("imap").iter().map(|record| record["imap"]["response"]["text"].clone()).collect()
+    };
+    assert_eq!(answers(&whole), ["IMAP4rev1 ready", "done", "nothing", "added"]);
+    // a piece of the filler, and in the midst of the attachment's headers
+    let mut lost = packets.clone();
+    let piece = lost.iter().rposition(|packet| packet.bytes.len() > 1400).expect("a full packet");
+    lost.remove(piece - 4);
+    let seen = see(FETCHED, &lost, false);
+    assert_eq!(answers(&seen), answers(&whole), "what follows the message is read");
+    let mut first = packets;
+    let piece = first.iter().position(|packet| packet.bytes.len() > 1400).expect("a full packet");
+    first.remove(piece + 2);
+    let seen = see(FETCHED, &first, false);
+    assert_eq!(answers(&seen), answers(&whole));
 }

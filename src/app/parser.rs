@@ -61,8 +61,22 @@ pub trait Protocol: Sync {
         false
     }
 
+    /// Nothing comes of its parser over that transport but its transactions: no other protocol follows, no flow is announced, no part
+    /// of the flow is said to be encrypted or of no interest, and no raw stream is looked at for their sake
+    /// ([`super::Transaction::ends_stream_chunk`]). When nobody looks at them, its flows need not be parsed.
+    fn stands_alone(&self, transport: Proto) -> bool {
+        let _ = transport;
+        false
+    }
+
     /// The protocol that may carry it: rules on it look at that one's flows too.
     fn carried_in(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What its flows are called from when its parser says so ([`Parsed::carries`]): the name of a protocol without a parser of its own,
+    /// whose rules, and those that it may carry ([`Protocol::carried_in`]), look at these transactions then.
+    fn may_be_called(&self) -> Option<&'static str> {
         None
     }
 
@@ -176,6 +190,8 @@ pub struct Parsed {
     pub opaque: bool,
     /// With [`Parsed::opaque`]: the configuration lets the rest of the flow go by.
     pub bypass: bool,
+    /// What the flow carries has that name, and it is called so from here on; the parser goes on.
+    pub carries: Option<&'static str>,
 }
 
 impl Parsed {
@@ -205,7 +221,7 @@ pub trait Parser: Send {
     /// Takes bytes. Ok is progress.
     fn parse(&mut self, input: Input<'_>) -> Result<Parsed, ParseError>;
 
-    /// Bytes of a stream were lost. An error gives the direction up.
+    /// Bytes of a stream were lost, those among them that were given and not taken. An error gives the direction up.
     fn gap(&mut self, dir: Direction, len: u64) -> Result<(), ParseError>;
 
     /// The change of protocol that it asked for is not made.
@@ -228,6 +244,11 @@ pub trait Parser: Send {
     /// Takes what the parser before has handed over.
     fn take_over(&mut self, from: Box<dyn std::any::Any + Send>) {
         let _ = from;
+    }
+
+    /// The flow spoke that protocol before.
+    fn follows(&mut self, protocol: &'static str) {
+        let _ = protocol;
     }
 
     /// Where it tells of its frames, when its protocol has some (see [`super::frame`]).

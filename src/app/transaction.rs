@@ -145,6 +145,13 @@ pub trait Transaction {
         true
     }
 
+    /// The event type of its `nth` record, which is also the entry under `eve-log.types` that switches it on, where it is not its
+    /// protocol's.
+    fn record_type(&self, nth: usize) -> Option<&'static str> {
+        let _ = nth;
+        None
+    }
+
     /// Writes the EVE object of its `nth` record, `nth < records()`.
     fn log_record(&self, nth: usize, out: &mut JsonWriter) {
         let _ = nth;

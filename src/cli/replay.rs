@@ -123,6 +123,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
             registry.protocols(),
             &loaded.rules,
             arguments.simulate_ips,
+            false,
         )),
         rules: loaded.rules.clone(),
         thresholds: companions.thresholds,

@@ -101,7 +101,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     engine.dry_run = arguments.dry_run;
     let engine = Arc::new(engine);
     let stats = config.stats.enabled && engine.records.stats;
-    let protocols = Arc::new(configure::protocols(&config, registry.protocols(), &rules, backend.inline));
+    let protocols =
+        Arc::new(configure::protocols(&config, registry.protocols(), &rules, backend.inline, true));
     let collector =
         Collector::new(rules.clone(), outputs.records(), outputs.fast.as_ref().map(LineWriter::sender));
     let live = Live {
@@ -186,7 +187,8 @@ impl Host for Operator<'_> {
         say(&format!("{} rules read", read.loaded.used));
         self.status.set_rules(counts(&read.loaded));
         let rules = read.loaded.rules.clone();
-        let protocols = configure::protocols(&self.config, self.registry.protocols(), &rules, self.inline);
+        let protocols =
+            configure::protocols(&self.config, self.registry.protocols(), &rules, self.inline, true);
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = (rules.clone(), read.loaded.refused);
         Ok(Renewal::new(rules, Arc::new(protocols), read.thresholds))
     }

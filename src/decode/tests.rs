@@ -257,6 +257,7 @@ fn malformed_headers_become_events() {
         (raw4(1, 0, &[], &[0; 7]), &["icmpv4.pkt_too_small"]),
         (raw4(1, 0, &[], &[10, 0, 0, 0, 0, 0, 0, 0]), &["icmpv4.unknown_type"]),
         (raw4(1, 0, &[], &[3, 16, 0, 0, 0, 0, 0, 0]), &["icmpv4.unknown_code"]),
+        (raw4(1, 0, &[], &[3, 16, 0, 0, 0, 0, 0, 0, 0x65]), &["icmpv4.unknown_code"]),
         (raw4(47, 0, &[], &[0, 0, 8]), &["gre.pkt_too_small"]),
         (raw4(47, 0, &[], &[0, 2, 8, 0]), &["gre.wrong_version"]),
         (raw4(47, 0, &[], &[0, 1, 0x88, 0x0b]), &["gre.version1_no_key"]),

@@ -97,12 +97,14 @@ impl Decoder {
             11 => Some(1),
             _ => None,
         };
+        let known = codes_max.is_some_and(|max| code <= max);
         match codes_max {
             None => p.events.set(E::Icmpv4UnknownType),
-            Some(max) if code > max => p.events.set(E::Icmpv4UnknownCode),
+            Some(_) if !known => p.events.set(E::Icmpv4UnknownCode),
             Some(_) => {}
         }
-        if matches!(kind, 3 | 4 | 5 | 11 | 12) {
+        // what a code that nobody knows carries is unknown too
+        if known && matches!(kind, 3 | 4 | 5 | 11 | 12) {
             let embedded = from(bytes, 8);
             if (1..20).contains(&embedded.len()) {
                 p.events.set(E::Icmpv4Ipv4TruncPkt);

@@ -47,7 +47,7 @@ pub(super) struct Facts {
     /// Source and destination port, where the protocol has some.
     pub(super) ports: Option<(u16, u16)>,
     /// What the flow speaks.
-    pub(super) spoken: [Option<ProtocolId>; 2],
+    pub(super) spoken: [Option<ProtocolId>; 3],
     apps: u128,
     /// For source and destination: numbered address groups that were asked for, and those that the end is in.
     asked: [Cell<u64>; 2],
@@ -71,7 +71,7 @@ impl Facts {
             _ => 0,
         };
         bits |= if packet.origin == Origin::Defragmented { FRAGMENT } else { WHOLE };
-        let mut spoken = [None; 2];
+        let mut spoken = [None; 3];
         if let Some(flow) = flow {
             bits |= match inspection.dir {
                 Direction::ToServer => TO_SERVER,
@@ -79,9 +79,11 @@ impl Facts {
             };
             let established = flow.is_established() && !inspection.opening;
             bits |= if established { ESTABLISHED } else { NOT_ESTABLISHED };
-            spoken = [flow.app.protocol(), flow.app.original()];
-            if spoken[0] == spoken[1] {
-                spoken[1] = None;
+            spoken = [flow.app.protocol(), flow.app.original(), flow.app.shown()];
+            for later in 1..spoken.len() {
+                if spoken[..later].contains(&spoken[later]) {
+                    spoken[later] = None;
+                }
             }
         }
         let apps = spoken.iter().flatten().fold(0, |apps, id| apps | app_bit(*id));
@@ -427,7 +429,7 @@ fn protocol_holds(rule: &Rule, packet: &Packet<'_>, flow: Option<&Flow>) -> bool
     match rule.protocol {
         RuleProtocol::Other(proto) => packet.proto() == Some(proto),
         RuleProtocol::App(_) | RuleProtocol::Either(..) => flow.is_some_and(|flow| {
-            let spoken = [flow.app.protocol(), flow.app.original()];
+            let spoken = [flow.app.protocol(), flow.app.original(), flow.app.shown()];
             spoken.into_iter().flatten().any(|id| rule.speaks(id))
         }),
         _ => true,

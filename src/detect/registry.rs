@@ -236,8 +236,16 @@ impl Registry {
     /// Whether rules of `protocol` are about flows of `spoken`: it is theirs, or may carry it.
     pub fn is_about(&self, protocol: super::rule::RuleProtocol, spoken: ProtocolId) -> bool {
         use super::rule::RuleProtocol;
-        protocol.is_app(spoken)
-            || matches!(protocol, RuleProtocol::App(id) if self.carrier(id) == Some(spoken))
+        let about = |spoken| {
+            protocol.is_app(spoken)
+                || matches!(protocol, RuleProtocol::App(id) if self.carrier(id) == Some(spoken))
+        };
+        about(spoken) || self.called(spoken).is_some_and(about)
+    }
+
+    /// What flows of that protocol may come to be called.
+    pub fn called(&self, id: ProtocolId) -> Option<ProtocolId> {
+        self.protocol_named(self.protocols.get(usize::from(id.0))?.may_be_called()?)
     }
 
     /// The protocol that may carry that one.

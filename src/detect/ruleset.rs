@@ -375,7 +375,8 @@ impl RuleSet {
         for protocol in 0..self.registry.protocols().len() {
             let protocol_id = ProtocolId(protocol as u8);
             let app = matches!(rule.protocol, RuleProtocol::App(_) | RuleProtocol::Either(..));
-            if app && !rule.protocol.is_app(protocol_id) && rule.carrier != Some(protocol_id) {
+            let called = self.registry.called(protocol_id);
+            if app && !rule.speaks(protocol_id) && !called.is_some_and(|called| rule.speaks(called)) {
                 continue;
             }
             for dir in Direction::BOTH {

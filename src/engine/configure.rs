@@ -197,12 +197,14 @@ fn prefixes(range: &AddressRange) -> Vec<IpNet> {
 /// The protocols that are switched on, each with its own section and, under `eve`, that of its records.
 ///
 /// What rules look at may change what a protocol computes and records: `used.BUFFER` is set for each buffer that a rule asks for,
-/// by the part of its name before the dot.
+/// by the part of its name before the dot. What nobody wants is not parsed (see [`Protocols::leave_idle`]), unless what parsers do is
+/// `counted`, or decides on packets.
 pub fn protocols(
     config: &Config,
     all: &[&'static dyn crate::app::Protocol],
     rules: &RuleSet,
     inline: bool,
+    counted: bool,
 ) -> Protocols {
     let mut used = serde_yaml::Mapping::new();
     for part in rules.rules.iter().flat_map(|rule| &rule.parts) {
@@ -215,7 +217,7 @@ pub fn protocols(
     }
     let files = file_settings(config, rules);
     let eve = config.outputs.records();
-    Protocols::new(all, |name| {
+    let mut protocols = Protocols::new(all, |name| {
         let section = config.protocol(name);
         if section.is_some_and(|section| section.enabled == Some(Enabled::No)) {
             return None;
@@ -249,7 +251,38 @@ pub fn protocols(
             }
         }
         Some(Settings::new(Some(value)))
-    })
+    });
+    if !inline && !counted && !wants_any(config, rules) {
+        let recorded = |name| eve.as_ref().is_some_and(|eve| eve.types.protocol(name).is_some());
+        protocols.leave_idle(|id, protocol| {
+            let sides = rules.txs.get(usize::from(id.0));
+            !recorded(protocol.logger())
+                && sides.is_none_or(|sides| {
+                    sides.iter().all(|side| side.always.is_empty() && side.lists.is_empty())
+                })
+        });
+    }
+    protocols
+}
+
+/// Whether something wants what parsers say, whatever the protocol: counters of transactions and of errors, anomalies, the
+/// transaction beside an alert, files, frames.
+fn wants_any(config: &Config, rules: &RuleSet) -> bool {
+    let types = config.outputs.records().map(|eve| eve.types);
+    // without a configuration all is recorded
+    let recorded = types.is_none_or(|types| {
+        types.stats.is_some()
+            || types.anomaly.is_some_and(|anomaly| anomaly.applayer)
+            || types.alert.as_ref().is_some_and(|alert| alert.metadata.app_layer)
+            || types.files.is_some()
+            || types.protocol("frame").is_some()
+    });
+    recorded
+        || config.policies(false).app_layer_error != crate::verdict::ExceptionPolicy::Ignore
+        || config.outputs.stats.is_some()
+        || config.outputs.file_store.is_some()
+        || rules.wanted_frames.is_some()
+        || rules.rules.iter().any(|rule| !rule.file_tests.is_empty() || rule.file_store.is_some())
 }
 
 /// What must be known of files for rules and outputs: nothing of it is made when nobody asks.

@@ -703,7 +703,7 @@ pub fn app_proto<'p>(flow: &Flow, protocols: &'p Protocols) -> AppProto<'p> {
         None => flow.app.is_side_decided(dir).then_some("failed"),
     };
     AppProto {
-        name: match main {
+        name: match flow.app.shown() {
             Some(id) => Some(name(id)),
             None if flow.app.is_failed() => Some("failed"),
             None => None,

@@ -1039,7 +1039,7 @@ impl Lane {
             packet_ends: packet.ends(),
             proto: packet.proto(),
             icmp: icmp_of(packet),
-            app_proto: flow.and_then(|flow| flow.app.protocol()).map(|id| self.protocols.name(id)),
+            app_proto: flow.and_then(|flow| flow.app.shown()).map(|id| self.protocols.name(id)),
             dropped: fate.blocked,
         };
         let line = self.recorder.alert(&event, &self.protocols).unwrap_or_default();
@@ -1135,9 +1135,12 @@ impl Lane {
             if (finished == [true; 2] || ending || tx.is_told_early()) && !recorded.logged {
                 recorded.logged = true;
                 *self.counters.transactions.entry(name).or_default() += 1;
-                if self.recorder.config.transactions.iter().any(|wanted| wanted == logger) {
-                    for nth in 0..tx.records() {
-                        let line = self.recorder.transaction(packet, flow, tx, nth, event_type);
+                for nth in 0..tx.records() {
+                    let other = tx.record_type(nth);
+                    let logger = other.unwrap_or(logger);
+                    if self.recorder.config.transactions.iter().any(|wanted| wanted == logger) {
+                        let line =
+                            self.recorder.transaction(packet, flow, tx, nth, other.unwrap_or(event_type));
                         self.batch.push(self.number, line, None);
                     }
                 }

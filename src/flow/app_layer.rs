@@ -26,6 +26,10 @@ pub struct Protocols {
     event_types: Vec<&'static str>,
     /// Ports that are probed as the usual one of a protocol.
     ports: Vec<NamedPorts>,
+    /// Protocols that are recognised and not parsed: nobody wants what would come of it.
+    idle: Vec<(ProtocolId, Proto)>,
+    /// Transports over which the configuration has a protocol not looked for (`tcp.enabled: no`).
+    off: Vec<(ProtocolId, Proto)>,
 }
 
 /// Ranges of ports over one transport.
@@ -37,9 +41,14 @@ impl Protocols {
         all: &[&'static dyn Protocol],
         mut settings: impl FnMut(&'static str) -> Option<Settings>,
     ) -> Self {
-        let (mut list, mut ports) = (Vec::new(), Vec::new());
+        let (mut list, mut ports, mut off) = (Vec::new(), Vec::new(), Vec::new());
         for (at, protocol) in all.iter().enumerate() {
             if let Some(settings) = settings(protocol.name()) {
+                for (transport, key) in [(Proto::TCP, "tcp.enabled"), (Proto::UDP, "udp.enabled")] {
+                    if settings.flag(key) == Some(false) {
+                        off.push((ProtocolId(at as u8), transport));
+                    }
+                }
                 for (transport, key) in
                     [(Proto::TCP, "tcp."), (Proto::UDP, "udp."), (Proto::TCP, ""), (Proto::UDP, "")]
                 {
@@ -56,7 +65,37 @@ impl Protocols {
             names: all.iter().map(|p| p.name()).collect(),
             event_types: all.iter().map(|p| p.event_type()).collect(),
             ports,
+            idle: Vec::new(),
+            off,
         }
+    }
+
+    /// Flows of those protocols are recognised and not parsed, as nobody wants their transactions. One whose parser has more to
+    /// say than transactions ([`Protocol::stands_alone`]) is parsed all the same.
+    pub fn leave_idle(&mut self, unwanted: impl Fn(ProtocolId, &'static dyn Protocol) -> bool) {
+        let transports = [Proto::TCP, Proto::UDP];
+        let all = self.list.iter().flat_map(|entry| transports.map(|transport| (entry, transport)));
+        let idle = all.filter(|((id, protocol, _), transport)| {
+            protocol.stands_alone(*transport) && unwanted(*id, *protocol)
+        });
+        self.idle = idle.map(|((id, ..), transport)| (*id, transport)).collect();
+    }
+
+    /// Whether flows of that protocol are not parsed over that transport.
+    pub fn is_idle(&self, id: ProtocolId, transport: Proto) -> bool {
+        self.idle.contains(&(id, transport))
+    }
+
+    /// The protocols that are looked for over that transport, in their order.
+    fn over(
+        &self,
+        transport: Proto,
+    ) -> impl Iterator<Item = &(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)> {
+        self.list.iter().filter(move |(id, protocol, factory)| {
+            protocol.transports().contains(&transport)
+                && factory.speaks(transport)
+                && !self.off.contains(&(*id, transport))
+        })
     }
 
     /// The port that a protocol is probed with.
@@ -173,6 +212,8 @@ pub struct AppLayer {
     original: Option<ProtocolId>,
     /// What it should speak since then.
     expected: Option<ProtocolId>,
+    /// What is carried by what it speaks, when that was told.
+    carried: Option<ProtocolId>,
     parser: Option<Box<dyn Parser>>,
     /// Position in the stream up to which the parser has taken bytes.
     at: [u64; 2],
@@ -215,6 +256,11 @@ impl AppLayer {
     /// The protocol, once known.
     pub fn protocol(&self) -> Option<ProtocolId> {
         self.protocol
+    }
+
+    /// The protocol as records name it: what is carried, once that was told (DNS over HTTP/2).
+    pub fn shown(&self) -> Option<ProtocolId> {
+        self.protocol.and(self.carried).or(self.protocol)
     }
 
     /// Whose transactions [`AppLayer::transactions`] are: behind a change of protocol those of the one before, until the
@@ -361,34 +407,29 @@ impl AppLayer {
             // the other side may have been waiting for recognition: its caller feeds it
             match session.readable(dir, self.at[side]) {
                 Readable::Bytes(bytes) => {
-                    if self.at[side] + (bytes.len() as u64) < self.wanted[side] && !ended {
-                        return done;
+                    let held = bytes.len() as u64;
+                    let eof = ended && hole_behind(session, dir, self.at[side] + held).is_none();
+                    let mut took = 0;
+                    if self.at[side] + held >= self.wanted[side] || eof {
+                        let input = Input { dir, bytes, eof, timestamp };
+                        took = self.feed(protocols, input, true, &mut done);
                     }
-                    let input = Input { dir, bytes, eof: ended, timestamp };
-                    let took = self.feed(protocols, input, true, &mut done);
-                    if took == 0 && !ended {
-                        return done;
-                    }
-                    if ended {
+                    if eof {
                         if took < bytes.len() && took > 0 {
                             continue;
                         }
                         self.end(protocols, dir, timestamp, &mut done);
                         return done;
                     }
-                }
-                Readable::Gap(len) => {
-                    self.at[side] += len;
-                    self.wanted[side] = self.at[side];
-                    done.moved = true;
-                    if let Some(parser) = &mut self.parser
-                        && let Err(error) = parser.gap(dir, len)
-                    {
-                        done.error = Some(error);
-                        self.given_up[side] = true;
-                        self.errors[side] = true;
+                    if took == 0 {
+                        // what waits for more in front of a hole will not get it: it is lost with the hole
+                        match hole_behind(session, dir, self.at[side] + held) {
+                            Some(len) => self.lose(dir, held + len, &mut done),
+                            None => return done,
+                        }
                     }
                 }
+                Readable::Gap(len) => self.lose(dir, len, &mut done),
                 Readable::Nothing => {
                     if ended {
                         self.end(protocols, dir, timestamp, &mut done);
@@ -396,6 +437,21 @@ impl AppLayer {
                     return done;
                 }
             }
+        }
+    }
+
+    /// The parser is told of lost bytes.
+    fn lose(&mut self, dir: Direction, len: u64, done: &mut Advance) {
+        let side = dir.index();
+        self.at[side] += len;
+        self.wanted[side] = self.at[side];
+        done.moved = true;
+        if let Some(parser) = &mut self.parser
+            && let Err(error) = parser.gap(dir, len)
+        {
+            done.error = Some(error);
+            self.given_up[side] = true;
+            self.errors[side] = true;
         }
     }
 
@@ -426,10 +482,7 @@ impl AppLayer {
         }
         if self.protocol.is_none() {
             let mut found = None;
-            for (id, protocol, factory) in &protocols.list {
-                if !protocol.transports().contains(&transport) || !factory.speaks(transport) {
-                    continue;
-                }
+            for (id, protocol, factory) in protocols.over(transport) {
                 let port = protocols.port(*id, *protocol, transport, ports.1);
                 match protocol.probe(transport, dir, port, bytes) {
                     Probe::Yes => found = Some((*id, factory, false)),
@@ -481,6 +534,12 @@ impl AppLayer {
     /// One call of the parser; returns the bytes taken.
     fn feed(&mut self, protocols: &Protocols, input: Input<'_>, stream: bool, done: &mut Advance) -> usize {
         let side = input.dir.index();
+        let transport = if stream { Proto::TCP } else { Proto::UDP };
+        if self.protocol.is_some_and(|id| protocols.is_idle(id, transport)) {
+            self.at[side] += input.bytes.len() as u64;
+            self.wanted[side] = self.at[side];
+            return input.bytes.len();
+        }
         let Some(parser) = &mut self.parser else { return 0 };
         done.moved = true;
         // the parser reports its frames into those of the flow
@@ -510,6 +569,9 @@ impl AppLayer {
                     self.given_up = [true; 2];
                     done.opaque = true;
                     done.bypass = parsed.bypass;
+                }
+                if let Some(carried) = parsed.carries.and_then(|name| protocols.named(name)) {
+                    self.carried = Some(carried);
                 }
                 if let Some(change) = parsed.change {
                     done.changed |= self.change(protocols, change);
@@ -588,12 +650,16 @@ impl AppLayer {
 
     fn become_protocol(&mut self, protocols: &Protocols, id: ProtocolId, ports: (u16, u16)) {
         self.protocol = Some(id);
+        self.carried = None;
         if let Some((_, _, factory)) = protocols.entry(id) {
             let mut parser = factory.parser(Proto::TCP, ports.0, ports.1);
             if self.next.take().is_some()
                 && let Some(before) = self.parser.as_mut().and_then(|before| before.hand_over())
             {
                 parser.take_over(before);
+            }
+            if let Some(original) = self.original {
+                parser.follows(protocols.name(original));
             }
             self.parser = Some(parser);
         }
@@ -649,10 +715,7 @@ impl AppLayer {
         let first = *self.first.get_or_insert(dir);
         let mut more = false;
         let mut found = None;
-        for (id, protocol, factory) in &protocols.list {
-            if !protocol.transports().contains(&Proto::TCP) || !factory.speaks(Proto::TCP) {
-                continue;
-            }
+        for (id, protocol, _) in protocols.over(Proto::TCP) {
             let port = protocols.port(*id, *protocol, Proto::TCP, ports.1);
             match protocol.probe(Proto::TCP, dir, port, bytes) {
                 Probe::Yes => found = Some((*id, false)),
@@ -691,7 +754,13 @@ impl AppLayer {
                 // a reversed flow is fed again by its caller once both ends are swapped
                 !done.reversed
             }
-            None if more && bytes.len() < PROBE_MAX && !session.is_ended(dir) => false,
+            None if more
+                && bytes.len() < PROBE_MAX
+                && !session.is_ended(dir)
+                && hole_behind(session, dir, self.at[side] + bytes.len() as u64).is_none() =>
+            {
+                false
+            }
             None => {
                 // this side is nothing we know; the other may still tell, and its bytes are kept for that time
                 self.unknown[side] = true;
@@ -746,13 +815,7 @@ impl AppLayer {
         let own = protocols.entry(known).map(probe);
         if matches!(own, Some(Probe::Yes | Probe::More)) {
             self.by_side[side] = Some(known);
-        } else if let Some((other, ..)) = protocols
-            .list
-            .iter()
-            .filter(|(_, protocol, factory)| {
-                protocol.transports().contains(&Proto::TCP) && factory.speaks(Proto::TCP)
-            })
-            .find(|entry| probe(entry) == Probe::Yes)
+        } else if let Some((other, ..)) = protocols.over(Proto::TCP).find(|entry| probe(entry) == Probe::Yes)
         {
             self.by_side[side] = Some(*other);
             self.events.push((dir, layer_events::MISMATCH));
@@ -782,6 +845,14 @@ impl AppLayer {
     }
 }
 
+/// How many bytes were lost at that position, behind which others came.
+fn hole_behind(session: &Session, dir: Direction, at: u64) -> Option<u64> {
+    match session.readable(dir, at) {
+        Readable::Gap(len) => Some(len),
+        Readable::Bytes(_) | Readable::Nothing => None,
+    }
+}
+
 /// What bytes are when they come from the other end, whose port is the usual one of a protocol; and whether more of them may tell.
 fn probe_turned(
     protocols: &Protocols,
@@ -790,10 +861,9 @@ fn probe_turned(
     bytes: &[u8],
 ) -> (Option<ProtocolId>, bool) {
     let mut more = false;
-    for (id, protocol, factory) in &protocols.list {
+    for (id, protocol, _) in protocols.over(Proto::TCP) {
         let port = protocols.port(*id, *protocol, Proto::TCP, port);
-        let named = protocol.usual_port() == Some(port);
-        if !named || !protocol.transports().contains(&Proto::TCP) || !factory.speaks(Proto::TCP) {
+        if protocol.usual_port() != Some(port) {
             continue;
         }
         match protocol.probe(Proto::TCP, dir.opposite(), port, bytes) {

@@ -209,7 +209,6 @@ mod tests {
             let tx = TestTx { events: vec![(Direction::ToServer, "ood")], ..TestTx::default() };
             assert!(!rule.tx_tests[0].test(&tx, Direction::ToServer));
         });
-        check_errors(&[("app-layer-event:doh2.foo;", "protocol 'doh2' is not supported yet")]);
     }
 
     #[test]

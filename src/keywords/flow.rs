@@ -278,7 +278,11 @@ impl AppLayerProtocol {
     /// What is to be compared; `None` while it is open.
     fn is(&self, flow: &Flow, dir: Direction) -> Option<bool> {
         let app = &flow.app;
-        let of = |dir| app.is_side_decided(dir).then(|| self.means(app.side(dir)));
+        let shown = app.shown().filter(|shown| app.protocol() != Some(*shown));
+        let of = |dir| {
+            let carried = || app.side(dir) == app.protocol() && shown.is_some() && self.means(shown);
+            app.is_side_decided(dir).then(|| self.means(app.side(dir)) || carried())
+        };
         match self.which {
             Which::Packet => of(dir),
             Which::Side(dir) => of(dir),
@@ -287,7 +291,8 @@ impl AppLayerProtocol {
                 sides => Some(sides.contains(&Some(true))),
             },
             Which::Final | Which::Original if !app.is_decided() => None,
-            Which::Final => Some(self.means(app.protocol())),
+            // what is carried is what it is, and so is what carries it
+            Which::Final => Some(self.means(app.protocol()) || self.means(app.shown())),
             Which::Original => Some(self.means(app.original().or(app.protocol()))),
         }
     }

@@ -8,11 +8,13 @@
 //! bytes are lost where messages begin, that side is given up, and no exchange waits any more.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::mime::{self, Mail};
 use super::values::Values;
 use crate::app::{
-    Change, DONE, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, Settings, Slot,
-    Transaction, Transactions, TxList,
+    Body, Change, DONE, File, Input, ParseError, Parsed, Parser, ParserFactory, Probe, Protocol, Settings,
+    Slot, Transaction, Transactions, TxList,
 };
 use crate::detect::{BufferSpec, Kind, NumberSpec, Place};
 use crate::json::JsonWriter;
@@ -70,6 +72,10 @@ impl<D: Dialect + 'static> Protocol for Conversation<D> {
         self.server_speaks_first
     }
 
+    fn stands_alone(&self, _transport: Proto) -> bool {
+        D::ALONE
+    }
+
     fn probe(&self, transport: Proto, dir: Direction, port: u16, bytes: &[u8]) -> Probe {
         (self.probe)(transport, dir, self.ports.contains(&port), bytes)
     }
@@ -78,19 +84,23 @@ impl<D: Dialect + 'static> Protocol for Conversation<D> {
         self.events
     }
 
-    fn factory(&self, _settings: &Settings) -> Box<dyn ParserFactory> {
-        Box::new(Factory { dialect: self.dialect, format: self.format })
+    fn factory(&self, settings: &Settings) -> Box<dyn ParserFactory> {
+        let mail = D::MAIL.then(|| Arc::new(mime::Config::new(settings)));
+        Box::new(Factory { dialect: self.dialect, format: self.format, mail })
     }
 }
 
 struct Factory<D> {
     dialect: fn() -> D,
     format: &'static Format,
+    mail: Option<Arc<mime::Config>>,
 }
 
 impl<D: Dialect + 'static> ParserFactory for Factory<D> {
     fn parser(&self, transport: Proto, _client_port: u16, _server_port: u16) -> Box<dyn Parser> {
-        Box::new(ExchangeParser::new((self.dialect)(), self.format, transport == Proto::UDP))
+        let mut parser = ExchangeParser::new((self.dialect)(), self.format, transport == Proto::UDP);
+        parser.out.mail = self.mail.clone();
+        Box::new(parser)
     }
 }
 
@@ -260,6 +270,8 @@ pub(super) struct Exchange {
     id: u64,
     format: &'static Format,
     pub(super) values: Values,
+    /// Messages that it carries.
+    mail: Option<Box<Mail>>,
     /// By direction: the progress.
     progress: [u8; 2],
     /// The only direction that it concerns.
@@ -281,11 +293,29 @@ impl Exchange {
     }
 
     fn finish(&mut self) {
+        self.end_mail(false);
         self.progress = [DONE; 2];
     }
 
+    fn end_mail(&mut self, whole: bool) {
+        if let Some(mail) = &mut self.mail {
+            mail.finish(whole);
+        }
+        self.note_mail();
+    }
+
+    /// What was wrong with its messages.
+    fn note_mail(&mut self) {
+        let Some(mail) = &mut self.mail else { return };
+        let (dir, found) = (mail.dir(), mail.take_events());
+        found.into_iter().for_each(|name| self.event(dir, name));
+    }
+
     fn memory(&self) -> usize {
-        size_of::<Self>() + self.values.memory() + self.events.capacity() * size_of::<(Direction, &str)>()
+        size_of::<Self>()
+            + self.values.memory()
+            + self.mail.as_ref().map_or(0, |mail| mail.memory())
+            + self.events.capacity() * size_of::<(Direction, &str)>()
     }
 }
 
@@ -299,7 +329,18 @@ impl Transaction for Exchange {
     }
 
     fn bytes(&self, slot: Slot, nth: usize) -> Option<&[u8]> {
+        if slot >= mime::mail::FIRST {
+            return self.mail.as_ref()?.bytes(slot, nth);
+        }
         self.values.text(slot, nth)
+    }
+
+    fn body(&self, slot: Slot, nth: usize) -> Option<Body<'_>> {
+        self.mail.as_ref()?.body(slot, nth)
+    }
+
+    fn files(&self, dir: Direction) -> &[File] {
+        self.mail.as_ref().map_or(&[], |mail| mail.files(dir))
     }
 
     fn number(&self, slot: Slot, nth: usize) -> Option<u64> {
@@ -320,6 +361,22 @@ impl Transaction for Exchange {
     }
 
     fn log(&self, out: &mut JsonWriter) {
+        self.object(out);
+        if let Some(mail) = &self.mail {
+            mail.log(true, out);
+        }
+    }
+
+    fn log_in_alert(&self, out: &mut JsonWriter) {
+        self.object(out);
+        if let Some(mail) = &self.mail {
+            mail.log(false, out);
+        }
+    }
+}
+
+impl Exchange {
+    fn object(&self, out: &mut JsonWriter) {
         out.open_object(self.format.name);
         for (name, fields) in [("request", self.format.request), ("response", self.format.response)] {
             if fields.iter().any(|field| field.is_in(&self.values)) {
@@ -344,11 +401,20 @@ pub(super) struct Exchanges {
     unowned: u64,
     /// Answers cannot be told apart any more: no exchange waits.
     unmatched: bool,
+    /// How messages are taken apart, of a protocol that carries some.
+    mail: Option<Arc<mime::Config>>,
 }
 
 impl Exchanges {
     fn new(format: &'static Format) -> Self {
-        Exchanges { format, list: TxList::default(), waiting: VecDeque::new(), unowned: 0, unmatched: false }
+        Exchanges {
+            format,
+            list: TxList::default(),
+            waiting: VecDeque::new(),
+            unowned: 0,
+            unmatched: false,
+            mail: None,
+        }
     }
 
     fn push(&mut self, values: Values) -> Option<&mut Exchange> {
@@ -358,7 +424,15 @@ impl Exchanges {
         }
         let format = self.format;
         let events = Vec::new();
-        Some(self.list.push_with(|id| Exchange { id, format, values, progress: [0; 2], only: None, events }))
+        Some(self.list.push_with(|id| Exchange {
+            id,
+            format,
+            values,
+            mail: None,
+            progress: [0; 2],
+            only: None,
+            events,
+        }))
     }
 
     /// A request that is answered in its turn.
@@ -465,6 +539,45 @@ impl Exchanges {
         self.unmatched
     }
 
+    /// A message begins in that direction, within an exchange that is not done on that side before the message is.
+    pub(super) fn begin_mail(&mut self, id: u64, dir: Direction) {
+        let (Some(config), Some(exchange)) = (&self.mail, self.list.by_id_mut(id)) else { return };
+        let mail = exchange.mail.get_or_insert_with(|| Box::new(Mail::new(config, dir)));
+        if mail.dir() == dir {
+            mail.begin();
+            exchange.progress[dir.index()] = mime::mail::BEGUN;
+        }
+    }
+
+    /// A line of it, or a part of one: see [`mime::Message::line`].
+    pub(super) fn mail_line(&mut self, id: u64, text: &[u8], start: bool, end: Option<&'static [u8]>) {
+        if let Some(exchange) = self.list.by_id_mut(id)
+            && let Some(mail) = &mut exchange.mail
+        {
+            mail.line(text, start, end);
+            exchange.note_mail();
+        }
+    }
+
+    /// Bytes of it were lost.
+    pub(super) fn mail_gap(&mut self, id: u64) {
+        if let Some(exchange) = self.list.by_id_mut(id)
+            && let Some(mail) = &mut exchange.mail
+        {
+            mail.gap();
+        }
+    }
+
+    /// It is over; `whole` when its end was seen.
+    pub(super) fn end_mail(&mut self, id: u64, whole: bool) {
+        if let Some(exchange) = self.list.by_id_mut(id) {
+            exchange.end_mail(whole);
+            if exchange.mail.as_ref().is_some_and(|mail| mail.dir() == Direction::ToServer) {
+                exchange.reach_end(Direction::ToServer);
+            }
+        }
+    }
+
     /// Notes what is wrong, at the youngest exchange; one is made where there is none.
     pub(super) fn event(&mut self, dir: Direction, name: &'static str) {
         if self.list.is_empty() {
@@ -505,6 +618,18 @@ pub(super) trait Dialect: Send {
     fn datagram(&mut self, dir: Direction, bytes: &[u8]) -> Option<usize> {
         let _ = (dir, bytes);
         Some(0)
+    }
+
+    /// It never gives [`Step::Change`] or [`Step::Opaque`]: see [`Protocol::stands_alone`].
+    const ALONE: bool = false;
+
+    /// It calls [`Exchanges::begin_mail`].
+    const MAIL: bool = false;
+
+    /// Bytes of that side were lost, none of them of those that were to be skipped: how many of them the dialect can do without.
+    fn gap(&mut self, dir: Direction, len: u64, out: &mut Exchanges) -> u64 {
+        let _ = (dir, len, out);
+        0
     }
 
     /// Memory held, bytes.
@@ -594,7 +719,8 @@ impl<D: Dialect> Parser for ExchangeParser<D> {
         let side = &mut self.sides[dir.index()];
         let skipped = side.skip.min(len);
         side.skip -= skipped;
-        if len > skipped {
+        let left = len - skipped;
+        if left > 0 && !side.lost && self.dialect.gap(dir, left, &mut self.out) < left {
             side.lost = true;
             self.out.unmatch();
         }

@@ -10,6 +10,7 @@ pub mod dcerpc;
 pub mod dhcp;
 pub mod dnp3;
 pub mod dns;
+pub mod doh2;
 pub mod enip;
 pub mod ftp;
 pub mod ftp_data;
@@ -24,6 +25,7 @@ pub mod ldap;
 mod lines;
 pub mod llmnr;
 pub mod mdns;
+mod mime;
 pub mod modbus;
 pub mod mqtt;
 pub mod nbns;
@@ -86,6 +88,7 @@ pub static ALL: &[ProtocolEntry] = &[
     smb::ENTRY,
     dcerpc::ENTRY,
     dns::ENTRY,
+    doh2::ENTRY,
     mdns::ENTRY,
     llmnr::ENTRY,
     quic::ENTRY,

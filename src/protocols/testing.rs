@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::app::{
-    Change, FrameKind, Frames, Input, ParseError, Parser, ProtocolId, Settings, Transaction, WantedFrames,
+    Change, FileState, FrameKind, Frames, Input, ParseError, Parser, ProtocolId, Settings, Slot, Transaction,
+    WantedFrames,
 };
 use crate::detect::ProtocolEntry;
 use crate::json::JsonWriter;
@@ -77,9 +78,10 @@ impl Talk {
     }
 
     pub(super) fn gap(&mut self, dir: Direction, len: u64) -> Result<(), ParseError> {
-        self.pending[dir.index()].clear();
+        // what was not taken is lost with it
+        let held = std::mem::take(&mut self.pending[dir.index()]).len() as u64;
         self.needs[dir.index()] = 0;
-        self.parser.gap(dir, len)
+        self.parser.gap(dir, held + len)
     }
 
     fn feed(&mut self, dir: Direction, eof: bool) -> Result<(), ParseError> {
@@ -190,6 +192,22 @@ pub(super) fn check_cut(entry: &ProtocolEntry, port: u16, settings: &str, turns:
         assert_eq!(cut.records(), whole.records(), "pieces of {size}");
         assert_eq!(cut.events(), whole.events(), "pieces of {size}");
     }
+}
+
+/// A message with an attachment of 14 bytes, `att.bin`, a URL, and a line that begins with a dot.
+pub(super) const MESSAGE: &[u8] = b"From: ann\r\nSubject: hello\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\n\r\n\
+    .see http://evil.example/x\r\n--B\r\nContent-Type: x/y; name=att.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+    YXR0YWNoZWQg\r\nYnl0ZXM=\r\n--B--\r\n";
+
+/// What is known of the files of all transactions: name, size, state, bytes.
+pub(super) fn files(talk: &Talk, dir: Direction, slot: Slot) -> Vec<(String, u64, FileState, String)> {
+    let each = talk.each().into_iter().flat_map(|tx| {
+        tx.files(dir).iter().enumerate().map(move |(nth, file)| {
+            let bytes = tx.body(slot, nth).map(|body| body.bytes.to_vec()).unwrap_or_default();
+            (file.name.escape_ascii().to_string(), file.size, file.state, bytes.escape_ascii().to_string())
+        })
+    });
+    each.collect()
 }
 
 /// Frames of a stream in pieces of every size are those of the stream in one.

@@ -84,6 +84,8 @@ pub(crate) struct Make<'m> {
     pub(crate) merge_after: u32,
     /// Wrong checksums count.
     pub(crate) checksums: bool,
+    /// A configuration.
+    pub(crate) config: Option<&'m Path>,
 }
 
 impl Default for Make<'_> {
@@ -96,6 +98,7 @@ impl Default for Make<'_> {
             inline: false,
             merge_after: 64,
             checksums: true,
+            config: None,
         }
     }
 }
@@ -133,6 +136,7 @@ impl Make<'_> {
                 self.registry.protocols(),
                 &loaded.rules,
                 self.inline,
+                false,
             )),
             rules: loaded.rules,
         }
@@ -142,7 +146,7 @@ impl Make<'_> {
     pub(crate) fn load(&self) -> (Config, Loaded) {
         let set: Vec<(String, String)> =
             self.set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let (config, _) = Config::load(None, &set).expect("the configuration is good");
+        let (config, _) = Config::load(self.config, &set).expect("the configuration is good");
         let (classes, faults) = Classifications::parse(signatures::CLASSIFICATION.as_bytes());
         assert!(faults.is_empty(), "classification.config is good");
         let options = LoadOptions {

@@ -103,6 +103,8 @@ impl Frames {
 }
 
 impl Dialect for Frames {
+    const ALONE: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         if bytes.first() == Some(&b'A') {
             // a server that does not speak the version that is wished for answers with its own

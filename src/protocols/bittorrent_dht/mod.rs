@@ -39,6 +39,10 @@ impl Protocol for BittorrentDht {
         "bittorrent_dht"
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::UDP]
     }

@@ -37,6 +37,10 @@ impl Protocol for Dcerpc {
         "dcerpc"
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::TCP, Proto::UDP]
     }

@@ -38,6 +38,10 @@ impl Protocol for Dhcp {
         "dhcp"
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::UDP]
     }

@@ -1,5 +1,8 @@
 //! The `dnp3` object of EVE.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::keywords::INDICATORS_NAMES;
 use super::objects::{self, Object, Value};
 use super::slots;
@@ -26,12 +29,12 @@ pub(super) struct Message {
 
 impl Record for Message {
     fn logs(&self) -> bool {
-        self.link.is_some()
+        // a confirmation says nothing
+        self.link.is_some() && self.function != 0
     }
 
     fn ends(&self, _dir: Direction) -> RecordEnds {
-        // those of the packet that acknowledges it, as Suricata has them
-        RecordEnds::Packet
+        RecordEnds::Flow
     }
 
     fn log(&self, values: &Values, out: &mut JsonWriter) {
@@ -94,6 +97,15 @@ impl Record for Message {
     }
 }
 
+/// As JSON has it, without hundreds of digits.
+fn decimal(number: f64) -> String {
+    if number == 0.0 || (1e-5..1e16).contains(&number.abs()) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}
+
 fn one(object: &Object, out: &mut JsonWriter) {
     out.open();
     out.number("group", object.group);
@@ -116,10 +128,12 @@ fn one(object: &Object, out: &mut JsonWriter) {
             for (name, value) in &point.fields {
                 match value {
                     Value::Number(number) => out.number(name, *number),
-                    Value::Float(number) if number.is_finite() => out.plain(name, number),
+                    Value::Float(number) if number.is_finite() => out.raw(name, decimal(*number).as_bytes()),
                     // JSON has no such number
                     Value::Float(_) => out.number(name, 0),
                     Value::Text(text) => out.bytes(name, text),
+                    Value::Binary(bytes) if bytes.is_empty() => {}
+                    Value::Binary(bytes) => out.plain(name, STANDARD.encode(bytes)),
                 }
             }
             out.close();

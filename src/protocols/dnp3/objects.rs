@@ -36,6 +36,8 @@ pub(super) enum Value {
     Number(i64),
     Float(f64),
     Text(Vec<u8>),
+    /// Told in base64; nothing is not told.
+    Binary(Vec<u8>),
 }
 
 /// How a field is stored.
@@ -53,9 +55,17 @@ enum Field {
     Parts(&'static [(&'static str, u8)]),
     /// All that is left of the object.
     Rest(&'static str),
+    /// The same, no text.
+    RestBinary(&'static str),
+    /// Text as long as the field of that name said.
+    Text(&'static str, &'static str),
+    /// The same, no text.
+    Binary(&'static str, &'static str),
+    /// Characters, up to a zero.
+    Chars(&'static str, usize),
 }
 
-use Field::{Bits, F32, F64, I, Parts, Rest, U};
+use Field::{Binary, Bits, Chars, F32, F64, I, Parts, Rest, RestBinary, Text, U};
 
 const BINARY: &[&str] = &[
     "online",
@@ -69,6 +79,7 @@ const BINARY: &[&str] = &[
 ];
 const OUTPUT: &[&str] =
     &["online", "restart", "comm_lost", "remote_forced", "local_forced", "reserved0", "reserved1", "state"];
+// the last bits of a counter have three sets of names in records
 const COUNTER: &[&str] = &[
     "online",
     "restart",
@@ -76,6 +87,36 @@ const COUNTER: &[&str] = &[
     "remote_forced",
     "local_forced",
     "rollover",
+    "discontinuity",
+    "reserved0",
+];
+const COUNTER_DELTA: &[&str] = &[
+    "online",
+    "restart",
+    "comm_lost",
+    "remote_forced",
+    "local_forced",
+    "rollover",
+    "reserved0",
+    "reserved1",
+];
+const COUNTER_FROZEN: &[&str] = &[
+    "online",
+    "restart",
+    "comm_lost",
+    "remote_forced",
+    "local_forced",
+    "rollover",
+    "discontinuity",
+    "reserved1",
+];
+const STATISTIC: &[&str] = &[
+    "online",
+    "restart",
+    "comm_lost",
+    "remote_forced",
+    "local_forced",
+    "reserved0",
     "discontinuity",
     "reserved1",
 ];
@@ -100,11 +141,13 @@ const DOUBLE: &[(&str, u8)] = &[
 ];
 const CONTROL: &[(&str, u8)] = &[("op_type", 4), ("qu", 1), ("cr", 1), ("tcc", 2)];
 const RESULT: &[(&str, u8)] = &[("status_code", 7), ("reserved", 1)];
+const COMMANDED: &[(&str, u8)] = &[("status_code", 7), ("reserved0", 1)];
 
 /// What a point of an object has; empty for objects without any, `None` for those that are not known.
 fn fields(group: u8, variation: u8) -> Option<&'static [Field]> {
     Some(match (group, variation) {
-        (1, 2) | (2, 1) => &[Bits(BINARY)],
+        (1, 2) => &[Bits(BINARY)],
+        (2, 1) => &[U("state", 1)],
         (2, 2) => &[Bits(BINARY), U("timestamp", 6)],
         (2, 3) => &[Bits(BINARY), U("timestamp", 2)],
         (3, 2) | (4, 1) => &[Parts(DOUBLE)],
@@ -112,15 +155,21 @@ fn fields(group: u8, variation: u8) -> Option<&'static [Field]> {
         (4, 3) => &[Parts(DOUBLE), U("relative_time_ms", 2)],
         (10, 2) | (11, 1) => &[Bits(OUTPUT)],
         (11, 2) => &[Bits(OUTPUT), U("timestamp", 6)],
-        (12, 1) => &[Parts(CONTROL), U("count", 1), U("ontime", 4), U("offtime", 4), Parts(RESULT)],
+        (12, 1 | 2) => &[Parts(CONTROL), U("count", 1), U("ontime", 4), U("offtime", 4), Parts(RESULT)],
         (13, 1) => &[Parts(&[("status_code", 7), ("commanded_state", 1)])],
         (13, 2) => &[Parts(&[("status_code", 7), ("commanded_state", 1)]), U("timestamp", 6)],
         (20..=23, 1) => &[Bits(COUNTER), U("count", 4)],
-        (20..=23, 2) => &[Bits(COUNTER), U("count", 2)],
-        (20, 5) | (21, 9) => &[U("count", 4)],
-        (20, 6) | (21, 10) => &[U("count", 2)],
-        (21..=23, 5) => &[Bits(COUNTER), U("count", 4), U("timestamp", 6)],
-        (21..=23, 6) => &[Bits(COUNTER), U("count", 2), U("timestamp", 6)],
+        (20..=22, 2) => &[Bits(COUNTER), U("count", 2)],
+        (20..=23, 3) => &[Bits(COUNTER_DELTA), U("count", 4)],
+        (23, 2) | (20..=23, 4) => &[Bits(COUNTER_DELTA), U("count", 2)],
+        (20, 5 | 7) | (21, 9 | 11) => &[U("count", 4)],
+        (20, 6 | 8) | (21, 10 | 12) => &[U("count", 2)],
+        (21, 5) => &[Bits(COUNTER_FROZEN), U("count", 4), U("timestamp", 6)],
+        (21, 6) => &[Bits(COUNTER_FROZEN), U("count", 2), U("timestamp", 6)],
+        (23, 5) => &[Bits(COUNTER), U("count", 4), U("timestamp", 6)],
+        (22 | 23, 6) => &[Bits(COUNTER), U("count", 2), U("timestamp", 6)],
+        (22, 5) | (21..=23, 7) => &[Bits(COUNTER_DELTA), U("count", 4), U("timestamp", 6)],
+        (21..=23, 8) => &[Bits(COUNTER_DELTA), U("count", 2), U("timestamp", 6)],
         (30..=33, 1) => &[Bits(ANALOG), I("value", 4)],
         (30..=33, 2) => &[Bits(ANALOG), I("value", 2)],
         (30, 3) | (31, 5) => &[I("value", 4)],
@@ -146,11 +195,29 @@ fn fields(group: u8, variation: u8) -> Option<&'static [Field]> {
         (42, 4) => &[Bits(ANALOG), I("value", 2), U("timestamp", 6)],
         (42, 7) => &[Bits(ANALOG), F32("value"), U("timestamp", 6)],
         (42, 8) => &[Bits(ANALOG), F64("value"), U("timestamp", 6)],
+        (43, 1) => &[Parts(COMMANDED), I("commanded_value", 4)],
+        (43, 2) => &[Parts(COMMANDED), I("commanded_value", 2)],
+        (43, 3) => &[Parts(COMMANDED), I("commanded_value", 4), U("timestamp", 6)],
+        (43, 4) => &[Parts(COMMANDED), I("commanded_value", 2), U("timestamp", 6)],
+        (43, 5) => &[Parts(COMMANDED), F32("commanded_value")],
+        (43, 6) => &[Parts(COMMANDED), F64("commanded_value")],
+        (43, 7) => &[Parts(COMMANDED), F32("commanded_value"), U("timestamp", 6)],
+        (43, 8) => &[Parts(COMMANDED), F64("commanded_value"), U("timestamp", 6)],
         (50, 1 | 3) | (51, 1 | 2) => &[U("timestamp", 6)],
         (50, 2) => &[U("timestamp", 6), U("interval", 4)],
         (50, 4) => &[U("timestamp", 6), U("interval_count", 4), U("interval_units", 1)],
         (52, 1) => &[U("delay_secs", 2)],
         (52, 2) => &[U("delay_ms", 2)],
+        (70, 2) => &[
+            U("username_offset", 2),
+            U("username_size", 2),
+            U("password_offset", 2),
+            U("password_size", 2),
+            U("authentication_key", 4),
+            Text("username", "username_size"),
+            // what it is stays out of records
+            Text("", "password_size"),
+        ],
         (70, 3) => &[
             U("filename_offset", 2),
             U("filename_size", 2),
@@ -161,7 +228,7 @@ fn fields(group: u8, variation: u8) -> Option<&'static [Field]> {
             U("operational_mode", 2),
             U("maximum_block_size", 2),
             U("request_id", 2),
-            Rest("filename"),
+            Text("filename", "filename_size"),
         ],
         (70, 4) => &[
             U("file_handle", 4),
@@ -181,9 +248,84 @@ fn fields(group: u8, variation: u8) -> Option<&'static [Field]> {
             U("created_timestamp", 6),
             U("permissions", 2),
             U("request_id", 2),
-            Rest("filename"),
+            Text("filename", "filename_size"),
         ],
+        (70, 8) => &[Rest("file_specification")],
+        (81, 1) => {
+            &[Parts(&[("fill_percentage", 7), ("overflow_state", 1)]), U("group", 1), U("variation", 1)]
+        }
+        (83, 1) => &[
+            Chars("data->vendor_code", 4),
+            U("object_id", 2),
+            U("length", 2),
+            Binary("data->data_objects", "length"),
+        ],
+        (86, 2) => &[Bits(&["rd", "wr", "st", "ev", "df", "padding0", "padding1", "padding2"])],
+        (102, 1) => &[U("value", 1)],
         (110..=113, _) => &[Rest("data_objects")],
+        (120, 1) => {
+            &[U("csq", 4), U("usr", 2), U("mal", 1), U("reason", 1), RestBinary("data->challenge_data")]
+        }
+        (120, 2) => &[U("csq", 4), U("usr", 2), RestBinary("data->mac_value")],
+        (120, 3) => &[U("csq", 4), U("user_number", 2)],
+        (120, 4) => &[U("user_number", 2)],
+        (120, 5) => &[
+            U("ksq", 4),
+            U("user_number", 2),
+            U("key_wrap_alg", 1),
+            U("key_status", 1),
+            U("mal", 1),
+            U("challenge_data_len", 2),
+            Binary("data->challenge_data", "challenge_data_len"),
+            RestBinary("data->mac_value"),
+        ],
+        (120, 6) => &[U("ksq", 4), U("usr", 2), RestBinary("data->wrapped_key_data")],
+        (120, 7) => &[
+            U("sequence_number", 4),
+            U("usr", 2),
+            U("association_id", 2),
+            U("error_code", 1),
+            U("time_of_error", 6),
+            Rest("error_text"),
+        ],
+        (120, 8) => &[U("key_change_method", 1), U("certificate_type", 1), RestBinary("data->certificate")],
+        (120, 9) => &[RestBinary("data->mac_value")],
+        (120, 10) => &[
+            U("key_change_method", 1),
+            U("operation", 1),
+            U("scs", 4),
+            U("user_role", 2),
+            U("user_role_expiry_interval", 2),
+            U("username_len", 2),
+            U("user_public_key_len", 2),
+            U("certification_data_len", 2),
+            Text("username", "username_len"),
+            Binary("data->user_public_key", "user_public_key_len"),
+            Binary("data->certification_data", "certification_data_len"),
+        ],
+        (120, 11) => &[
+            U("key_change_method", 1),
+            U("username_len", 2),
+            U("master_challenge_data_len", 2),
+            Text("username", "username_len"),
+            Binary("data->master_challenge_data", "master_challenge_data_len"),
+        ],
+        (120, 12) => &[
+            U("ksq", 4),
+            U("user_number", 2),
+            U("challenge_data_len", 2),
+            Binary("data->challenge_data", "challenge_data_len"),
+        ],
+        (120, 13) => &[
+            U("ksq", 4),
+            U("user_number", 2),
+            U("encrypted_update_key_len", 2),
+            Binary("data->encrypted_update_key_data", "encrypted_update_key_len"),
+        ],
+        (120, 14) => &[RestBinary("data->digital_signature")],
+        (120, 15) => &[RestBinary("data->mac")],
+        (121, 1) | (122, 1) => &[Bits(STATISTIC), U("association_id", 2), U("count_value", 4)],
+        (122, 2) => &[Bits(STATISTIC), U("association_id", 2), U("count_value", 4), U("timestamp", 6)],
         _ => return None,
     })
 }
@@ -191,7 +333,7 @@ fn fields(group: u8, variation: u8) -> Option<&'static [Field]> {
 /// Objects of one bit a point, or of two.
 fn packed(group: u8, variation: u8) -> Option<u32> {
     match (group, variation) {
-        (1 | 10 | 80, 1) => Some(1),
+        (1 | 10 | 80, 1) | (12, 3) => Some(1),
         (3, 1) => Some(2),
         _ => None,
     }
@@ -254,7 +396,8 @@ fn points(reader: &mut Reader<'_>, object: &mut Object, left: &mut usize) -> Opt
         for nth in 0..object.count.min(*left as u32) {
             let bit = (nth * bits) as usize;
             let state = bytes.get(bit / 8).map(|byte| byte >> (bit % 8) & ((1 << bits) - 1))?;
-            let fields = vec![("state", Value::Number(state.into()))];
+            let name = if object.group == 12 { "point" } else { "state" };
+            let fields = vec![(name, Value::Number(state.into()))];
             object.points.push(Point { prefix: 0, index: object.start + nth, size: None, fields });
         }
         *left -= object.points.len();
@@ -300,6 +443,14 @@ fn unsigned(bytes: &[u8]) -> u64 {
     bytes.iter().rev().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
+/// What the field of that name holds.
+fn told(fields: &[(&'static str, Value)], name: &str) -> Option<usize> {
+    fields.iter().find_map(|(known, value)| match value {
+        Value::Number(number) if *known == name => usize::try_from(*number).ok(),
+        _ => None,
+    })
+}
+
 fn take(reader: &mut Reader<'_>, field: Field, point: &mut Point, sized: bool, variation: u8) -> Option<()> {
     let fields = &mut point.fields;
     match field {
@@ -335,6 +486,24 @@ fn take(reader: &mut Reader<'_>, field: Field, point: &mut Point, sized: bool, v
             // without a size, the variation says how long a string is
             let len = if sized { reader.0.len() } else { variation.into() };
             fields.push((name, Value::Text(reader.take(len)?.to_vec())));
+        }
+        // how long it is stands before the object alone
+        RestBinary(_) if !sized => return None,
+        RestBinary(name) => fields.push((name, Value::Binary(reader.take(reader.0.len())?.to_vec()))),
+        Text(name, len) => {
+            let bytes = reader.take(told(fields, len)?)?;
+            if !name.is_empty() {
+                fields.push((name, Value::Text(bytes.to_vec())));
+            }
+        }
+        Binary(name, len) => {
+            let bytes = reader.take(told(fields, len)?)?;
+            fields.push((name, Value::Binary(bytes.to_vec())));
+        }
+        Chars(name, len) => {
+            let bytes = reader.take(len)?;
+            let end = memchr::memchr(0, bytes).unwrap_or(len);
+            fields.push((name, Value::Text(bytes.get(..end)?.to_vec())));
         }
     }
     Some(())

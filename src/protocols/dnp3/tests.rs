@@ -74,6 +74,55 @@ fn messages_and_their_objects_are_read() {
 }
 
 #[test]
+fn points_are_told_in_the_names_of_their_objects() {
+    for (object, expected) in [
+        // counters, whose last bits are named differently
+        (&b"\x14\x01\x07\x01\x81\x02\0\0\0"[..], r#""discontinuity":0,"reserved0":1,"count":2"#),
+        (
+            b"\x16\x05\x07\x01\x81\x02\0\0\0\x07\0\0\0\0\0",
+            r#""reserved0":0,"reserved1":1,"count":2,"timestamp":7"#,
+        ),
+        (b"\x02\x01\x28\x01\0\x09\0\x81", r#""prefix":9,"index":9,"state":129"#),
+        // numbers that are no integers are numbers
+        (b"\x1e\x05\x07\x01\x01\0\0\xc0\xbf", r#""value":-1.5}"#),
+        (b"\x1e\x05\x07\x01\x01\xb8\xed\x22\x57", r#""value":179141877956608}"#),
+        (b"\x22\x03\x07\x01\x83\xb8\xed\x22", r#""deadband_value":6.443433810093585e-18}"#),
+        (b"\x1e\x05\x07\x01\x01\0\0\x80\x7f", r#""value":0}"#),
+        (b"\x2b\x02\x07\x01\x83\xfe\xff", r#""status_code":3,"reserved0":1,"commanded_value":-2}"#),
+        (b"\x0c\x03\x00\x03\x04\x02", r#""index":3,"point":0},{"prefix":0,"index":4,"point":1}"#),
+        // what says how long something is
+        (
+            b"\x46\x03\x5b\x01\x1c\0\x1a\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\x01\0\0\x04\x09\0ab",
+            r#""maximum_block_size":1024,"request_id":9,"filename":"ab"}"#,
+        ),
+        (
+            b"\x46\x02\x5b\x01\x0f\0\0\0\x01\0\0\0\x02\0\0\0\0\0\x75pw",
+            r#""password_size":2,"authentication_key":0,"username":"u"}"#,
+        ),
+        (
+            b"\x78\x01\x5b\x01\x0c\0\x03\0\0\0\0\0\x04\x01stev",
+            r#""csq":3,"usr":0,"mal":4,"reason":1,"data->challenge_data":"c3Rldg=="}"#,
+        ),
+        (
+            b"\x78\x05\x5b\x01\x0f\0\x01\0\0\0\x01\0\x01\x02\0\x04\0stev",
+            r#""challenge_data_len":4,"data->challenge_data":"c3Rldg=="}"#,
+        ),
+    ] {
+        let message = [b"\xc0\x81\0\0", object].concat();
+        let talk = talk(&[(ToClient, frames(true, &message, 200))]);
+        let record = &talk.records()[0];
+        assert!(record.contains(expected) && record.contains(r#""complete":true"#), "{expected}\n{record}");
+    }
+    // longer than the object
+    let long = frames(true, b"\xc0\x81\0\0\x78\x05\x5b\x01\x0b\0\x01\0\0\0\x01\0\x01\x02\0\xff\xff", 200);
+    assert!(talk(&[(ToClient, long)]).records()[0].contains(r#""complete":false"#));
+    // a confirmation is for rules alone
+    let confirmation = talk(&[(ToServer, frames(false, b"\xc1\0", 200))]);
+    assert!(confirmation.records().is_empty());
+    assert_eq!(confirmation.each()[0].number(slots::FUNCTION, 0), Some(0));
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let whole = frames(false, b"\xc0\x02\x32\x01\x07\x01\x23\x6d\x9e\x53\x34\x01", 200);
     for (at, event, fails) in [(8, "bad_link_crc", true), (12, "bad_transport_crc", false)] {

@@ -13,7 +13,10 @@ const S: Direction = Direction::ToServer;
 const C: Direction = Direction::ToClient;
 
 /// Sticky buffers.
-pub static BUFFERS: &[BufferSpec] = &[
+pub static BUFFERS: &[BufferSpec] = &ROWS;
+
+/// The same, for what carries DNS: places are its own then.
+pub const ROWS: [BufferSpec; 6] = [
     BufferSpec {
         name: "dns.query",
         aliases: &["dns_query"],
@@ -65,7 +68,10 @@ pub static BUFFERS: &[BufferSpec] = &[
 ];
 
 /// Numbers.
-pub static NUMBERS: &[NumberSpec] = &[
+pub static NUMBERS: &[NumberSpec] = &NUMBER_ROWS;
+
+/// The same, for what carries DNS.
+pub const NUMBER_ROWS: [NumberSpec; 3] = [
     NumberSpec {
         name: "dns.opcode",
         aliases: &[],

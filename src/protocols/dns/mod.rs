@@ -8,6 +8,7 @@
 //! (`detailed`, `grouped`): which records are written, as under `outputs.eve-log.types.dns`.
 
 mod codes;
+pub(in crate::protocols) mod inside;
 pub mod keywords;
 mod log;
 mod message;
@@ -41,6 +42,14 @@ pub struct Dns;
 impl Protocol for Dns {
     fn name(&self) -> &'static str {
         "dns"
+    }
+
+    fn carried_in(&self) -> Option<&'static str> {
+        Some("doh2")
+    }
+
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
     }
 
     fn transports(&self) -> &'static [Proto] {

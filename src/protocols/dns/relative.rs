@@ -30,6 +30,10 @@ impl Protocol for Relative {
         self.name
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::UDP]
     }

@@ -70,6 +70,8 @@ pub(super) fn probe(transport: Proto, bytes: &[u8]) -> Probe {
 pub(super) struct Encapsulation;
 
 impl Dialect for Encapsulation {
+    const ALONE: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         let Some(header) = Header::read(bytes) else { return Ok(Step::Needs(HEADER_LEN)) };
         if !header.is_sound() {

@@ -5,6 +5,7 @@ use super::slots as own;
 use crate::app::{DONE, ProtocolId, Slot, Transaction};
 use crate::detect::rule::{RuleProtocol, TxTest};
 use crate::detect::{BufferSpec, Keyword, Kind, NumberSpec, Place, RuleBuilder};
+use crate::protocols::dns::{keywords as dns_rows, slots as dns};
 use crate::protocols::http::slots::{self as slot, BODY as IN_BODY, HEADERS};
 use crate::rules::{IntTest, OptionAst, RuleError};
 use crate::types::Direction;
@@ -21,8 +22,32 @@ const fn shared(name: &'static str, places: &'static [Place]) -> BufferSpec {
     BufferSpec { name, aliases: &[], modifier: None, help: "", places, check: None }
 }
 
+const fn inside(dir: Direction, slot: Slot) -> Place {
+    let base = match dir {
+        Direction::ToServer => own::DNS_REQUEST,
+        Direction::ToClient => own::DNS_RESPONSE,
+    };
+    place(dir, Slot(base + slot.0), DONE, Kind::Multi)
+}
+
+/// A buffer of DNS, of messages that a stream carries.
+const fn carried(nth: usize, places: &'static [Place]) -> BufferSpec {
+    BufferSpec { places, ..dns_rows::ROWS[nth] }
+}
+
+/// A number of them.
+const fn carried_number(nth: usize, places: &'static [Place]) -> NumberSpec {
+    NumberSpec { places, ..dns_rows::NUMBER_ROWS[nth] }
+}
+
 /// Sticky buffers.
 pub static BUFFERS: &[BufferSpec] = &[
+    carried(0, &[inside(S, dns::QUERY)]),
+    carried(1, &[inside(S, dns::QUERIES_RRNAME), inside(C, dns::QUERIES_RRNAME)]),
+    carried(2, &[inside(C, dns::ANSWERS_RRNAME)]),
+    carried(3, &[inside(C, dns::AUTHORITIES_RRNAME)]),
+    carried(4, &[inside(C, dns::ADDITIONALS_RRNAME)]),
+    carried(5, &[inside(C, dns::RESPONSE_RRNAME)]),
     shared("http.method", &[place(S, slot::METHOD, HEADERS, Kind::Bytes)]),
     shared("http.uri", &[place(S, slot::URI, HEADERS, Kind::Bytes)]),
     shared("http.uri.raw", &[place(S, slot::URI_RAW, HEADERS, Kind::Bytes)]),
@@ -148,6 +173,9 @@ const fn numbers(
 
 /// Numbers.
 pub static NUMBERS: &[NumberSpec] = &[
+    carried_number(0, &[inside(S, dns::OPCODE), inside(C, dns::OPCODE)]),
+    carried_number(1, &[inside(C, dns::RCODE)]),
+    carried_number(2, &[inside(S, dns::RRTYPE), inside(C, dns::RRTYPE)]),
     numbers(
         "http2.frametype",
         "the types of a stream's frames",

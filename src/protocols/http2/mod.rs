@@ -3,6 +3,8 @@
 //! One transaction a stream, and one for each frame about the connection (stream 0). Buffers of HTTP/1 have the same names and the same
 //! slots here, and rules of `http` are about both.
 //!
+//! Streams that ask for names (RFC 8484) have the buffers of DNS too, and the flow is called `doh2` from the first of them on.
+//!
 //! Bounds: `max-streams` live streams a flow, `max-table-size` bytes of each dynamic table, `max-reassembly-size` bytes of a frame or a
 //! block of headers, `message::HEADER_BYTES_MAX` bytes and `message::HEADERS_MAX` headers a message, `message::LISTED_MAX` frames
 //! noted a message, `parser::DECODERS_MAX` bodies decompressed at once. Bodies are kept as a window, which is smaller when many are
@@ -19,7 +21,7 @@ mod parser;
 mod settings;
 pub mod slots;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod transaction;
 
 use std::sync::Arc;
@@ -45,7 +47,7 @@ static ALL_BUFFERS: [BufferSpec; views::count(keywords::BUFFERS)] = views::with(
 pub struct Http2;
 
 /// What a client begins with, RFC 9113 section 3.4.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl Protocol for Http2 {
     fn name(&self) -> &'static str {
@@ -54,6 +56,10 @@ impl Protocol for Http2 {
 
     fn family(&self) -> Option<&'static str> {
         Some("http")
+    }
+
+    fn may_be_called(&self) -> Option<&'static str> {
+        Some("doh2")
     }
 
     fn event_type(&self) -> &'static str {

@@ -56,6 +56,8 @@ pub(super) struct Http2Parser {
     sides: [Side; 2],
     /// Bodies that broke.
     broken: u8,
+    /// Some stream has asked for names.
+    asks_names: bool,
 }
 
 /// What is remembered of one direction.
@@ -116,6 +118,7 @@ impl Http2Parser {
             highest: [0; 2],
             sides,
             broken: 0,
+            asks_names: false,
         }
     }
 
@@ -455,6 +458,7 @@ impl Http2Parser {
             tx.event(from, "reassembly_limit_reached");
         }
         tx.headers_read(dir);
+        self.asks_names |= tx.asks_names();
         let coding = tx.side(dir).find("content-encoding").map(<[u8]>::to_vec);
         if let (Some(coding), Decoder::Plain) = (coding, &tx.side(dir).decoder) {
             self.decode(dir, block.stream, &coding);
@@ -573,7 +577,8 @@ impl Parser for Http2Parser {
                 self.open.clear();
             }
         }
-        Ok(Parsed { consumed: at, needs, ..Parsed::default() })
+        let carries = self.asks_names.then_some("doh2");
+        Ok(Parsed { consumed: at, needs, carries, ..Parsed::default() })
     }
 
     fn gap(&mut self, dir: Direction, len: u64) -> Result<(), ParseError> {

@@ -35,3 +35,8 @@ pub const SETTING_RESPONSE: Slot = Slot(113);
 pub const VALUE_REQUEST: Slot = Slot(114);
 /// The server's settings: to what.
 pub const VALUE_RESPONSE: Slot = Slot(115);
+
+/// Slots of DNS from here on, of a message that the request carries.
+pub const DNS_REQUEST: u16 = 0x6000;
+/// The same of the response.
+pub const DNS_RESPONSE: u16 = 0x7000;

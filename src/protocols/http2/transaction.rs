@@ -5,10 +5,13 @@ use super::message::Message;
 use super::slots as own;
 use crate::app::{Body, DONE, File, Slot, Transaction};
 use crate::json::JsonWriter;
+use crate::protocols::dns::inside::Carried;
 use crate::protocols::http::line::{Host, host};
 use crate::protocols::http::slots as slot;
-use crate::protocols::views::{self, Seen, Viewed};
+use crate::protocols::views::{self, Seen, Viewed, doh};
 use crate::types::Direction;
+
+use std::cell::OnceCell;
 
 /// Events kept of one transaction.
 const EVENTS_MAX: usize = 32;
@@ -23,6 +26,10 @@ pub(super) struct Http2Tx {
     host: Option<Host>,
     events: Vec<(Direction, &'static str)>,
     view: Seen,
+    /// It asks for names.
+    asks_names: bool,
+    /// What it asks and is told, read when somebody wants it; of both sides once the server's is over.
+    names: [OnceCell<Box<Carried>>; 2],
 }
 
 impl Http2Tx {
@@ -34,7 +41,43 @@ impl Http2Tx {
             host: None,
             events: Vec::new(),
             view: Seen::default(),
+            asks_names: false,
+            names: Default::default(),
         }
+    }
+
+    /// Whether it carries messages of DNS.
+    pub(super) fn asks_names(&self) -> bool {
+        self.asks_names
+    }
+
+    fn message(&self, dir: Direction) -> Option<Vec<u8>> {
+        let side = &self.sides[dir.index()];
+        if side.progress == DONE && doh::is_message(side.find("content-type")) {
+            return side.body.body(&BODY).filter(|body| body.offset == 0).map(|body| body.bytes.to_vec());
+        }
+        let mut asked = None;
+        if dir == Direction::ToServer {
+            Viewed::request(self, &mut |request| asked = doh::asked_in(request));
+        }
+        asked
+    }
+
+    /// The messages of DNS that it carries, once that side is over.
+    fn carried(&self, dir: Direction) -> Option<&Carried> {
+        if !self.asks_names || self.sides[dir.index()].progress != DONE {
+            return None;
+        }
+        let read = || {
+            let messages = Direction::BOTH.map(|side| (side == dir).then(|| self.message(side)).flatten());
+            Box::new(Carried::read(self.id, messages.each_ref().map(Option::as_deref)))
+        };
+        Some(self.names[dir.index()].get_or_init(read))
+    }
+
+    /// Of both sides.
+    fn each_carried(&self) -> impl Iterator<Item = &Carried> {
+        Direction::BOTH.into_iter().filter_map(|dir| self.carried(dir))
     }
 
     pub(super) fn side(&mut self, dir: Direction) -> &mut Message {
@@ -73,6 +116,9 @@ impl Http2Tx {
             }
         }
         self.host = authority.or(header).map(|value| host(&value));
+        let mut asks = doh::is_message(self.request().find("content-type"));
+        Viewed::request(self, &mut |request| asks |= doh::asked_in(request).is_some());
+        self.asks_names = asks;
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -102,7 +148,11 @@ impl Http2Tx {
 
     /// Memory held, bytes, roughly.
     pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + self.sides.iter().map(Message::memory).sum::<usize>() + self.view.memory()
+        let names = self.names.iter().filter_map(OnceCell::get);
+        size_of::<Self>()
+            + self.sides.iter().map(Message::memory).sum::<usize>()
+            + self.view.memory()
+            + names.map(|names| size_of::<Carried>() + names.memory()).sum::<usize>()
     }
 }
 
@@ -124,6 +174,10 @@ impl Transaction for Http2Tx {
             own::NAME_RESPONSE => return response.name(nth),
             slot::FILE_MAGIC_REQUEST => return self.file_magic(Direction::ToServer, nth),
             slot::FILE_MAGIC_RESPONSE => return self.file_magic(Direction::ToClient, nth),
+            Slot(own::DNS_REQUEST..) => {
+                let (dir, slot) = of_dns(which);
+                return self.carried(dir)?.bytes(dir, slot, nth);
+            }
             Slot(views::FIRST..) => return self.view.text(self, which, nth),
             _ if nth > 0 => return None,
             _ => {}
@@ -167,6 +221,10 @@ impl Transaction for Http2Tx {
         let path = || request.find(":path").map(|path| path.len() as u64);
         let size = |side: &Message| side.files.list().get(nth).map(|file| file.size);
         match which {
+            Slot(own::DNS_REQUEST..) => {
+                let (dir, slot) = of_dns(which);
+                self.carried(dir)?.number(dir, slot, nth)
+            }
             own::FRAME_REQUEST => request.frames.get(nth).map(|kind| u64::from(*kind)),
             own::FRAME_RESPONSE => response.frames.get(nth).map(|kind| u64::from(*kind)),
             own::ERROR_REQUEST => request.errors.get(nth).map(|code| u64::from(*code)),
@@ -217,6 +275,39 @@ impl Transaction for Http2Tx {
     fn log(&self, out: &mut JsonWriter) {
         super::log::write(self, out);
         self.view.log(self, out);
+    }
+
+    fn log_in_alert(&self, out: &mut JsonWriter) {
+        self.log(out);
+        if let Some(names) = self.each_carried().next() {
+            names.log_in_alert(out);
+        }
+    }
+
+    fn records(&self) -> usize {
+        usize::from(self.logs()) + self.each_carried().map(Carried::records).sum::<usize>()
+    }
+
+    fn record_type(&self, nth: usize) -> Option<&'static str> {
+        (nth >= usize::from(self.logs())).then_some("dns")
+    }
+
+    fn log_record(&self, nth: usize, out: &mut JsonWriter) {
+        let Some(mut nth) = nth.checked_sub(usize::from(self.logs())) else { return self.log(out) };
+        for names in self.each_carried() {
+            match nth.checked_sub(names.records()) {
+                Some(left) => nth = left,
+                None => return names.log_record(nth, out),
+            }
+        }
+    }
+}
+
+/// A slot of a message of DNS: in which direction, and which one of DNS's.
+fn of_dns(slot: Slot) -> (Direction, Slot) {
+    match slot.0.checked_sub(own::DNS_RESPONSE) {
+        Some(slot) => (Direction::ToClient, Slot(slot)),
+        None => (Direction::ToServer, Slot(slot.0 - own::DNS_REQUEST)),
     }
 }
 

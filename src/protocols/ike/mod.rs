@@ -49,6 +49,10 @@ impl Protocol for Ike {
         &["ikev1", "ikev2"]
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::UDP]
     }

@@ -3,6 +3,7 @@
 use super::slots::*;
 use crate::detect::BufferSpec;
 use crate::protocols::exchange::{Field, Format, Shape, answered_each, asked, buffer};
+use crate::protocols::mime::mail;
 
 /// Sticky buffers.
 pub static BUFFERS: &[BufferSpec] = &[
@@ -11,6 +12,18 @@ pub static BUFFERS: &[BufferSpec] = &[
     buffer("imap.user", "who signs in (LOGIN, AUTHENTICATE PLAIN)", &[asked(USER)]),
     buffer("imap.mailbox", "the mailbox that the command is about", &[asked(MAILBOX)]),
     buffer("imap.response", "each line of the answer, with its literals", &[answered_each(RESPONSE)]),
+    mail::FILE_DATA_ROW,
+    mail::FILE_NAME_ROW,
+    mail::FILE_MAGIC_ROW,
+    mail::FROM_ROW,
+    mail::TO_ROW,
+    mail::CC_ROW,
+    mail::SUBJECT_ROW,
+    mail::DATE_ROW,
+    mail::MESSAGE_ID_ROW,
+    mail::X_MAILER_ROW,
+    mail::RECEIVED_ROW,
+    mail::URL_ROW,
 ];
 
 /// The record.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::slots::*;
-use crate::app::Probe;
+use crate::app::{Probe, Transaction};
 use crate::protocols::exchange::{Dialect, Exchanges, Step};
 use crate::protocols::lines::{self, Line};
 use crate::protocols::values::Values;
@@ -15,6 +15,9 @@ pub(super) const LINE_MAX: usize = 16 << 10;
 
 /// Bytes of a literal that are read.
 pub(super) const LITERAL_MAX: usize = 16 << 10;
+
+/// Bytes of a line of a message that are looked at together.
+const MESSAGE_LINE_MAX: usize = 4 << 10;
 
 /// Bytes of a line with its literals.
 const WHOLE_MAX: usize = 64 << 10;
@@ -41,6 +44,20 @@ pub(super) struct Lines {
     sign_in: Option<u64>,
     /// The rest of a line is passed over, by direction.
     rest: [bool; 2],
+    /// The message that is arriving as a literal, by direction.
+    message: [Option<Arriving>; 2],
+}
+
+/// A literal that is a message.
+struct Arriving {
+    /// Whose.
+    exchange: u64,
+    /// Bytes still to come.
+    left: u64,
+    /// The next byte begins a line.
+    start: bool,
+    /// It is all of the message.
+    whole: bool,
 }
 
 /// A line with its literals, from the front.
@@ -62,6 +79,46 @@ fn literal(line: &[u8]) -> Option<u64> {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Whether the literal that a line announces is a message, and whether all of it. A client adds one to a mailbox, whose name may be
+/// a literal before it; a server gives one that was fetched.
+fn message(dir: Direction, line: &[u8]) -> Option<bool> {
+    let head = line.get(..memchr::memrchr(b'{', line)?)?;
+    let head = head.strip_suffix(b"~").unwrap_or(head).trim_ascii_end();
+    let (first, rest) = lines::word(head);
+    let (second, rest) = lines::word(rest);
+    if dir == Direction::ToServer {
+        return (second.eq_ignore_ascii_case(b"APPEND") && !rest.is_empty()).then_some(true);
+    }
+    let (third, _) = lines::word(rest);
+    if first != b"*" || !third.eq_ignore_ascii_case(b"FETCH") || second.iter().any(|c| !c.is_ascii_digit()) {
+        return None;
+    }
+    let item = head.rsplit(|byte| matches!(byte, b' ' | b'(')).next()?;
+    match &item.to_ascii_uppercase()[..] {
+        b"BODY[]" | b"BINARY[]" | b"RFC822" => Some(true),
+        b"BODY[]<0>" | b"BINARY[]<0>" => Some(false),
+        _ => None,
+    }
+}
+
+/// A line of a message, its end where it has one, and how many bytes they take.
+type MessageLine<'a> = (&'a [u8], Option<&'static [u8]>, usize);
+
+/// The line of a message at the front; `last`: nothing follows.
+fn message_line(bytes: &[u8], last: bool) -> Option<MessageLine<'_>> {
+    match lines::front(bytes, MESSAGE_LINE_MAX) {
+        Line::Whole(line, taken) if taken > line.len() + 1 => Some((line, Some(b"\r\n"), taken)),
+        Line::Whole(line, taken) => Some((line, Some(b"\n"), taken)),
+        // a CR at its end may be half of an end
+        Line::Long => {
+            let text = bytes.get(..MESSAGE_LINE_MAX)?;
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            Some((text, None, text.len()))
+        }
+        Line::Open => last.then_some((bytes, None, bytes.len())),
+    }
 }
 
 fn front(bytes: &[u8]) -> Front<'_> {
@@ -137,6 +194,66 @@ fn plain_user(encoded: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Lines {
+    /// The messages among the literals of a line that is there as a whole.
+    fn messages(dir: Direction, line: &[u8], exchange: Option<u64>, out: &mut Exchanges) {
+        let Some(exchange) = exchange else { return };
+        let mut at = 0;
+        while let Some(end) = line.get(at..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            let head = line.get(..at + end).unwrap_or_default();
+            let head = head.strip_suffix(b"\r").unwrap_or(head);
+            at += end + 1;
+            let Some(len) = literal(head).and_then(|len| usize::try_from(len).ok()) else { continue };
+            let Some(bytes) = line.get(at..at.saturating_add(len)) else { return };
+            at += len;
+            if let Some(whole) = message(dir, head) {
+                out.begin_mail(exchange, dir);
+                let (mut rest, mut start) = (bytes, true);
+                while let Some((text, end, taken)) =
+                    message_line(rest, true).filter(|(_, _, taken)| *taken > 0)
+                {
+                    out.mail_line(exchange, text, start, end);
+                    start = end.is_some();
+                    rest = rest.get(taken..).unwrap_or_default();
+                }
+                out.end_mail(exchange, whole);
+            }
+        }
+    }
+
+    /// The next line of the message that is arriving.
+    fn arriving(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Option<Step> {
+        let arriving = self.message[dir.index()].as_mut()?;
+        let room = usize::try_from(arriving.left).unwrap_or(usize::MAX).min(bytes.len());
+        let last = room as u64 == arriving.left;
+        let Some((text, end, taken)) = message_line(bytes.get(..room).unwrap_or(bytes), last) else {
+            return Some(Step::Needs(bytes.len() + 1));
+        };
+        out.mail_line(arriving.exchange, text, arriving.start, end);
+        arriving.start = end.is_some();
+        self.arrived(dir, taken as u64, out);
+        Some(Step::Took(taken))
+    }
+
+    fn arrived(&mut self, dir: Direction, len: u64, out: &mut Exchanges) {
+        let arriving = &mut self.message[dir.index()];
+        if let Some(Arriving { exchange, left, whole, .. }) = arriving {
+            *left = left.saturating_sub(len);
+            if *left == 0 {
+                out.end_mail(*exchange, *whole);
+                *arriving = None;
+            }
+        }
+    }
+
+    /// The exchange that the line at hand belongs to.
+    fn exchange(dir: Direction, line: &[u8], out: &mut Exchanges) -> Option<u64> {
+        match dir {
+            Direction::ToServer => out.waiting(key(lines::word(line).0)),
+            Direction::ToClient => out.oldest(),
+        }
+        .map(|exchange| exchange.id())
+    }
+
     fn request(&mut self, line: &[u8], out: &mut Exchanges) {
         // further lines of a sign-in, and the end of IDLE, have no tag
         if let Some(sign_in) = self.sign_in {
@@ -261,7 +378,23 @@ fn add(values: &mut Values, line: &[u8]) {
 }
 
 impl Dialect for Lines {
+    const MAIL: bool = true;
+
+    fn gap(&mut self, dir: Direction, len: u64, out: &mut Exchanges) -> u64 {
+        let Some(arriving) = self.message[dir.index()].as_mut().filter(|arriving| arriving.left >= len)
+        else {
+            return 0;
+        };
+        arriving.start = false;
+        out.mail_gap(arriving.exchange);
+        self.arrived(dir, len, out);
+        len
+    }
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
+        if let Some(step) = self.arriving(dir, bytes, out) {
+            return Ok(step);
+        }
         let passed = self.rest[dir.index()];
         let (line, taken, skip) = match front(bytes) {
             Front::Needs(needs) => return Ok(Step::Needs(needs)),
@@ -277,15 +410,30 @@ impl Dialect for Lines {
         };
         self.rest[dir.index()] = skip > 0;
         if !passed {
+            let mut exchange = None;
             match dir {
-                Direction::ToServer => self.request(line, out),
-                Direction::ToClient => match self.response(line, out) {
-                    Some(After::Tls) => return Ok(Step::Change(taken)),
-                    Some(After::Compressed) => return Ok(Step::Opaque(taken)),
-                    None => {}
-                },
+                Direction::ToServer => {
+                    self.request(line, out);
+                    exchange = Self::exchange(dir, line, out);
+                }
+                Direction::ToClient => {
+                    if line.starts_with(b"* ") {
+                        exchange = Self::exchange(dir, line, out);
+                    }
+                    match self.response(line, out) {
+                        Some(After::Tls) => return Ok(Step::Change(taken)),
+                        Some(After::Compressed) => return Ok(Step::Opaque(taken)),
+                        None => {}
+                    }
+                }
             }
+            Self::messages(dir, line, exchange, out);
             if skip > 0 {
+                if let (Some(whole), Some(exchange)) = (message(dir, line), exchange) {
+                    out.begin_mail(exchange, dir);
+                    self.message[dir.index()] = Some(Arriving { exchange, left: skip, start: true, whole });
+                    return Ok(Step::Took(taken));
+                }
                 out.event(dir, "literal_too_long");
             }
         }

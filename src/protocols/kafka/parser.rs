@@ -18,6 +18,8 @@ const MESSAGE_MAX: usize = 100 << 20;
 pub(super) struct Requests {}
 
 impl Dialect for Requests {
+    const ALONE: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         let Some(len) = Reader(bytes).u32() else { return Ok(Step::Needs(4)) };
         let len = len as usize;

@@ -40,6 +40,10 @@ impl Protocol for Krb5 {
         "krb5"
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::UDP, Proto::TCP]
     }

@@ -173,6 +173,8 @@ fn packet(dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'s
 }
 
 impl Dialect for Memcached {
+    const ALONE: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         match (dir, bytes.first()) {
             (Direction::ToServer, Some(&binary::REQUEST)) if self.storing.is_none() => {

@@ -313,6 +313,8 @@ impl Messages {
 }
 
 impl Dialect for Messages {
+    const ALONE: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         let Some(header) = Header::read(bytes) else { return Ok(Step::Needs(HEADER)) };
         if !header.is_sound() {

@@ -81,6 +81,8 @@ fn read(bytes: &[u8]) -> Option<Values> {
 pub(super) struct Messages;
 
 impl Dialect for Messages {
+    const ALONE: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         out.single(dir, read(bytes).ok_or("malformed_message")?);
         Ok(Step::Took(bytes.len()))

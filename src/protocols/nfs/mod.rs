@@ -46,6 +46,10 @@ impl Protocol for Nfs {
         "nfs"
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::TCP, Proto::UDP]
     }

@@ -33,6 +33,10 @@ impl Protocol for Ntp {
         "ntp"
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::UDP]
     }

@@ -3,6 +3,7 @@
 use super::slots::*;
 use crate::detect::BufferSpec;
 use crate::protocols::exchange::{Field, Format, Shape, answered, asked, asked_each, buffer};
+use crate::protocols::mime::mail;
 
 /// Sticky buffers.
 pub static BUFFERS: &[BufferSpec] = &[
@@ -11,6 +12,18 @@ pub static BUFFERS: &[BufferSpec] = &[
     buffer("pop3.user", "the mailbox that is signed in to (USER, APOP)", &[asked(USER)]),
     buffer("pop3.response", "the first line of the answer", &[answered(RESPONSE)]),
     buffer("pop3.data", "the lines behind the first of the answer: a message, a list", &[answered(DATA)]),
+    mail::FILE_DATA_ROW,
+    mail::FILE_NAME_ROW,
+    mail::FILE_MAGIC_ROW,
+    mail::FROM_ROW,
+    mail::TO_ROW,
+    mail::CC_ROW,
+    mail::SUBJECT_ROW,
+    mail::DATE_ROW,
+    mail::MESSAGE_ID_ROW,
+    mail::X_MAILER_ROW,
+    mail::RECEIVED_ROW,
+    mail::URL_ROW,
 ];
 
 /// The record.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::slots::*;
-use crate::app::Probe;
+use crate::app::{Probe, Transaction};
 use crate::protocols::exchange::{Dialect, Exchanges, Step, WAITING_MAX};
 use crate::protocols::lines::{self, Line};
 use crate::protocols::values::Values;
@@ -28,6 +28,10 @@ const COMMANDS: &[&[u8]] = &[
 enum Answer {
     Line,
     Lines,
+    /// Lines of a message, all of them or the first ones.
+    Message {
+        whole: bool,
+    },
     /// TLS begins when it is agreed to.
     Tls,
 }
@@ -37,6 +41,8 @@ enum Answer {
 struct Data {
     bytes: Vec<u8>,
     lines: u64,
+    /// The exchange whose message it is, and whether all of it comes.
+    mail: Option<(u64, bool)>,
 }
 
 /// How lines are read.
@@ -79,7 +85,9 @@ impl Pop {
             count += 1;
         }
         let answer = match &command[..] {
-            b"RETR" | b"TOP" | b"CAPA" => Answer::Lines,
+            b"RETR" => Answer::Message { whole: true },
+            b"TOP" => Answer::Message { whole: false },
+            b"CAPA" => Answer::Lines,
             b"LIST" | b"UIDL" | b"LANG" | b"AUTH" if count == 0 => Answer::Lines,
             b"STLS" => Answer::Tls,
             _ => Answer::Line,
@@ -95,7 +103,7 @@ impl Pop {
     }
 
     /// True when TLS begins behind the line.
-    fn response(&mut self, line: &[u8], out: &mut Exchanges) -> bool {
+    fn response(&mut self, line: &[u8], end: &'static [u8], out: &mut Exchanges) -> bool {
         if let Some(data) = &mut self.data {
             if line == b"." {
                 self.finish(out);
@@ -104,6 +112,9 @@ impl Pop {
             // a dot in front of a dot is the sender's
             let text = line.strip_prefix(b".").unwrap_or(line);
             data.lines += 1;
+            if let Some((id, _)) = data.mail {
+                out.mail_line(id, text, true, Some(end));
+            }
             let room = DATA_MAX.saturating_sub(data.bytes.len());
             data.bytes.extend_from_slice(text.get(..room).unwrap_or(text));
             if room > text.len() {
@@ -143,6 +154,13 @@ impl Pop {
         let expected = self.expected.pop_front().unwrap_or(Answer::Line);
         match (expected, success) {
             (Answer::Lines, true) => self.data = Some(Data::default()),
+            (Answer::Message { whole }, true) => {
+                let mail = out.oldest().map(|exchange| (exchange.id(), whole));
+                if let Some((id, _)) = mail {
+                    out.begin_mail(id, Direction::ToClient);
+                }
+                self.data = Some(Data { mail, ..Data::default() });
+            }
             (expected, _) => {
                 out.finish_oldest();
                 return expected == Answer::Tls && success;
@@ -153,6 +171,9 @@ impl Pop {
 
     fn finish(&mut self, out: &mut Exchanges) {
         let Some(data) = self.data.take() else { return };
+        if let Some((id, whole)) = data.mail {
+            out.end_mail(id, whole);
+        }
         if let Some(exchange) = out.oldest() {
             exchange.values.push(DATA, &data.bytes);
             exchange.values.push_number(LINES, data.lines);
@@ -162,23 +183,38 @@ impl Pop {
 }
 
 impl Dialect for Pop {
+    const MAIL: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         let rest = &mut self.rest[dir.index()];
         match lines::front(bytes, LINE_MAX) {
             Line::Open => Ok(Step::Needs(bytes.len() + 1)),
             Line::Long => {
-                if !std::mem::replace(rest, true) && self.data.is_none() {
-                    out.event(dir, "line_too_long");
+                let begins = !std::mem::replace(rest, true);
+                let taken = LINE_MAX.min(bytes.len());
+                match (&self.data, dir) {
+                    // a line of a message may be of any length
+                    (Some(Data { mail: Some((id, _)), .. }), Direction::ToClient) => {
+                        let text = bytes.get(..taken).unwrap_or_default();
+                        let text = if begins { text.strip_prefix(b".").unwrap_or(text) } else { text };
+                        out.mail_line(*id, text, begins, None);
+                    }
+                    (None, _) if begins => out.event(dir, "line_too_long"),
+                    _ => {}
                 }
-                Ok(Step::Took(LINE_MAX.min(bytes.len())))
+                Ok(Step::Took(taken))
             }
             Line::Whole(line, taken) => {
                 let line_continues = std::mem::take(rest);
-                match dir {
+                let end: &'static [u8] = if taken > line.len() + 1 { b"\r\n" } else { b"\n" };
+                match (dir, &self.data) {
+                    (Direction::ToClient, Some(Data { mail: Some((id, _)), .. })) if line_continues => {
+                        out.mail_line(*id, line, false, Some(end));
+                    }
                     _ if line_continues => {}
-                    Direction::ToServer => self.request(line, out),
-                    Direction::ToClient => {
-                        if self.response(line, out) {
+                    (Direction::ToServer, _) => self.request(line, out),
+                    (Direction::ToClient, _) => {
+                        if self.response(line, end, out) {
                             return Ok(Step::Change(taken));
                         }
                     }

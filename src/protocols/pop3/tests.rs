@@ -2,8 +2,10 @@
 
 use super::parser::{DATA_MAX, LINE_MAX};
 use super::{ENTRY, POP3, slots};
+use crate::app::FileState;
 use crate::app::{Change, DONE, Probe, Protocol};
-use crate::protocols::testing::{Talk, check_mutations, check_pieces};
+use crate::protocols::mime::mail;
+use crate::protocols::testing::{MESSAGE, Talk, check_mutations, check_pieces, files};
 use crate::types::{Direction, Proto};
 
 use Direction::{ToClient, ToServer};
@@ -54,7 +56,7 @@ fn a_session_is_read() {
             record(
                 r#""command":"RETR","args":["1"]"#,
                 r#""success":true,"status":"OK","header":"120 octets","lines":3"#
-            ),
+            ) + r#","email":{"status":"PARSE_DONE"}"#,
             record(
                 r#""command":"RETR","args":["9"]"#,
                 r#""success":false,"status":"ERR","header":"no such message""#
@@ -74,6 +76,79 @@ fn a_session_is_read() {
 fn cut_anywhere_it_is_the_same_whatever_comes() {
     check_pieces(&ENTRY, 110, "{}", SESSION);
     check_mutations(&ENTRY, Proto::TCP, 110, SESSION);
+}
+
+/// The answer to RETR with that message.
+fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut out = b"+OK\r\n".to_vec();
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        out.extend_from_slice(if line.starts_with(b".") { b"." } else { b"" });
+        out.extend_from_slice(line);
+    }
+    out.extend_from_slice(b".\r\n");
+    out
+}
+
+#[test]
+fn messages_are_taken_apart() {
+    let message = stuffed(MESSAGE);
+    let part = &message[..message.len() - 20];
+    let turns: &[(Direction, &[u8])] = &[
+        (ToServer, b"RETR 1\r\nRETR 2\r\n"),
+        (ToClient, &message),
+        (ToClient, &message),
+        (ToServer, b"TOP 1 5\r\n"),
+        (ToClient, &[part, b"\r\n.\r\n"].concat()),
+        (ToServer, b"LIST\r\n"),
+        (ToClient, &message),
+    ];
+    let mut talk = talk();
+    talk.all(turns).unwrap();
+    let whole = ("att.bin".to_owned(), 14, FileState::Closed, "attached bytes".to_owned());
+    let found = files(&talk, ToClient, mail::FILE_DATA_ROW.places[1].slot);
+    assert_eq!(found[..2], [whole.clone(), whole]);
+    assert_eq!((found.len(), found[2].2), (3, FileState::Truncated), "a list is no message");
+    let records = talk.records();
+    assert!(
+        records[0].ends_with(
+            r#","email":{"status":"PARSE_DONE","from":"ann","has_ipv6_url":false,"has_ipv4_url":false,"has_exe_url":false,"attachment":["att.bin"],"url":["evil.example/x"]}"#
+        ),
+        "{}",
+        records[0]
+    );
+    assert_eq!(talk.each()[0].bytes(mail::FILE_NAME_ROW.places[1].slot, 0), Some(&b"att.bin"[..]));
+    assert_eq!(talk.each()[0].bytes(mail::SUBJECT_ROW.places[1].slot, 0), Some(&b"hello"[..]));
+    for size in 1..message.len() {
+        let mut cut = self::talk();
+        for (dir, bytes) in turns {
+            bytes.chunks(size).for_each(|piece| cut.say(*dir, piece).unwrap());
+        }
+        assert_eq!(
+            (files(&cut, ToClient, mail::FILE_DATA_ROW.places[1].slot), cut.records()),
+            (found.clone(), records.clone()),
+            "{size}"
+        );
+    }
+    check_mutations(&ENTRY, Proto::TCP, 110, turns);
+}
+
+#[test]
+fn a_line_of_a_message_may_be_of_any_length() {
+    let name = "Content-Disposition: attachment; filename=a\r\n\r\n";
+    let body = "x".repeat(3 * LINE_MAX + 5);
+    let mut long = talk();
+    long.all(&[
+        (ToServer, b"RETR 1\r\n"),
+        (ToClient, &stuffed(format!("{name}{body}\r\n.y\r\n").as_bytes())),
+    ])
+    .unwrap();
+    let found = files(&long, ToClient, mail::FILE_DATA_ROW.places[1].slot);
+    assert_eq!((found[0].1, found[0].3.clone()), (body.len() as u64 + 4, format!("{body}\\r\\n.y")));
+    assert_eq!(long.events(), ["mime_long_line"]);
+    let mut lost = talk();
+    lost.all(&[(ToServer, b"RETR 1\r\n"), (ToClient, format!("+OK\r\n{name}abc\r\n").as_bytes())]).unwrap();
+    lost.gap(ToClient, 10).unwrap();
+    assert_eq!(files(&lost, ToClient, mail::FILE_DATA_ROW.places[1].slot)[0].2, FileState::Truncated);
 }
 
 #[test]

@@ -49,6 +49,8 @@ impl<'a> Packet<'a> {
 pub(super) struct Packets;
 
 impl Dialect for Packets {
+    const ALONE: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         let packet = Packet::read(bytes).ok_or("malformed_packet")?;
         let mut found = Values::default();

@@ -205,6 +205,8 @@ pub(super) fn probe(dir: Direction, usual: bool, bytes: &[u8]) -> Probe {
         _ if [*high, *low] == [0, FIXED as u8] && usual => Probe::Yes,
         _ if [*high, *low] == [0, FIXED as u8] => Probe::No,
         ([], _) => Probe::More,
+        // neither a cookie nor a negotiation, but a line without one
+        ([b'\r', ..], Direction::ToServer) if usual => Probe::Yes,
         ([1 | b'C', ..], Direction::ToServer) | ([2 | 3, ..], Direction::ToClient) => Probe::Yes,
         _ => Probe::No,
     }

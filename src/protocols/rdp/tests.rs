@@ -195,6 +195,8 @@ fn it_is_recognised() {
         (ToServer, 80, &x224(0xe0, b"\x01\0\x08\0\0\0\0\0")[..9], Probe::More),
         (ToServer, 80, &x224(0xe0, b""), Probe::No),
         (ToServer, 3389, &x224(0xe0, b""), Probe::Yes),
+        (ToServer, 3389, &x224(0xe0, b"\r\n"), Probe::Yes),
+        (ToServer, 80, &x224(0xe0, b"\r\n"), Probe::No),
         (ToClient, 80, &x224(0xd0, b"\x02\0\x08\0\0\0\0\0"), Probe::Yes),
         // S7 over X.224
         (ToServer, 102, &x224(0xe0, b"\xc0\x01\x0a\xc1\x02\x01\0"), Probe::No),

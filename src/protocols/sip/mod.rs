@@ -36,6 +36,10 @@ impl Protocol for Sip {
         "sip"
     }
 
+    fn stands_alone(&self, transport: Proto) -> bool {
+        transport == Proto::UDP
+    }
+
     fn transports(&self) -> &'static [Proto] {
         &[Proto::UDP, Proto::TCP]
     }

@@ -2,7 +2,7 @@
 //!
 //! A transaction reaches from the first command to the end of a message, the answer to RSET, or the end of the connection. The
 //! name that the client gave itself goes on into later ones. Messages come with DATA or with BDAT (RFC 3030); their
-//! attachments are files.
+//! attachments are files (`super::mime`).
 //!
 //! A message that begins before the server has agreed to DATA is read as a message all the same, as servers do: it begins with
 //! the first line that is no command.
@@ -10,7 +10,6 @@
 //! | file | purpose |
 //! | --- | --- |
 //! | `parser`, `command` | the parser of one flow: lines, commands and replies |
-//! | `mime`, `header`, `decoding`, `url`, `files` | a message taken apart |
 //! | `transaction`, `log`, `slots`, `events` | what others may ask for |
 //! | `config` | settings |
 //!
@@ -18,24 +17,19 @@
 //! under `outputs.eve-log.types.smtp`.
 //!
 //! Limits: a line has 4096 bytes (lines of a message any number, read in pieces of 8192), 1024 commands may wait for their
-//! replies, a message has 2048 parts, 32 deep, 128 files, 512 headers and URLs. The parser knows nothing of rules, of flows
+//! replies; messages have those of `super::mime`. The parser knows nothing of rules, of flows
 //! and of time.
 
 mod command;
 mod config;
-mod decoding;
 mod events;
-mod files;
-mod header;
 pub mod keywords;
 mod log;
-mod mime;
 mod parser;
 pub mod slots;
 #[cfg(test)]
 mod tests;
 mod transaction;
-mod url;
 
 use std::sync::Arc;
 

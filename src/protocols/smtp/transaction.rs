@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::config::Config;
 use super::events;
-use super::files::Files;
-use super::mime::Message;
 use super::slots as slot;
 use crate::app::{Body, DONE, File, Slot, Transaction};
 use crate::json::JsonWriter;
+use crate::protocols::mime::{Files, Message};
 use crate::types::Direction;
 
 /// Recipients of one transaction.
@@ -91,11 +90,11 @@ impl Tx {
     pub(super) fn begin_message(&mut self) {
         self.reach(slot::RECIPIENTS);
         if self.config.mime && self.message.is_none() {
-            self.message = Some(Message::new(Arc::clone(&self.config)));
+            self.message = Some(Message::new(Arc::clone(&self.config.message)));
         }
         if self.config.raw && self.raw.is_none() {
             let mut files = Files::default();
-            files.open(b"rawmsg".to_vec(), 0, self.config.digests);
+            files.open(b"rawmsg".to_vec(), 0, self.config.message.digests);
             self.raw = Some(files);
         }
     }
@@ -109,8 +108,8 @@ impl Tx {
             }
         }
         if let Some(files) = &mut self.raw {
-            files.add(raw, &self.config.files);
-            files.add(end.unwrap_or_default(), &self.config.files);
+            files.add(raw, &self.config.message.files);
+            files.add(end.unwrap_or_default(), &self.config.message.files);
         }
         if !self.file_list().is_empty() {
             self.reach(slot::BODY);
@@ -132,8 +131,7 @@ impl Tx {
     pub(super) fn end_message(&mut self, whole: bool) {
         if let Some(message) = &mut self.message {
             message.finish(whole);
-            self.body_md5 =
-                message.body_md5().map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect());
+            self.body_md5 = message.body_md5_text();
         }
         if let Some(files) = &mut self.raw {
             files.close(whole);
@@ -168,7 +166,7 @@ impl Tx {
     }
 
     /// MD5 of the message's body, hexadecimal.
-    pub(super) fn body_md5(&self) -> Option<&str> {
+    fn body_md5(&self) -> Option<&str> {
         self.body_md5.as_deref()
     }
 
@@ -231,7 +229,7 @@ impl Transaction for Tx {
 
     fn body(&self, which: Slot, nth: usize) -> Option<Body<'_>> {
         match which {
-            slot::FILE_DATA => self.files()?.body(nth, &self.config.files),
+            slot::FILE_DATA => self.files()?.body(nth, &self.config.message.files),
             _ => None,
         }
     }

@@ -112,6 +112,8 @@ impl Lines {
 }
 
 impl Dialect for Lines {
+    const ALONE: bool = true;
+
     fn step(&mut self, dir: Direction, bytes: &[u8], out: &mut Exchanges) -> Result<Step, &'static str> {
         match lines::front(bytes, LINE_MAX) {
             Line::Open => Ok(Step::Needs(bytes.len() + 1)),

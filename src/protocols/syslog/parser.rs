@@ -51,6 +51,8 @@ fn tell(message: &[u8], out: &mut Exchanges) -> Result<(), &'static str> {
 }
 
 impl Dialect for Messages {
+    const ALONE: bool = true;
+
     fn datagram(&mut self, _dir: Direction, _bytes: &[u8]) -> Option<usize> {
         self.datagrams = true;
         Some(0)

@@ -96,6 +96,9 @@ pub(super) fn object(tx: &TlsTx, wanted: &Wanted, ja4: bool, out: &mut JsonWrite
             out.close();
         }
     }
+    if let Some(protocol) = tx.from_protocol {
+        out.text("from_proto", protocol);
+    }
     out.close();
 }
 

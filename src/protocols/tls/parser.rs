@@ -460,6 +460,12 @@ impl Parser for TlsParser {
         Ok(())
     }
 
+    fn follows(&mut self, protocol: &'static str) {
+        if let Some(tx) = self.tx() {
+            tx.from_protocol = Some(protocol);
+        }
+    }
+
     fn transactions(&self) -> &dyn Transactions {
         &self.transactions
     }

@@ -29,6 +29,8 @@ pub(super) struct TlsTx {
     pub(super) ja3: Option<Fingerprint>,
     pub(super) ja3s: Option<Fingerprint>,
     pub(super) ja4: Option<String>,
+    /// What was spoken before it was agreed on.
+    pub(super) from_protocol: Option<&'static str>,
     /// The server asked for a certificate.
     pub(super) client_asked: bool,
     events: Vec<(Direction, &'static str)>,
@@ -48,6 +50,7 @@ impl TlsTx {
             ja3: None,
             ja3s: None,
             ja4: None,
+            from_protocol: None,
             client_asked: false,
             events: Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! DNS over HTTPS (RFC 8484) and its relative in JSON, where HTTP is in clear or its TLS ends before us: which names are asked for.
 //!
-//! Known by `application/dns-message`, by the parameter `dns`, or by a name asked of `/resolve` or `/dns-query`. What is answered is not read,
-//! and rules of `dns` do not look at it.
+//! Known by `application/dns-message`, by the parameter `dns`, or by a name asked of `/resolve` or `/dns-query`. What is answered is not
+//! read here. Messages of DNS in HTTP/2 are read as DNS too (`crate::protocols::doh2`); rules of `dns` do not look into HTTP/1.
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -35,10 +35,21 @@ pub(super) const VIEW: View = View {
     fields: &[Field("rrname", NAME, Shape::List), Field("rrtype", TYPE, Shape::List)],
 };
 
+/// Whether a body of that content type is a message of DNS.
+pub(in crate::protocols) fn is_message(content_type: Option<&[u8]>) -> bool {
+    let kind = content_type.unwrap_or_default();
+    kind.trim_ascii().to_ascii_lowercase().starts_with(b"application/dns-message")
+}
+
+/// The message of DNS that a GET has in its parameter.
+pub(in crate::protocols) fn asked_in(request: &Request<'_>) -> Option<Vec<u8>> {
+    let message = BASE64.decode(request.parameter(b"dns")?).ok()?;
+    questions(&message, &mut |_, _| {}).then_some(message)
+}
+
 fn request(request: &Request<'_>, values: &mut Values) -> bool {
     if request.method == b"POST" {
-        let kind = (request.header)("content-type").unwrap_or_default();
-        return kind.trim_ascii().to_ascii_lowercase().starts_with(b"application/dns-message");
+        return is_message((request.header)("content-type"));
     }
     if let Some(encoded) = request.parameter(b"dns") {
         let message = BASE64.decode(&encoded).ok();

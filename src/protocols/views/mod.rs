@@ -10,7 +10,7 @@
 //! body, `json` as deep as [`json::DEPTH_MAX`]. What an API answers is not read.
 
 mod docker;
-mod doh;
+pub(super) mod doh;
 mod elasticsearch;
 mod etcd;
 mod k8s;

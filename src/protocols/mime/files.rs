@@ -23,7 +23,7 @@ struct Kept {
 
 /// Attachments, the last of them perhaps still open.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(in crate::protocols) struct Files {
     list: Vec<File>,
     kept: Vec<Kept>,
     /// Depth of the part that each one is: 0 for the message itself.
@@ -33,26 +33,26 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn list(&self) -> &[File] {
+    pub(in crate::protocols) fn list(&self) -> &[File] {
         &self.list
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(in crate::protocols) fn is_open(&self) -> bool {
         self.open
     }
 
     /// No further file will be begun.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::protocols) fn is_full(&self) -> bool {
         self.list.len() >= FILES_MAX
     }
 
     /// Those that are parts of the message rather than the message itself.
-    pub(super) fn attachments(&self) -> impl Iterator<Item = &File> {
+    pub(in crate::protocols) fn attachments(&self) -> impl Iterator<Item = &File> {
         self.list.iter().zip(&self.depths).filter(|(_, depth)| **depth > 0).map(|(file, _)| file)
     }
 
     /// Begins a file. False when its name is too long and was cut. Beyond the limit nothing is begun.
-    pub(super) fn open(&mut self, mut name: Vec<u8>, depth: usize, digests: Digests) -> bool {
+    pub(in crate::protocols) fn open(&mut self, mut name: Vec<u8>, depth: usize, digests: Digests) -> bool {
         self.close(false);
         if self.is_full() {
             return true;
@@ -68,7 +68,7 @@ impl Files {
     }
 
     /// Bytes of the open file.
-    pub(super) fn add(&mut self, bytes: &[u8], limits: &FileLimits) {
+    pub(in crate::protocols) fn add(&mut self, bytes: &[u8], limits: &FileLimits) {
         let (true, Some(file), Some(kept)) = (self.open, self.list.last_mut(), self.kept.last_mut()) else {
             return;
         };
@@ -89,7 +89,7 @@ impl Files {
     }
 
     /// Bytes of the open file were lost; how many it would have been decoded is not known.
-    pub(super) fn gap(&mut self) {
+    pub(in crate::protocols) fn gap(&mut self) {
         if let (true, Some(file), Some(kept)) = (self.open, self.list.last_mut(), self.kept.last_mut()) {
             file.gaps = true;
             kept.offset = kept.total;
@@ -98,7 +98,7 @@ impl Files {
     }
 
     /// Ends the open file; `whole` when its end was seen.
-    pub(super) fn close(&mut self, whole: bool) {
+    pub(in crate::protocols) fn close(&mut self, whole: bool) {
         if let (true, Some(file), Some(kept)) = (self.open, self.list.last_mut(), self.kept.last_mut()) {
             let whole = whole && !file.gaps;
             file.state = if whole { FileState::Closed } else { FileState::Truncated };
@@ -110,7 +110,7 @@ impl Files {
     }
 
     /// The `nth` as inspection sees it.
-    pub(super) fn body(&self, nth: usize, limits: &FileLimits) -> Option<Body<'_>> {
+    pub(in crate::protocols) fn body(&self, nth: usize, limits: &FileLimits) -> Option<Body<'_>> {
         let kept = self.kept.get(nth)?;
         Some(Body {
             bytes: &kept.bytes,
@@ -123,7 +123,7 @@ impl Files {
         })
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::protocols) fn memory(&self) -> usize {
         self.list.iter().map(|file| size_of::<File>() + file.name.capacity()).sum::<usize>()
             + self.kept.iter().map(|kept| kept.bytes.capacity()).sum::<usize>()
     }

@@ -78,7 +78,7 @@ struct Part {
 
 /// A message.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(in crate::protocols) struct Message {
     config: Arc<Config>,
     status: Status,
     failed: bool,
@@ -88,8 +88,8 @@ pub(super) struct Message {
     field: Option<(Vec<u8>, Vec<u8>)>,
     parts: Vec<Part>,
     made: u16,
-    pub(super) files: Files,
-    pub(super) urls: Urls,
+    pub(in crate::protocols) files: Files,
+    pub(in crate::protocols) urls: Urls,
     /// The end of the last line, which is the delimiter's when one follows.
     line_end: &'static [u8],
     /// Bytes of the line so far.
@@ -106,7 +106,7 @@ pub(super) struct Message {
 
 impl Message {
     /// One of which nothing was read.
-    pub(super) fn new(config: Arc<Config>) -> Self {
+    pub(in crate::protocols) fn new(config: Arc<Config>) -> Self {
         Message {
             status: Status::HeaderReady,
             failed: false,
@@ -131,17 +131,17 @@ impl Message {
     }
 
     /// As records name it.
-    pub(super) fn status(&self) -> &'static str {
+    pub(in crate::protocols) fn status(&self) -> &'static str {
         if self.failed { Status::Error.name() } else { self.status.name() }
     }
 
     /// The headers of the message itself were read.
-    pub(super) fn has_headers(&self) -> bool {
+    pub(in crate::protocols) fn has_headers(&self) -> bool {
         self.ended || self.parts.len() > 1 || self.parts.first().is_some_and(|part| !part.in_headers)
     }
 
     /// The values of the headers of that name, the last one first.
-    pub(super) fn headers(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::protocols) fn headers(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.headers
             .iter()
             .rev()
@@ -150,22 +150,35 @@ impl Message {
     }
 
     /// The value of the last header of that name, unless it is empty.
-    pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
+    pub(in crate::protocols) fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers(name).next().filter(|value| !value.is_empty())
     }
 
-    /// MD5 of the body as sent, once it is over.
-    pub(super) fn body_md5(&self) -> Option<&[u8; 16]> {
-        self.body_md5.as_ref()
+    /// MD5 of the body as sent, hexadecimal, once it is over.
+    pub(in crate::protocols) fn body_md5_text(&self) -> Option<String> {
+        Some(self.body_md5?.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The next message behind it: files and URLs go on in its lists, so that those of all are bounded together.
+    pub(super) fn next(&mut self) -> Message {
+        Message {
+            files: std::mem::take(&mut self.files),
+            urls: std::mem::take(&mut self.urls),
+            ..Message::new(Arc::clone(&self.config))
+        }
     }
 
     /// What was found wrong since the last call.
-    pub(super) fn take_events(&mut self) -> Vec<&'static str> {
+    pub(in crate::protocols) fn take_events(&mut self) -> Vec<&'static str> {
         std::mem::take(&mut self.found)
     }
 
     /// A line, or a part of one: `start` is its beginning, `end` its line end when it is the last part.
-    pub(super) fn line(&mut self, text: &[u8], start: bool, end: Option<&'static [u8]>) {
+    pub(in crate::protocols) fn line(&mut self, text: &[u8], start: bool, end: Option<&'static [u8]>) {
         if start {
             self.line_len = 0;
         }
@@ -190,7 +203,7 @@ impl Message {
     }
 
     /// Bytes were lost.
-    pub(super) fn gap(&mut self) {
+    pub(in crate::protocols) fn gap(&mut self) {
         self.files.gap();
         if let Some(part) = self.parts.last_mut() {
             match &mut part.decoder {
@@ -204,7 +217,7 @@ impl Message {
     }
 
     /// The message is over; `whole` when its end was seen.
-    pub(super) fn finish(&mut self, whole: bool) {
+    pub(in crate::protocols) fn finish(&mut self, whole: bool) {
         if self.ended {
             return;
         }
@@ -230,7 +243,7 @@ impl Message {
         self.decoded = Vec::new();
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::protocols) fn memory(&self) -> usize {
         let part = |part: &Part| {
             size_of::<Part>()
                 + part.delimiter.as_ref().map_or(0, Vec::capacity)

@@ -14,7 +14,7 @@ const PROGRAMS: &[&str] = &["exe", "vbs", "bin", "cmd", "bat", "ps1", "js", "hta
 
 /// What was found in a message.
 #[derive(Debug, Default)]
-pub(super) struct Urls {
+pub(in crate::protocols) struct Urls {
     /// Part of the message, and the URL in lower case.
     found: Vec<(u16, Vec<u8>)>,
     line: Vec<u8>,
@@ -90,7 +90,7 @@ impl Urls {
     }
 
     /// The `nth` that was found.
-    pub(super) fn nth(&self, nth: usize) -> Option<&[u8]> {
+    pub(in crate::protocols) fn nth(&self, nth: usize) -> Option<&[u8]> {
         self.found.get(nth).map(|(_, url)| url.as_slice())
     }
 
