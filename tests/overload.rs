@@ -32,6 +32,8 @@ const CAPS: &[&str] = &[
 /// What the caps, the buffers of queues and the program itself come to, at most, over what it has before: bytes.
 const MORE_MAX: u64 = 64 << 20;
 const FLOOD: Duration = Duration::from_secs(3);
+/// How long a transfer may stand still: what is lost is sent again later and later.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A question and an answer, again and again, over one connection that was there before.
 struct Talk {
@@ -89,6 +91,61 @@ fn flood(from: &Namespace, first: u32, make: impl Fn(u32) -> Vec<u8> + Send) -> 
             }
         }
         number.wrapping_sub(first)
+    })
+}
+
+/// The same with many frames a system call, on the first processor, until that is so.
+fn flood_together(from: &Namespace, make: impl Fn(u32) -> Vec<u8> + Send, until: &AtomicBool) {
+    from.within(move || {
+        stay_on(0);
+        let raw = Raw::open("eth0");
+        let mut number = 1u32;
+        while !until.load(Ordering::Relaxed) {
+            let frames: Vec<Vec<u8>> = (0..256).map(|nth| make(number.wrapping_add(nth))).collect();
+            number = number.wrapping_add(256);
+            raw.push_all(&frames);
+        }
+    });
+}
+
+/// Keeps this thread on that processor: what the kernel has to do for it is done there, too.
+fn stay_on(processor: usize) {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(processor);
+    // where that may not be said it is as it comes
+    let _ = rustix::thread::sched_setaffinity(None, &set);
+}
+
+/// What flows over a connection that was there before, each byte by its place, until that is so. How much of it arrived, and the
+/// longest time that nothing of it did.
+fn transfer(mut client: TcpStream, mut server: TcpStream, until: &AtomicBool) -> (u64, Duration) {
+    let last = std::thread::available_parallelism().map_or(1, usize::from) - 1;
+    client.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            stay_on(last);
+            let block: Vec<u8> = (0..251u8).cycle().take(251 * 64).collect();
+            while !until.load(Ordering::Relaxed) {
+                client.write_all(&block).expect("the transfer goes on");
+                // a stream, not a flood of its own
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        stay_on(last);
+        let (mut room, mut count, mut longest) = (vec![0; 64 << 10], 0u64, Duration::ZERO);
+        loop {
+            let begun = Instant::now();
+            let len = server.read(&mut room).expect("the transfer goes on");
+            if len == 0 {
+                return (count, longest);
+            }
+            longest = longest.max(begun.elapsed());
+            for byte in &room[..len] {
+                assert_eq!(u64::from(*byte), count % 251, "byte {count}");
+                count += 1;
+            }
+        }
     })
 }
 
@@ -235,6 +292,59 @@ fn a_flood_of_fragments_stays_within_bounds() {
     let Some((counters, sent)) = overload("overload fragments", &[], fragment) else { return };
     assert!(sent > 30_000, "{sent}");
     assert!(counters["defrag"]["memcap_reached"].as_u64() >= Some(1), "{counters}");
+}
+
+/// SYNs and datagrams in turn, each a flow of its own, as fast as they can be sent: far more than 100,000 a second on any machine of
+/// today. What rate that was is printed, not asked for.
+#[test]
+fn a_hundred_thousand_new_flows_a_second_end_no_transfer() {
+    let test = "overload rate";
+    let Some(lab) = Lab::new(test) else { return };
+    if !lab.bridged {
+        return crate::support::skip(test, "this kernel has no br_netfilter");
+    }
+    // nobody answers, which would be a second flood
+    lab.namespace(At::Two).shell("ip route add blackhole 10.20.128.0/17");
+    let Some(mut ips) = Ips::start(&lab, "rate", ATTACK, CAPS) else { return };
+    let listener = lab.listen(At::Two, false, 8420);
+    let client = lab.connect(At::One, At::Two, false, 8420).expect("a connection");
+    let server = listener.accept().expect("a client").0;
+    let links = links(&lab);
+    let arrived = || -> u64 {
+        let count = lab.namespace(At::Node).shell("ip -s -j link show one | grep -o '\"rx\":{[^}]*}'");
+        let after = count.split("\"packets\":").nth(1).unwrap_or_default();
+        after.split(',').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    };
+    let done = AtomicBool::new(false);
+    let (before, arrived_before) = (resident(ips.pid()), arrived());
+    let (most, rate, (moved, longest)) = std::thread::scope(|scope| {
+        let moving = scope.spawn(|| transfer(client, server, &done));
+        let make =
+            move |number: u32| if number % 2 == 0 { syn(links, number) } else { datagram(links, number) };
+        let (from, until) = (lab.namespace(At::One), &done);
+        scope.spawn(move || flood_together(from, make, until));
+        let (begun, mut most) = (Instant::now(), 0);
+        while begun.elapsed() < FLOOD {
+            most = most.max(resident(ips.pid()));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let rate = (arrived() - arrived_before) * 1000 / begun.elapsed().as_millis() as u64;
+        done.store(true, Ordering::Relaxed);
+        (most, rate, moving.join().expect("the transfer goes on"))
+    });
+    ips.stop();
+    assert_eq!(lab.hooks(), "");
+    let counters = counters(&ips);
+    println!(
+        "{rate} new flows a second came to the host, {} of them were taken up, {} were looked at in all; memory: {} MiB before, {} MiB at most; {} KiB of a transfer went by meanwhile, which waited {longest:?} at most",
+        counters["flow"]["total"],
+        counters["capture"]["kernel_packets"],
+        before >> 20,
+        most >> 20,
+        moved >> 10,
+    );
+    assert!(most < before + MORE_MAX, "{before} bytes before, {most} at most");
+    assert!(moved > 251 * 64, "{moved} bytes arrived");
 }
 
 #[test]
