@@ -60,8 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let folder = log_folder(&config, arguments.log_dir.as_deref(), &arguments.common);
     let doors = doors(arguments, &config)?;
     let notify = Notify::from_environment();
-    let confinement = confinement(arguments, &config, &folder, backend);
-    let confined = confinement.landlock && !confinement.namespaces;
+    let confinement = confinement(arguments, &config, &folder);
+    let confined = confinement.landlock;
     for line in sandbox::enter(&confinement)? {
         match line.starts_with("warning: ") {
             true => complain(&line),
@@ -246,7 +246,7 @@ fn doors(arguments: &Arguments, config: &Config) -> Result<Doors, String> {
 }
 
 /// What the process will need from here on.
-fn confinement(arguments: &Arguments, config: &Config, folder: &Path, backend: &Backend) -> sandbox::Wanted {
+fn confinement(arguments: &Arguments, config: &Config, folder: &Path) -> sandbox::Wanted {
     // editors put another file in the place of one, so it is folders that are named
     let beside = |path: &Path| -> PathBuf {
         match path.parent() {
@@ -299,7 +299,6 @@ fn confinement(arguments: &Arguments, config: &Config, folder: &Path, backend: &
         capabilities: security.drop_capabilities,
         landlock: security.landlock,
         seccomp: security.seccomp,
-        namespaces: backend.name == "containers",
         read,
         write,
         // in a folder of many the socket stays, and the next start replaces it

@@ -181,6 +181,11 @@ impl Worker {
         self.lane.recorder.live(interfaces, self.config.dry_run);
     }
 
+    /// Frames may have gone on that were not shown to us when this number is another than before.
+    pub fn missed(&mut self, number: u64) {
+        self.lane.memory.missed = number;
+    }
+
     /// Other rules follow, between two frames. Flows stay, with what rules remembered of them by name.
     pub fn renew(&mut self, renewal: &Renewal) {
         let lane = &mut self.lane;

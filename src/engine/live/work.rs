@@ -56,6 +56,7 @@ pub(super) fn work(
             shared.fault(format!("frames cannot be read any more: {error}"));
             break;
         }
+        worker.missed(capture.missed());
         sender.send(&mut worker, &mut *capture);
         if worker.batch().len() >= RECORDS_MAX {
             telling.batch(worker.batch());
