@@ -385,13 +385,12 @@ impl Held {
 
     /// Puts them in again, and tells if they were others.
     fn care(&mut self, plan: hook::Plan, say: &Say) {
-        match self.put(plan) {
-            Ok(true) => say.line(&format!(
+        // what cannot be put in is about to go
+        if self.put(plan) == Ok(true) {
+            say.line(&format!(
                 "warning: the rules in the container behind {} were changed by somebody else (NET_ADMIN) and are put back; what it said meanwhile was not held",
                 self.link
-            )),
-            // it may be about to go
-            Ok(false) | Err(_) => {}
+            ));
         }
     }
 

@@ -416,7 +416,7 @@ mod tests {
         );
         let plain = Flow::of(&v6(&[], 6)).expect("a flow");
         assert!(
-            plain.to_string().ends_with("::1]:7 to [fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fd02]:9"),
+            plain.to_string().ends_with(":fd01]:7 to [fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fd02]:9"),
             "{plain}"
         );
         let first = [6, 0, 0, 1, 0, 0, 0, 9];
