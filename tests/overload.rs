@@ -7,9 +7,13 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mamparo::capture::LinkType;
+use mamparo::engine::settings::Limits;
+use mamparo::types::Timestamp;
 use serde_json::Value;
 
 use crate::support::binary::{alerts, events};
+use crate::support::engine::{Make, Packet, frame};
 use crate::support::lab::{At, Ips, Lab};
 use crate::support::netns::Namespace;
 use crate::support::raw::Raw;
@@ -386,4 +390,30 @@ fn flows_that_trickle_cost_little_and_are_inspected_to_their_end() {
     }
     ips.stop();
     assert_eq!(alerts(&ips.eve()).get(&1), Some(&200));
+}
+
+#[test]
+fn a_limit_of_flows_that_is_lowered_holds_soon() {
+    let engine = Make::default().engine();
+    let mut worker = engine.worker();
+    let mut number = 0u64;
+    let mut flows = |worker: &mut mamparo::engine::worker::Worker, count: u32| {
+        for _ in 0..count {
+            number += 1;
+            let bytes = datagram([2; 12], number as u32);
+            let packet = Packet { timestamp: Timestamp(number), link: LinkType::ETHERNET, bytes };
+            worker.frame(&frame(&packet, number));
+            worker.batch().clear();
+        }
+    };
+    flows(&mut worker, 5000);
+    assert_eq!(worker.flow_count(), 5000);
+    worker.limit(Limits { flow: 256 << 10, ..engine.config.limits() });
+    flows(&mut worker, 2500);
+    assert_eq!(worker.flow_count(), 2500, "two end for each that begins");
+    flows(&mut worker, 2500);
+    assert!((16..300).contains(&worker.flow_count()), "{}", worker.flow_count());
+    worker.limit(engine.config.limits());
+    flows(&mut worker, 1000);
+    assert!(worker.flow_count() > 1000);
 }

@@ -86,6 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let settings = config.settings().to_vec();
     let status = Arc::new(Status::new(backend.name, fail == Fail::Open, settings, interfaces.clone()));
     status.set_rules(counts(&read.loaded));
+    status.set_sets(&rules.sets);
     let options = options(arguments, &config, names, fail, &rules, interfaces.clone());
     let opened = (backend.open)(&options)?;
     let checksums = match arguments.checksums {
@@ -186,6 +187,7 @@ impl Host for Operator<'_> {
         say(&format!("{} rules read", read.loaded.used));
         self.status.set_rules(counts(&read.loaded));
         let rules = read.loaded.rules.clone();
+        self.status.set_sets(&rules.sets);
         let protocols = configure::protocols(&self.config, self.registry.protocols(), &rules, self.inline);
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = (rules.clone(), read.loaded.refused);
         Ok(Renewal::new(rules, Arc::new(protocols), read.thresholds))
