@@ -350,7 +350,8 @@ fn a_hundred_thousand_new_flows_a_second_end_no_transfer() {
     ips.stop();
     assert_eq!(lab.hooks(), "");
     let counters = counters(&ips);
-    println!(
+    let _ = writeln!(
+        std::io::stderr(),
         "{rate} new flows a second came to the host, {} of them were taken up, {} were looked at in all; memory: {} MiB before, {} MiB at most; {} KiB of a transfer went by meanwhile, which waited {longest:?} at most",
         counters["flow"]["total"],
         counters["capture"]["kernel_packets"],
