@@ -51,14 +51,14 @@ impl JsonWriter {
     }
 
     /// `"key":{`
-    pub fn open_object(&mut self, key: &str) {
+    pub fn open_object(&mut self, key: &'static str) {
         self.key(key);
         self.out.push(b'{');
         self.comma = false;
     }
 
     /// `"key":[`
-    pub fn open_array(&mut self, key: &str) {
+    pub fn open_array(&mut self, key: &'static str) {
         self.key(key);
         self.out.push(b'[');
         self.comma = false;
@@ -76,10 +76,22 @@ impl JsonWriter {
         self.comma = true;
     }
 
-    fn key(&mut self, key: &str) {
+    /// Keys are part of the program: nothing in them is to be escaped.
+    fn key(&mut self, key: &'static str) {
+        debug_assert!(key.bytes().all(is_plain), "{key:?}");
+        self.out.reserve(key.len() + 4);
         self.separate();
-        self.quoted(key.as_bytes());
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// `"name":` where the name is not part of the program: an element that follows is its value.
+    pub fn named(&mut self, name: &str) {
+        self.separate();
+        self.quoted_utf8(name);
         self.out.push(b':');
+        self.comma = false;
     }
 
     /// A number in decimal digits.
@@ -91,19 +103,19 @@ impl JsonWriter {
     }
 
     /// `"key":"value"` for text that is ours or known to be UTF-8.
-    pub fn text(&mut self, key: &str, value: &str) {
+    pub fn text(&mut self, key: &'static str, value: &str) {
         self.key(key);
         self.quoted_utf8(value);
     }
 
     /// `"key":"value"` for bytes from the network.
-    pub fn bytes(&mut self, key: &str, value: &[u8]) {
+    pub fn bytes(&mut self, key: &'static str, value: &[u8]) {
         self.key(key);
         self.quoted(value);
     }
 
     /// `"key":"value"` for anything that prints as plain ASCII without quotes (addresses, times).
-    pub fn plain(&mut self, key: &str, value: impl Display) {
+    pub fn plain(&mut self, key: &'static str, value: impl Display) {
         self.key(key);
         self.out.push(b'"');
         self.display(value);
@@ -111,19 +123,19 @@ impl JsonWriter {
     }
 
     /// `"key":7`
-    pub fn number(&mut self, key: &str, value: impl Into<i128>) {
+    pub fn number(&mut self, key: &'static str, value: impl Into<i128>) {
         self.key(key);
         self.digits(value.into());
     }
 
     /// `"key":true`
-    pub fn flag(&mut self, key: &str, value: bool) {
+    pub fn flag(&mut self, key: &'static str, value: bool) {
         self.key(key);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     /// `"key":` and a value that is JSON already.
-    pub fn raw(&mut self, key: &str, json: &[u8]) {
+    pub fn raw(&mut self, key: &'static str, json: &[u8]) {
         self.key(key);
         self.out.extend_from_slice(json);
     }
@@ -134,6 +146,13 @@ impl JsonWriter {
             self.separate();
             self.out.extend_from_slice(members);
         }
+    }
+
+    /// `[`, as an array element.
+    pub fn open_list(&mut self) {
+        self.separate();
+        self.out.push(b'[');
+        self.comma = false;
     }
 
     /// An array element: text from the network.
@@ -179,7 +198,8 @@ impl JsonWriter {
         self.out.push(b'"');
         let mut rest = value;
         while !rest.is_empty() {
-            let run = rest.iter().position(|byte| !stays(*byte)).unwrap_or(rest.len());
+            let run = plain_run(rest);
+            let run = rest[run..].iter().position(|byte| !stays(*byte)).map_or(rest.len(), |more| run + more);
             let (run, behind) = rest.split_at(run);
             self.out.extend_from_slice(run);
             rest = match behind.split_first() {
@@ -218,6 +238,23 @@ impl JsonWriter {
     }
 }
 
+/// Bytes at the front, eight at a time, that are plain: there may be more of them.
+fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    // the top bit of each byte that is zero; of those behind the first one perhaps more
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let special = |word: u64| {
+        let control = word.wrapping_sub(ONES * 0x20);
+        let quote = zeros(word ^ ONES * u64::from(b'"'));
+        let backslash = zeros(word ^ ONES * u64::from(b'\\'));
+        let delete = zeros(word ^ ONES * 0x7f);
+        (word | control) & TOPS | quote | backslash | delete
+    };
+    let words = bytes.chunks_exact(8).map_while(|chunk| Some(u64::from_le_bytes(chunk.try_into().ok()?)));
+    words.take_while(|word| special(*word) == 0).count() * 8
+}
+
 /// Printable ASCII that stands for itself in a JSON text.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
@@ -226,6 +263,46 @@ fn is_plain(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_plain_is_found_wherever_it_stands() {
+        for byte in 0..=255u8 {
+            for at in 0..20 {
+                let mut text = [b'x'; 20];
+                text[at] = byte;
+                let mut json = JsonWriter::new();
+                json.element(&text);
+                let mut expected = JsonWriter::new();
+                expected.out.push(b'"');
+                for byte in text {
+                    expected.escaped(byte);
+                }
+                expected.out.push(b'"');
+                assert_eq!(json.as_bytes(), expected.as_bytes(), "{byte} at {at}");
+                let run = plain_run(&text);
+                assert!(text[..run].iter().copied().all(is_plain), "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_from_outside_are_escaped() {
+        let mut json = JsonWriter::new();
+        json.open();
+        json.named("a\"b\\");
+        json.element(b"1");
+        json.named("c");
+        json.open_list();
+        json.element_number(2u8);
+        json.element_number(3u8);
+        json.close_array();
+        json.named("d");
+        json.open();
+        json.close();
+        json.flag("e", true);
+        json.close();
+        assert_eq!(json.as_bytes(), br#"{"a\"b\\":"1","c":[2,3],"d":{},"e":true}"#);
+    }
 
     #[test]
     fn any_bytes_make_valid_json() {

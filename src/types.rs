@@ -42,20 +42,26 @@ impl fmt::Display for Timestamp {
         let (year, month, day) = civil_from_days(days);
         // written with every record: without the machinery of formatting
         let mut text = *b"0000-00-00T00:00:00.000000+0000";
-        let mut put = |from: usize, to: usize, mut number: u64| {
-            for digit in text[from..to].iter_mut().rev() {
-                *digit = b'0' + (number % 10) as u8;
-                number /= 10;
-            }
+        let mut put = |at: usize, number: u32| {
+            text[at] = b'0' + (number / 10 % 10) as u8;
+            text[at + 1] = b'0' + (number % 10) as u8;
         };
         // nanoseconds in 64 bits end in the year 2554
-        put(0, 4, year.unsigned_abs());
-        put(5, 7, month.into());
-        put(8, 10, day.into());
-        put(11, 13, second_of_day / 3600);
-        put(14, 16, second_of_day / 60 % 60);
-        put(17, 19, second_of_day % 60);
-        put(20, 26, self.micros().into());
+        let (year, second_of_day, micros) = (year as u32, second_of_day as u32, self.micros());
+        for (at, number) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, month),
+            (8, day),
+            (11, second_of_day / 3600),
+            (14, second_of_day / 60 % 60),
+            (17, second_of_day % 60),
+            (20, micros / 10_000),
+            (22, micros / 100 % 100),
+            (24, micros % 100),
+        ] {
+            put(at, number);
+        }
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::CaptureError;
 
-/// Bytes asked of the file at a time.
-const WINDOW: usize = 1 << 20;
+/// Bytes asked of the file at a time: as many as the caches hold until they are looked at.
+const WINDOW: usize = 128 << 10;
 /// Memory that an xz stream may ask for, bytes: 128 MiB covers every preset.
 const XZ_MEMORY_MAX: u64 = 128 << 20;
 /// The largest zstd window, as a power of two; that of the `zstd` tool.

@@ -80,7 +80,7 @@ impl Decoder {
         let mut packet = Packet::new(frame.number, frame.timestamp, frame.iface, frame.bytes);
         packet.link = frame.link;
         let next = self.link(&mut packet, frame.link, frame.bytes);
-        let verdict = self.hand_over(&packet, next, each);
+        let verdict = self.hand_over(&mut packet, next, each);
         verdict.stricter(self.limited)
     }
 
@@ -108,10 +108,11 @@ impl Decoder {
 
     fn hand_over<'a>(
         &mut self,
-        packet: &Packet<'a>,
+        packet: &mut Packet<'a>,
         next: Next<'a>,
         each: &mut dyn FnMut(&Packet<'_>) -> Verdict,
     ) -> Verdict {
+        packet.find_ends();
         self.count(packet);
         let verdict = each(packet);
         match next {
@@ -133,7 +134,7 @@ impl Decoder {
                 whole.vlans = packet.vlans;
                 whole.tunnel = packet.tunnel;
                 let next = self.datagram(&mut whole, &datagram);
-                let verdict = verdict.stricter(self.hand_over(&whole, next, each));
+                let verdict = verdict.stricter(self.hand_over(&mut whole, next, each));
                 self.defrag.recycle(datagram);
                 verdict
             }
@@ -183,7 +184,7 @@ impl Decoder {
             self.count(&packet);
             return Verdict::Forward;
         }
-        self.hand_over(&packet, next, each)
+        self.hand_over(&mut packet, next, each)
     }
 
     /// Counts a layer; false, and an event, when there are too many.

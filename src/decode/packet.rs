@@ -35,6 +35,8 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
     /// What was wrong with it.
     pub events: Events,
+    /// Both ends, once they were read.
+    ends: Option<(Endpoint, Endpoint)>,
 }
 
 /// How a packet came to be (EVE's `pkt_src`).
@@ -556,11 +558,17 @@ impl<'a> Packet<'a> {
             transport: Transport::None,
             payload: &[],
             events: Events::default(),
+            ends: None,
         }
     }
 
     /// Source address, of an IP packet.
+    #[inline]
     pub fn source_ip(&self) -> Option<IpAddr> {
+        self.ends().map(|(source, _)| source.ip)
+    }
+
+    fn read_source(&self) -> Option<IpAddr> {
         match &self.net {
             Net::V4(ip) => Some(ip.source().into()),
             Net::V6(ip) => Some(ip.source().into()),
@@ -569,7 +577,12 @@ impl<'a> Packet<'a> {
     }
 
     /// Destination address, of an IP packet.
+    #[inline]
     pub fn destination_ip(&self) -> Option<IpAddr> {
+        self.ends().map(|(_, destination)| destination.ip)
+    }
+
+    fn read_destination(&self) -> Option<IpAddr> {
         match &self.net {
             Net::V4(ip) => Some(ip.destination().into()),
             Net::V6(ip) => Some(ip.destination().into()),
@@ -578,7 +591,14 @@ impl<'a> Packet<'a> {
     }
 
     /// Source and destination port; `None` where the transport has none.
+    #[inline]
     pub fn ports(&self) -> Option<(u16, u16)> {
+        let there = matches!(self.transport, Transport::Tcp(_) | Transport::Udp(_) | Transport::Sctp(_));
+        let (source, destination) = self.ends().filter(|_| there)?;
+        Some((source.port, destination.port))
+    }
+
+    fn read_ports(&self) -> Option<(u16, u16)> {
         match &self.transport {
             Transport::Tcp(tcp) => Some((tcp.source_port(), tcp.destination_port())),
             Transport::Udp(udp) => Some((udp.source_port(), udp.destination_port())),
@@ -588,11 +608,21 @@ impl<'a> Packet<'a> {
     }
 
     /// Both ends, of an IP packet; ports are 0 where there are none.
+    #[inline]
     pub fn ends(&self) -> Option<(Endpoint, Endpoint)> {
-        let (source, destination) = self.ports().unwrap_or((0, 0));
+        if self.ends.is_some() { self.ends } else { self.read_ends() }
+    }
+
+    /// Reads both ends once, as all stages ask for them: everything below is known now.
+    pub(super) fn find_ends(&mut self) {
+        self.ends = self.read_ends();
+    }
+
+    fn read_ends(&self) -> Option<(Endpoint, Endpoint)> {
+        let (source, destination) = self.read_ports().unwrap_or((0, 0));
         Some((
-            Endpoint { ip: self.source_ip()?, port: source },
-            Endpoint { ip: self.destination_ip()?, port: destination },
+            Endpoint { ip: self.read_source()?, port: source },
+            Endpoint { ip: self.read_destination()?, port: destination },
         ))
     }
 

@@ -586,7 +586,8 @@ impl Recorder {
                 out.open_object("flowints");
                 for (id, value) in flow.vars.ints() {
                     if let Some(name) = self.flowint_names.get(*id as usize) {
-                        out.number(name, *value);
+                        out.named(name);
+                        out.element_number(*value);
                     }
                 }
                 out.close();
@@ -652,7 +653,7 @@ struct VarObjects {
     traffic: Option<Vec<u8>>,
 }
 
-fn array(key: &str, names: &[&str], out: &mut JsonWriter) {
+fn array(key: &'static str, names: &[&str], out: &mut JsonWriter) {
     if names.is_empty() {
         return;
     }

@@ -355,10 +355,11 @@ impl Lane {
             dir = self.datagram(packet, flow, dir, &mut findings);
         }
         let bytes = findings.rewritten.take().and_then(|payload| rewritten(packet, &payload));
-        let changed = bytes.as_ref().map(|(bytes, at)| Packet {
-            bytes,
-            payload: bytes.get(*at..*at + packet.payload.len()).unwrap_or_default(),
-            ..packet.clone()
+        let changed = bytes.as_ref().map(|(bytes, at)| {
+            let mut changed = packet.clone();
+            changed.bytes = bytes;
+            changed.payload = bytes.get(*at..*at + packet.payload.len()).unwrap_or_default();
+            changed
         });
         let packet = changed.as_ref().unwrap_or(packet);
         let tagged = self.is_tagged(packet, flow);

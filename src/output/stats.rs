@@ -38,10 +38,12 @@ struct Node<'a> {
 fn write_children(node: &Node<'_>, out: &mut JsonWriter) {
     for (name, child) in &node.children {
         if child.children.is_empty() {
-            out.number(name, child.value.unwrap_or(0));
+            out.named(name);
+            out.element_number(child.value.unwrap_or(0));
             continue;
         }
-        out.open_object(name);
+        out.named(name);
+        out.open();
         if let Some(value) = child.value {
             out.number("total", value);
         }

@@ -8,6 +8,7 @@ pub mod control;
 mod gather;
 pub mod notify;
 pub mod signals;
+mod slice;
 pub mod status;
 mod work;
 
@@ -198,6 +199,7 @@ impl Live {
                     scope,
                     move || {
                         let _watch = Watch(shared);
+                        slice::shorten();
                         work::work(worker, capture, telling, shared, hosts, status);
                     },
                 );

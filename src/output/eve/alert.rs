@@ -83,7 +83,8 @@ pub fn rule_metadata<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) ->
     let mut out = JsonWriter::new();
     out.open();
     for same_key in pairs.chunk_by(|a, b| a.0 == b.0) {
-        out.open_array(same_key[0].0);
+        out.named(same_key[0].0);
+        out.open_list();
         for (_, value) in same_key {
             out.element_text(value);
         }

@@ -13,7 +13,8 @@ impl Summary {
         self.write_alerts(&mut out);
         out.open_object("protocols");
         for (name, count) in self.protocols_sorted() {
-            out.number(name, count);
+            out.named(name);
+            out.element_number(count);
         }
         out.close();
         if !self.costs.is_empty() {
@@ -108,7 +109,7 @@ fn write_row(row: &Row, out: &mut JsonWriter) {
     out.close();
 }
 
-fn write_end(name: &str, end: Option<Endpoint>, out: &mut JsonWriter) {
+fn write_end(name: &'static str, end: Option<Endpoint>, out: &mut JsonWriter) {
     if let Some(end) = end {
         out.open_object(name);
         out.plain("ip", end.ip);

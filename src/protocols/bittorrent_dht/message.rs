@@ -108,7 +108,7 @@ impl Arguments {
     }
 
     fn log(&self, out: &mut JsonWriter) {
-        let text = |name: &str, out: &mut JsonWriter| {
+        let text = |name: &'static str, out: &mut JsonWriter| {
             if let Some((_, text)) = self.texts.iter().find(|(known, _)| *known == name) {
                 out.text(name, &hex(text));
             }

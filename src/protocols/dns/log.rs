@@ -147,7 +147,7 @@ pub(super) fn authorities(message: &Message, out: &mut JsonWriter) {
 }
 
 /// Records of a section.
-pub(super) fn records(key: &str, message: &Message, records: &[Record], out: &mut JsonWriter) {
+pub(super) fn records(key: &'static str, message: &Message, records: &[Record], out: &mut JsonWriter) {
     out.open_array(key);
     for record in records {
         out.open();
@@ -222,7 +222,7 @@ fn members(message: &Message, record: &Record, out: &mut JsonWriter) {
     }
 }
 
-fn name(key: &str, truncated: &str, message: &Message, name: Name, out: &mut JsonWriter) {
+fn name(key: &'static str, truncated: &'static str, message: &Message, name: Name, out: &mut JsonWriter) {
     out.bytes(key, message.names.text(name));
     if name.truncated {
         out.flag(truncated, true);

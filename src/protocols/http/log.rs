@@ -114,13 +114,16 @@ fn bodies(tx: &Tx, out: &mut JsonWriter) {
     if !text && !base64 {
         return;
     }
-    let kept = [(&tx.request, "http_request_body"), (&tx.response, "http_response_body")];
-    let kept = kept.map(|(message, key)| (message.body.kept(), key));
+    let kept = [
+        (&tx.request, ["http_request_body", "http_request_body_printable"]),
+        (&tx.response, ["http_response_body", "http_response_body_printable"]),
+    ];
+    let kept = kept.map(|(message, keys)| (message.body.kept(), keys));
     let head = |bytes: &'_ [u8]| bytes.get(..BODY_MAX).unwrap_or(bytes).to_vec();
-    for (bytes, key) in kept.iter().filter(|(bytes, _)| text && !bytes.is_empty()) {
-        out.text(&format!("{key}_printable"), &printable(&head(bytes)));
+    for (bytes, [_, key]) in kept.iter().filter(|(bytes, _)| text && !bytes.is_empty()) {
+        out.text(key, &printable(&head(bytes)));
     }
-    for (bytes, key) in kept.iter().filter(|(bytes, _)| base64 && !bytes.is_empty()) {
+    for (bytes, [key, _]) in kept.iter().filter(|(bytes, _)| base64 && !bytes.is_empty()) {
         out.text(key, &STANDARD.encode(head(bytes)));
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn write(tx: &Http2Tx, out: &mut JsonWriter) {
     out.close();
 }
 
-fn headers(key: &str, side: &Message, out: &mut JsonWriter) {
+fn headers(key: &'static str, side: &Message, out: &mut JsonWriter) {
     if side.items.is_empty() {
         return;
     }
@@ -57,7 +57,7 @@ fn headers(key: &str, side: &Message, out: &mut JsonWriter) {
     out.close_array();
 }
 
-fn side(key: &str, side: &Message, out: &mut JsonWriter) {
+fn side(key: &'static str, side: &Message, out: &mut JsonWriter) {
     out.open_object(key);
     if !side.settings.is_empty() {
         out.open_array("settings");

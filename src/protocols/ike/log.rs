@@ -95,13 +95,13 @@ fn v1(message: &Message, values: &Values, out: &mut JsonWriter) {
     if !message.is_encrypted {
         for (key, dir) in [("client", Direction::ToServer), ("server", Direction::ToClient)] {
             out.open_object(key);
-            for (key, text) in [
-                ("key_exchange_payload", &shared.key_exchange[dir.index()]),
-                ("nonce_payload", &shared.nonce[dir.index()]),
+            for (key, length, text) in [
+                ("key_exchange_payload", "key_exchange_payload_length", &shared.key_exchange[dir.index()]),
+                ("nonce_payload", "nonce_payload_length", &shared.nonce[dir.index()]),
             ] {
                 if !text.is_empty() {
                     out.text(key, &hex(text));
-                    out.number(&format!("{key}_length"), text.len() as u64);
+                    out.number(length, text.len() as u64);
                 }
             }
             if dir == Direction::ToServer && !message.proposals.is_empty() {
@@ -130,6 +130,7 @@ fn attributes_v1(attributes: &Attributes, out: &mut JsonWriter) {
         let Some((name, _)) = names::ATTRIBUTES.get(*kind).filter(|_| !told.contains(kind)) else { continue };
         told.push(*kind);
         out.text(name, names::value_v1(*kind, *value));
-        out.number(&format!("{name}_raw"), *value);
+        out.named(&format!("{name}_raw"));
+        out.element_number(*value);
     }
 }

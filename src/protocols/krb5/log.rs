@@ -114,7 +114,7 @@ pub(super) fn message(message: &Message, request: Option<u8>, out: &mut JsonWrit
     out.close();
 }
 
-fn named(key: &str, number: i64, names: &[(i64, &str)], out: &mut JsonWriter) {
+fn named(key: &'static str, number: i64, names: &[(i64, &str)], out: &mut JsonWriter) {
     match names.iter().find(|(known, _)| *known == number) {
         Some((_, name)) => out.text(key, name),
         None => out.plain(key, number),
@@ -122,7 +122,7 @@ fn named(key: &str, number: i64, names: &[(i64, &str)], out: &mut JsonWriter) {
 }
 
 /// The components of a name with slashes between.
-fn name(key: &str, slot: Slot, message: &Message, out: &mut JsonWriter) {
+fn name(key: &'static str, slot: Slot, message: &Message, out: &mut JsonWriter) {
     let parts: Vec<&[u8]> = message.values.all(slot).collect();
     if parts.is_empty() { out.text(key, "<empty>") } else { out.bytes(key, &parts.join(&b'/')) }
 }

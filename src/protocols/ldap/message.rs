@@ -285,7 +285,7 @@ fn shown(text: &[u8]) -> &[u8] {
     text.get(..SHOWN_MAX).unwrap_or(text)
 }
 
-fn name(key: &str, text: &[u8], slot: crate::app::Slot, values: &mut Values, out: &mut JsonWriter) {
+fn name(key: &'static str, text: &[u8], slot: crate::app::Slot, values: &mut Values, out: &mut JsonWriter) {
     values.push(slot, text);
     out.bytes(key, shown(text));
 }

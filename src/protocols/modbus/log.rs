@@ -81,15 +81,16 @@ fn members(message: &Message, out: &mut JsonWriter) {
 }
 
 fn content(content: &Content, out: &mut JsonWriter) {
-    let named = |key: &str, raw: u16, name: Option<&str>, data: Option<&[u8]>, out: &mut JsonWriter| {
-        out.open_object(key);
-        out.number("raw", raw);
-        out.text("code", name.unwrap_or(if key == "diagnostic" { "Reserved" } else { "Unknown" }));
-        if let Some(data) = data {
-            out.bytes("data", data);
-        }
-        out.close();
-    };
+    let named =
+        |key: &'static str, raw: u16, name: Option<&str>, data: Option<&[u8]>, out: &mut JsonWriter| {
+            out.open_object(key);
+            out.number("raw", raw);
+            out.text("code", name.unwrap_or(if key == "diagnostic" { "Reserved" } else { "Unknown" }));
+            if let Some(data) = data {
+                out.bytes("data", data);
+            }
+            out.close();
+        };
     match content {
         Content::Exception(code) => named("exception", (*code).into(), function::exception(*code), None, out),
         Content::Diagnostic(number, data) => {

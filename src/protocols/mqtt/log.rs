@@ -136,7 +136,7 @@ fn connect(connect: &Connect, passwords: bool, out: &mut JsonWriter) {
     properties(&connect.properties, out);
 }
 
-fn numbers(key: &str, numbers: &[u8], out: &mut JsonWriter) {
+fn numbers(key: &'static str, numbers: &[u8], out: &mut JsonWriter) {
     out.open_array(key);
     numbers.iter().for_each(|number| out.element_number(*number));
     out.close_array();
@@ -151,7 +151,10 @@ fn properties(list: &[Property], out: &mut JsonWriter) {
         match property {
             Property::Number(name, number) => out.number(name, *number),
             Property::Text(name, text) => out.bytes(name, text),
-            Property::Pair(name, value) => out.bytes(&String::from_utf8_lossy(name), value),
+            Property::Pair(name, value) => {
+                out.named(&String::from_utf8_lossy(name));
+                out.element(value);
+            }
         }
     }
     out.close();

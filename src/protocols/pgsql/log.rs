@@ -81,7 +81,7 @@ fn response(response: &Response, out: &mut JsonWriter) {
     }
 }
 
-fn pairs(key: &str, pairs: &[(Vec<u8>, Vec<u8>)], out: &mut JsonWriter) {
+fn pairs(key: &'static str, pairs: &[(Vec<u8>, Vec<u8>)], out: &mut JsonWriter) {
     if pairs.is_empty() {
         return;
     }
@@ -89,15 +89,13 @@ fn pairs(key: &str, pairs: &[(Vec<u8>, Vec<u8>)], out: &mut JsonWriter) {
     for (name, value) in pairs {
         out.open();
         let name = String::from_utf8_lossy(name);
-        out.bytes(
-            match &*name {
-                "DateStyle" => "date_style",
-                "IntervalStyle" => "interval_style",
-                "TimeZone" => "time_zone",
-                name => name,
-            },
-            value,
-        );
+        out.named(match &*name {
+            "DateStyle" => "date_style",
+            "IntervalStyle" => "interval_style",
+            "TimeZone" => "time_zone",
+            name => name,
+        });
+        out.element(value);
         out.close();
     }
     out.close_array();

@@ -47,7 +47,7 @@ impl Record for RdpRecord {
     }
 }
 
-fn texts(key: &str, list: impl Iterator<Item = &'static str>, out: &mut JsonWriter) {
+fn texts(key: &'static str, list: impl Iterator<Item = &'static str>, out: &mut JsonWriter) {
     out.open_array(key);
     list.for_each(|text| out.element_text(text));
     out.close_array();

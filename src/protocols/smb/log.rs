@@ -156,7 +156,7 @@ fn data(tx: &SmbTx, out: &mut JsonWriter) {
     }
 }
 
-fn native(key: &str, native: Option<&Native>, out: &mut JsonWriter) {
+fn native(key: &'static str, native: Option<&Native>, out: &mut JsonWriter) {
     if let Some(Native { os, lm }) = native {
         out.open_object(key);
         out.bytes("native_os", os);

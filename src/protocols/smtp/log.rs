@@ -132,7 +132,7 @@ fn custom(tx: &Tx, message: &Message, out: &mut JsonWriter) {
 }
 
 /// Nothing when there is none.
-fn array<'i>(key: &str, items: impl Iterator<Item = &'i [u8]>, out: &mut JsonWriter) {
+fn array<'i>(key: &'static str, items: impl Iterator<Item = &'i [u8]>, out: &mut JsonWriter) {
     let mut items = items.peekable();
     if items.peek().is_none() {
         return;
