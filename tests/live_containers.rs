@@ -1,11 +1,14 @@
 //! Inline within containers, on real namespaces: what is dropped does not arrive, each packet is looked at once, and containers
 //! are followed as they come and go.
 
+#![expect(clippy::disallowed_methods, reason = "a live test waits for the kernel and for others")]
+
 use std::process::Command;
 
 use crate::support::TempDir;
 use crate::support::binary::{alerts, events};
 use crate::support::netns::{attack, container, is_dropped, many, missing, node, say, until};
+use crate::support::raw::Raw;
 use crate::support::running::Running;
 
 const RULES: &str = "drop tcp any any -> any 8201:8209 (msg:\"dropped\"; content:\"attack\"; sid:1;)\n\
@@ -128,4 +131,105 @@ fn rules_that_a_container_has_changed_are_told_and_put_back() {
     let said = running.end();
     assert_eq!((one.hooks(), two.hooks()), (String::new(), String::new()), "nothing is left: {said}");
     assert_eq!(said.matches("were changed by somebody else").count(), 2, "{said}");
+}
+
+/// An Ethernet frame with a packet from 10.77.0.`from` to the node, in which the container's own OUTPUT has no part.
+fn past(from: u8, protocol: u8, port: u16, to_port: u16) -> Vec<u8> {
+    let mut body = [port.to_be_bytes(), to_port.to_be_bytes()].concat();
+    match protocol {
+        6 => body.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0]),
+        _ => body.extend([0, 8, 0, 0]),
+    }
+    let mut ip = vec![0x45, 0, 0, 20 + body.len() as u8, 0, 1, 0, 0, 64, protocol, 0, 0, 10, 77, 0, from];
+    ip.extend([10, 77, 0, 254]);
+    let sum: u32 = ip.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+    ip[10..12].copy_from_slice(&(!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
+    [&[0xff; 6][..], &[2, 0, 0, 0, 0, from, 8, 0], &ip, &body].concat()
+}
+
+#[test]
+fn what_leaves_a_container_past_its_queues_is_told() {
+    if missing("what_leaves_a_container_past_its_queues_is_told") {
+        return;
+    }
+    const TOLD: &str = "that were in no queue and are not held";
+    let node = node();
+    let (one, two) = (container(&node, 1), container(&node, 2));
+    let folder = TempDir::new("containers-past");
+    let mut running = Running::start(&node, folder.path(), RULES, "--inline containers --workers 2");
+    // what goes by the queues is never told, whatever it is, and however long it takes
+    for there in ["10.77.0.2:8210", "[fd77::2]:8210", "10.77.0.254:8210", "[fd77::fe]:8210"] {
+        let to = if there.contains("254") || there.contains("fe]") { &node } else { &two };
+        let (arrived, back) = say(&one, to, there, vec![many(1)], many(2));
+        assert!(arrived == many(1) && back.is_ok_and(|back| back == many(2)), "{there}");
+    }
+    one.shell(
+        "ping -c 40 -i 0.01 10.77.0.254; ping -c 40 -i 0.01 fd77::fe; ping -c 3 -s 4000 10.77.0.254; ping -c 3 -s 4000 fd77::fe",
+    );
+    one.within(|| {
+        let socket = std::net::UdpSocket::bind("10.77.0.1:8211").expect("a port");
+        for _ in 0..300 {
+            socket.send_to(&[0x55; 4000], "10.77.0.254:8211").expect("sent, in fragments");
+        }
+    });
+    is_dropped(&one, &node, "10.77.0.254:8201");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(!running.said().contains(TOLD), "{}", running.said());
+    // one SYN is enough; more of it is not told again and again
+    two.within(|| {
+        let raw = Raw::open("eth0");
+        for port in 4000..4004 {
+            raw.send(&past(2, 6, port, 8231));
+        }
+    });
+    running.wait_for(TOLD).expect("it is told");
+    let said = running.said();
+    assert!(said.contains("the container behind veth2 that were in no queue and are not held (TCP, 10.77.0.2:4000 to 10.77.0.254:8231, and 3 other flows)"), "{said}");
+    two.within(|| Raw::open("eth0").send(&past(2, 6, 4010, 8231)));
+    // of datagrams one in sixteen is looked at
+    one.within(|| {
+        let raw = Raw::open("eth0");
+        for _ in 0..200 {
+            raw.send(&past(1, 17, 5000, 8232));
+        }
+    });
+    running
+        .wait_for(
+            "behind veth1 that were in no queue and are not held (UDP, 10.77.0.1:5000 to 10.77.0.254:8232)",
+        )
+        .expect("it is told");
+    let begun = std::time::Instant::now();
+    let stats = || events(&running.eve()).into_iter().rfind(|event| event["event_type"] == "stats");
+    let unqueued = || stats().and_then(|event| event["stats"]["capture"]["unqueued"].as_u64());
+    until("it is counted", 20, || unqueued() >= Some(5));
+    assert!(begun.elapsed().as_secs() < 20);
+    let said = running.end();
+    assert_eq!(said.matches(TOLD).count(), 2, "{said}");
+    assert_eq!((one.hooks(), two.hooks()), (String::new(), String::new()), "nothing is left: {said}");
+    // the one that looks at packets may do no more than with any other mode
+    for line in ["landlock: files are written below", "capabilities: only NET_ADMIN, NET_RAW are kept"] {
+        assert!(said.contains(line) || said.contains("warning: landlock"), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_container_without_rules_is_held_again_as_soon_as_it_speaks() {
+    if missing("a_container_without_rules_is_held_again_as_soon_as_it_speaks") {
+        return;
+    }
+    let node = node();
+    let one = container(&node, 1);
+    let folder = TempDir::new("containers-speaks");
+    let mut running = Running::start(&node, folder.path(), RULES, "--inline containers --workers 1");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    one.shell(
+        "if iptables-legacy-save 2>/dev/null | grep -q MAMPARO; then iptables-legacy -t mangle -F; iptables-legacy -t mangle -X; \
+         else nft flush ruleset; fi",
+    );
+    let (arrived, _) = say(&one, &node, "10.77.0.254:8201", attack(), Vec::new());
+    assert_eq!(String::from_utf8_lossy(&arrived), "first attack end", "nobody holds it");
+    running.wait_for("veth1 were changed by somebody else (NET_ADMIN) and are put back").expect("it is told");
+    is_dropped(&one, &node, "10.77.0.254:8202");
+    let said = running.end();
+    assert!(said.contains("behind veth1 that were in no queue and are not held (TCP, 10.77.0.1:"), "{said}");
 }

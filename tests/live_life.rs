@@ -206,6 +206,27 @@ fn suricatasc_can_talk_to_it() {
     };
     assert_eq!(ask("capture-mode")["message"], "NFQ");
     assert_eq!(ask("ruleset-stats")["message"][0]["rules_loaded"], 1);
+    // what rules remember
+    let sets = "drop http any any -> any any (msg:\"listed\"; http.uri; dataset:isset,uris,type string; sid:2;)\n\
+        drop http any any -> any any (msg:\"marked\"; flow:to_server; http.uri; content:\"/some\"; hostbits:isset,bad,src; sid:3;)\n\
+        alert http any any -> any any (msg:\"mark\"; http.uri; content:\"/never\"; hostbits:set,bad,src; sid:4;)\n";
+    std::fs::write(&ips.rules, sets).expect("rules");
+    assert_eq!(ask("reload-rules")["message"], "done");
+    assert!(!arrives(&lab, 8341, "/listed").is_empty() && !arrives(&lab, 8342, "/some").is_empty());
+    // base64 of "/listed"
+    assert_eq!(ask("dataset-add uris string L2xpc3RlZA==")["message"], "data added");
+    assert_eq!(ask("dataset-lookup uris string L2xpc3RlZA==")["message"], "item found in set");
+    assert!(arrives(&lab, 8343, "/listed").is_empty(), "it is known to rules at once");
+    let client = lab.address(lab.client(), false);
+    assert_eq!(ask(&format!("add-hostbit {client} bad 60"))["message"], "hostbit added");
+    assert_eq!(ask(&format!("list-hostbit {client}"))["message"]["hostbits"][0]["name"], "bad");
+    assert!(arrives(&lab, 8344, "/some").is_empty());
+    assert_eq!(ask(&format!("remove-hostbit {client} bad"))["message"], "hostbit removed");
+    assert!(!arrives(&lab, 8345, "/some").is_empty());
+    assert_eq!(ask("dataset-remove uris string L2xpc3RlZA==")["message"], "data removed");
+    assert!(!arrives(&lab, 8346, "/listed").is_empty());
+    assert_eq!(ask("memcap-set flow 1mb")["return"], "OK");
+    assert_eq!(ask("memcap-show flow")["message"]["value"], "1mb");
     std::fs::write(&ips.rules, ATTACK.replace("/attack", "/other")).expect("rules");
     assert_eq!(ask("reload-rules")["message"], "done");
     assert!(arrives(&lab, 8340, "/other").is_empty(), "they are in use when it is answered");

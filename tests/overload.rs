@@ -7,9 +7,13 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mamparo::capture::LinkType;
+use mamparo::engine::settings::Limits;
+use mamparo::types::Timestamp;
 use serde_json::Value;
 
 use crate::support::binary::{alerts, events};
+use crate::support::engine::{Make, Packet, frame};
 use crate::support::lab::{At, Ips, Lab};
 use crate::support::netns::Namespace;
 use crate::support::raw::Raw;
@@ -32,6 +36,8 @@ const CAPS: &[&str] = &[
 /// What the caps, the buffers of queues and the program itself come to, at most, over what it has before: bytes.
 const MORE_MAX: u64 = 64 << 20;
 const FLOOD: Duration = Duration::from_secs(3);
+/// How long a transfer may stand still: what is lost is sent again later and later.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A question and an answer, again and again, over one connection that was there before.
 struct Talk {
@@ -89,6 +95,75 @@ fn flood(from: &Namespace, first: u32, make: impl Fn(u32) -> Vec<u8> + Send) -> 
             }
         }
         number.wrapping_sub(first)
+    })
+}
+
+/// SYNs and datagrams in turn, each of a flow of its own, many a system call, on the first processor, until that is so.
+fn flood_together(from: &Namespace, links: [u8; 12], until: &AtomicBool) {
+    from.within(move || {
+        stay_on(0);
+        let raw = Raw::open("eth0");
+        let mut frames: Vec<Vec<u8>> = (0..128).flat_map(|_| [syn(links, 1), datagram(links, 1)]).collect();
+        for frame in &mut frames {
+            // with the two words that are to change left out: they come to all ones together
+            frame[18..20].fill(0);
+            frame[24..26].fill(0);
+            frame[28..30].fill(0);
+            let sum = checksum(&frame[14..34]);
+            frame[24..26].copy_from_slice(&sum.to_be_bytes());
+        }
+        let mut number = 0u32;
+        while !until.load(Ordering::Relaxed) {
+            for frame in &mut frames {
+                number = number.wrapping_add(1);
+                let source = 0x8000 | (number >> 14) as u16 & 0x7fff;
+                frame[18..20].copy_from_slice(&(!source).to_be_bytes());
+                frame[28..30].copy_from_slice(&source.to_be_bytes());
+                frame[34..36].copy_from_slice(&(1024 + (number % (1 << 14)) as u16).to_be_bytes());
+            }
+            raw.push_all(&frames);
+        }
+    });
+}
+
+/// Keeps this thread on that processor: what the kernel has to do for it is done there, too.
+fn stay_on(processor: usize) {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(processor);
+    // where that may not be said it is as it comes
+    let _ = rustix::thread::sched_setaffinity(None, &set);
+}
+
+/// What flows over a connection that was there before, each byte by its place, until that is so. How much of it arrived, and the
+/// longest time that nothing of it did: [`PATIENCE`] when it has come to a stop.
+fn transfer(mut client: TcpStream, mut server: TcpStream, until: &AtomicBool) -> (u64, Duration) {
+    let last = std::thread::available_parallelism().map_or(1, usize::from) - 1;
+    client.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            stay_on(last);
+            let block: Vec<u8> = (0..251u8).cycle().take(251 * 64).collect();
+            while !until.load(Ordering::Relaxed) && client.write_all(&block).is_ok() {
+                // a stream, not a flood of its own
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        stay_on(last);
+        let (mut room, mut count, mut longest) = (vec![0; 64 << 10], 0u64, Duration::ZERO);
+        loop {
+            let begun = Instant::now();
+            let len = match server.read(&mut room) {
+                Ok(0) => return (count, longest),
+                Ok(len) => len,
+                Err(_) => return (count, PATIENCE),
+            };
+            longest = longest.max(begun.elapsed());
+            for byte in &room[..len] {
+                assert_eq!(u64::from(*byte), count % 251, "byte {count}");
+                count += 1;
+            }
+        }
     })
 }
 
@@ -237,6 +312,57 @@ fn a_flood_of_fragments_stays_within_bounds() {
     assert!(counters["defrag"]["memcap_reached"].as_u64() >= Some(1), "{counters}");
 }
 
+/// SYNs and datagrams in turn, each a flow of its own, as fast as they can be sent: far more than 100,000 a second on any machine of
+/// today. What rate that was is printed, not asked for.
+#[test]
+fn a_hundred_thousand_new_flows_a_second_end_no_transfer() {
+    let test = "overload rate";
+    let Some(lab) = Lab::new(test) else { return };
+    if !lab.bridged {
+        return crate::support::skip(test, "this kernel has no br_netfilter");
+    }
+    // nobody answers, which would be a second flood
+    lab.namespace(At::Two).shell("ip route add blackhole 10.20.128.0/17");
+    let Some(mut ips) = Ips::start(&lab, "rate", ATTACK, CAPS) else { return };
+    let listener = lab.listen(At::Two, false, 8420);
+    let client = lab.connect(At::One, At::Two, false, 8420).expect("a connection");
+    let server = listener.accept().expect("a client").0;
+    let links = links(&lab);
+    let arrived = || -> u64 {
+        let count = lab.namespace(At::Node).shell("ip -s -j link show one | grep -o '\"rx\":{[^}]*}'");
+        let after = count.split("\"packets\":").nth(1).unwrap_or_default();
+        after.split(',').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    };
+    let done = AtomicBool::new(false);
+    let (before, arrived_before) = (resident(ips.pid()), arrived());
+    let (most, rate, (moved, longest)) = std::thread::scope(|scope| {
+        let moving = scope.spawn(|| transfer(client, server, &done));
+        scope.spawn(|| flood_together(lab.namespace(At::One), links, &done));
+        let (begun, mut most) = (Instant::now(), 0);
+        while begun.elapsed() < FLOOD {
+            most = most.max(resident(ips.pid()));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let rate = (arrived() - arrived_before) * 1000 / begun.elapsed().as_millis() as u64;
+        done.store(true, Ordering::Relaxed);
+        (most, rate, moving.join().expect("the transfer goes on"))
+    });
+    ips.stop();
+    assert_eq!(lab.hooks(), "");
+    let counters = counters(&ips);
+    let _ = writeln!(
+        std::io::stderr(),
+        "{rate} new flows a second came to the host, {} of them were taken up, {} were looked at in all; memory: {} MiB before, {} MiB at most; {} KiB of a transfer went by meanwhile, which waited {longest:?} at most",
+        counters["flow"]["total"],
+        counters["capture"]["kernel_packets"],
+        before >> 20,
+        most >> 20,
+        moved >> 10,
+    );
+    assert!(most < before + MORE_MAX, "{before} bytes before, {most} at most");
+    assert!(moved > 251 * 64 && longest < PATIENCE, "{moved} bytes arrived; {counters}");
+}
+
 #[test]
 fn flows_that_trickle_cost_little_and_are_inspected_to_their_end() {
     let Some(lab) = Lab::new("overload trickle") else { return };
@@ -265,4 +391,30 @@ fn flows_that_trickle_cost_little_and_are_inspected_to_their_end() {
     }
     ips.stop();
     assert_eq!(alerts(&ips.eve()).get(&1), Some(&200));
+}
+
+#[test]
+fn a_limit_of_flows_that_is_lowered_holds_soon() {
+    let engine = Make::default().engine();
+    let mut worker = engine.worker();
+    let mut number = 0u64;
+    let mut flows = |worker: &mut mamparo::engine::worker::Worker, count: u32| {
+        for _ in 0..count {
+            number += 1;
+            let bytes = datagram([2; 12], number as u32);
+            let packet = Packet { timestamp: Timestamp(number), link: LinkType::ETHERNET, bytes };
+            worker.frame(&frame(&packet, number));
+            worker.batch().clear();
+        }
+    };
+    flows(&mut worker, 5000);
+    assert_eq!(worker.flow_count(), 5000);
+    worker.limit(Limits { flow: 256 << 10, ..engine.config.limits() });
+    flows(&mut worker, 2500);
+    assert_eq!(worker.flow_count(), 2500, "two end for each that begins");
+    flows(&mut worker, 2500);
+    assert!((16..600).contains(&worker.flow_count()), "{}", worker.flow_count());
+    worker.limit(engine.config.limits());
+    flows(&mut worker, 1000);
+    assert!(worker.flow_count() > 1000);
 }

@@ -1,7 +1,7 @@
 //! Inline within containers: packets are queued inside the network namespace of each container, whatever lies between
 //! containers (any CNI, no br_netfilter).
 //!
-//! The queues are opened by a thread that enters the namespace; they stay there, and workers read them from outside. A packet
+//! The queues are opened within the namespace; they stay there, and workers read them from outside. A packet
 //! between two containers of this host is looked at once, where it comes in: what a container sends to another that we also
 //! hold goes on at its sender without a look. So what a container is given was looked at, also when its sender went round its
 //! own rules. Packets with the same two addresses come to the same worker, in whichever container they are queued: the kernel
@@ -16,6 +16,8 @@
 //! What it cannot hold: what stays within a namespace (its loopback), and what a container with NET_RAW sends out through packet
 //! sockets, past its own OUTPUT; to another container that is held where it comes in. A container with NET_ADMIN can remove the
 //! rules in its namespace, or put others before them: that is seen and told, and they are put back, one container every five seconds.
+//! Whatever way it goes, a flow that leaves a container and was in no queue is seen from outside and told (`witness.rs`), and the
+//! rules of that container are put back at once if it is they that are missing.
 //!
 //! What is bypassed is marked in each container for itself: a connection between two of them goes on unseen in both once a packet of
 //! each direction was.
@@ -33,11 +35,12 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::links::{self, Addresses, Links};
-use super::live::{Backend, Hook, LiveCapture, LiveOptions, Opened, Statistics};
-use super::namespaces::{Found, Numbers, scan, within};
+use super::live::{Backend, Hook, LiveCapture, LiveOptions, Opened, Say, Statistics, now};
+use super::namespaces::{self, Found, Namespaces, Netlink, scan};
 use super::nfqueue::Queue;
+use super::witness::{Shown, Witness};
 use super::{Capture, Frame, hook};
-use crate::types::IfaceId;
+use crate::types::{IfaceId, Timestamp};
 use crate::verdict::Verdict;
 use crate::verdict::reset::destination;
 
@@ -76,6 +79,8 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
             locals: Arc::default(),
         }),
         wakers,
+        shown: Shown::new(workers),
+        unseen: AtomicU64::new(0),
     });
     let captures = (0..workers).map(|nth| {
         Box::new(Containers {
@@ -86,6 +91,8 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
             locals: Arc::default(),
             number: 0,
             elsewhere: 0,
+            missed: 0,
+            missed_before: 0,
             ended: Statistics::default(),
         }) as Box<dyn LiveCapture>
     });
@@ -93,7 +100,8 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
     let attach = move || {
         let mut manager = Manager {
             links,
-            numbers: Numbers::default(),
+            namespaces: Namespaces::default(),
+            turned: now(),
             held: BTreeMap::new(),
             cared: 0,
             refused: BTreeMap::new(),
@@ -131,6 +139,10 @@ struct Shared {
     generation: AtomicU64,
     board: Mutex<Board>,
     wakers: Vec<OwnedFd>,
+    /// What workers were shown of what leaves containers.
+    shown: Shown,
+    /// Packets that left one and were in no queue.
+    unseen: AtomicU64,
 }
 
 struct Board {
@@ -169,7 +181,9 @@ struct Part {
 /// Who follows containers.
 struct Manager {
     links: Links,
-    numbers: Numbers,
+    namespaces: Namespaces,
+    /// When it was last begun to forget what leaves containers.
+    turned: Timestamp,
     held: BTreeMap<u64, Held>,
     /// The container whose rules were looked after last.
     cared: u64,
@@ -187,6 +201,8 @@ struct Held {
     file: File,
     addresses: Addresses,
     hook: Option<Box<dyn Hook>>,
+    /// Who looks at what leaves it.
+    witness: Option<Witness>,
 }
 
 impl Manager {
@@ -200,6 +216,7 @@ impl Manager {
                 let say = self.options.say.clone();
                 self.look().iter().for_each(|line| say.line(line));
             }
+            self.watch();
             if looks.is_multiple_of(25) {
                 self.care();
             }
@@ -211,7 +228,10 @@ impl Manager {
     fn look(&mut self) -> Vec<String> {
         let _ = self.links.update();
         let mut told = Vec::new();
-        let found = scan(&self.links, &mut self.numbers);
+        let found = match scan(&self.links, &mut self.namespaces) {
+            Ok(found) => found,
+            Err(error) => return vec![format!("warning: containers cannot be looked for: {error}")],
+        };
         let gone: Vec<u64> = self.held.keys().filter(|inode| !found.contains_key(inode)).copied().collect();
         for inode in gone {
             if let Some(held) = self.held.remove(&inode) {
@@ -242,9 +262,9 @@ impl Manager {
     }
 
     fn hold(&mut self, found: Found) -> Result<(), String> {
-        let Found { inode, file, link } = found;
+        let Found { inode, link, index } = found;
         let (first, workers) = (self.options.queue, self.workers);
-        let options = self.options.clone();
+        let options = &self.options;
         let iface = options.interfaces.id(&link);
         let denied = |error: io::Error| match error.kind() {
             io::ErrorKind::PermissionDenied => {
@@ -252,28 +272,37 @@ impl Manager {
             }
             _ => format!("its namespace cannot be entered: {error}"),
         };
-        let (parts, addresses) = within(&file, move || {
-            let part = |nth| -> Result<Part, String> {
-                let incoming = Queue::bind(first + nth, &options)?;
-                let outgoing = Queue::bind(first + workers + nth, &options)?;
-                Ok(Part { inode, iface, incoming, outgoing })
-            };
-            let parts = (0..workers).map(part).collect::<Result<Vec<Part>, String>>()?;
-            let addresses = Addresses::open().map_err(|error| format!("rtnetlink: {error}"))?;
-            Ok::<_, String>((parts, addresses))
-        })
-        .map_err(denied)??;
+        let file = namespaces::open(inode, &self.namespaces).map_err(denied)?;
+        let queue = |number| {
+            let socket = namespaces::socket(&file, Netlink::Netfilter).map_err(denied)?;
+            Queue::bind_by(socket, number, options)
+        };
+        let part = |nth| -> Result<Part, String> {
+            let (incoming, outgoing) = (queue(first + nth)?, queue(first + workers + nth)?);
+            Ok(Part { inode, iface, incoming, outgoing })
+        };
+        let parts = (0..workers).map(part).collect::<Result<Vec<Part>, String>>()?;
+        let addresses = namespaces::socket(&file, Netlink::Route)
+            .and_then(Addresses::by)
+            .map_err(|error| format!("rtnetlink: {error}"))?;
         // workers first: what is queued from here on is read
         self.shared.change(|board| {
             board.alive.insert(inode);
             board.parts.iter_mut().zip(parts).for_each(|(waiting, part)| waiting.push(part));
         });
-        let mut held = Held { link, file, addresses, hook: None };
+        let mut held = Held { link, file, addresses, hook: None, witness: None };
         if let Err(why) = held.put(self.plan()) {
             self.shared.change(|board| {
                 board.alive.remove(&inode);
             });
             return Err(why);
+        }
+        match Witness::new(inode, index, now()) {
+            Ok(witness) => held.witness = Some(witness),
+            Err(error) => options.say.line(&format!(
+                "warning: what leaves the container behind {} past our rules will not be noticed: packet socket: {error}",
+                held.link
+            )),
         }
         self.held.insert(inode, held);
         Ok(())
@@ -303,6 +332,29 @@ impl Manager {
         }
     }
 
+    /// Looks at what leaves containers. One that goes round our rules is told, and they are put in again.
+    fn watch(&mut self) {
+        let now = now();
+        let plan = self.plan();
+        for held in self.held.values_mut() {
+            let Some(witness) = &mut held.witness else { continue };
+            let unseen = witness.look(&self.shared.shown, now);
+            self.shared.unseen.fetch_add(unseen.packets, Ordering::Relaxed);
+            let Some((first, more)) = unseen.tell else { continue };
+            let more = match more {
+                0 => String::new(),
+                1 => ", and one other flow".to_owned(),
+                more => format!(", and {more} other flows"),
+            };
+            self.options.say.line(&format!(
+                "warning: packets leave the container behind {} that were in no queue and are not held ({first}{more}): it sends past its own OUTPUT (NET_RAW), forwards for others, or has changed its rules (NET_ADMIN)",
+                held.link
+            ));
+            held.care(plan, &self.options.say);
+        }
+        self.shared.shown.tick(&mut self.turned, now);
+    }
+
     /// Puts the rules in again, in one container after the other: where one has removed them, it is held again.
     fn care(&mut self) {
         let plan = self.plan();
@@ -310,14 +362,7 @@ impl Manager {
         match next {
             Some((inode, held)) => {
                 self.cared = inode;
-                match held.put(plan) {
-                    Ok(changed) if changed => self.options.say.line(&format!(
-                        "warning: the rules in the container behind {} were changed by somebody else (NET_ADMIN) and are put back; what it said meanwhile was not held",
-                        held.link
-                    )),
-                    // it may be about to go
-                    Ok(_) | Err(_) => {}
-                }
+                held.care(plan, &self.options.say);
             }
             None => self.cared = 0,
         }
@@ -336,6 +381,17 @@ impl Held {
         let (hook, told) = hook::attach(plan, Some(&self.file))?;
         self.hook = Some(hook);
         Ok(told.iter().any(|line| line == hook::CHANGED))
+    }
+
+    /// Puts them in again, and tells if they were others.
+    fn care(&mut self, plan: hook::Plan, say: &Say) {
+        // what cannot be put in is about to go
+        if self.put(plan) == Ok(true) {
+            say.line(&format!(
+                "warning: the rules in the container behind {} were changed by somebody else (NET_ADMIN) and are put back; what it said meanwhile was not held",
+                self.link
+            ));
+        }
     }
 
     fn release(mut self) {
@@ -378,6 +434,10 @@ struct Containers {
     number: u64,
     /// Packets that are looked at elsewhere.
     elsewhere: u64,
+    /// What `missed` said last.
+    missed: u64,
+    /// Times that something may have been missed in containers that have gone.
+    missed_before: u64,
     /// What was counted in containers that have gone.
     ended: Statistics,
 }
@@ -398,6 +458,7 @@ impl Containers {
         let alive = &board.alive;
         for part in self.parts.extract_if(.., |part| !alive.contains(&part.inode)) {
             let Part { mut incoming, mut outgoing, .. } = part;
+            self.missed_before += incoming.missed() + outgoing.missed();
             self.ended.add(incoming.statistics());
             self.ended.add(outgoing.statistics());
         }
@@ -409,25 +470,35 @@ impl Containers {
 
 impl Capture for Containers {
     fn poll(&mut self, budget: usize, handle: &mut dyn FnMut(Frame<'_>) -> Verdict) -> io::Result<usize> {
-        let Containers { parts, locals, number, elsewhere, .. } = self;
+        let Containers { shared, nth, parts, locals, number, elsewhere, .. } = self;
         let mut handed = 0;
-        for Part { iface, incoming, outgoing, .. } in parts {
+        for Part { inode, iface, incoming, outgoing } in parts {
             let mut look = |frame: Frame<'_>| {
                 *number += 1;
                 handle(Frame { number: *number, iface: *iface, ..frame })
             };
             // one that fails is that of a namespace that ends
             handed += outgoing
-                .poll(budget, &mut |frame| match destination(frame.bytes) {
-                    // it is looked at where it comes in
-                    Some(address) if locals.contains(&address) => {
-                        *elsewhere += 1;
-                        Verdict::Forward
-                    }
-                    _ => look(frame),
+                .poll(budget, &mut |frame| {
+                    let verdict = match destination(frame.bytes) {
+                        // it is looked at where it comes in
+                        Some(address) if locals.contains(&address) => {
+                            *elsewhere += 1;
+                            Verdict::Forward
+                        }
+                        _ => look(frame),
+                    };
+                    shared.shown.leaves(*nth, *inode, frame.bytes, verdict, frame.timestamp);
+                    verdict
                 })
                 .unwrap_or(0);
-            handed += incoming.poll(budget, &mut look).unwrap_or(0);
+            handed += incoming
+                .poll(budget, &mut |frame| {
+                    let verdict = look(frame);
+                    shared.shown.comes(*inode, frame.bytes, verdict, frame.timestamp);
+                    verdict
+                })
+                .unwrap_or(0);
         }
         Ok(handed)
     }
@@ -452,6 +523,11 @@ impl LiveCapture for Containers {
         self.read(&ready)
     }
 
+    fn missed(&mut self) -> u64 {
+        let parts = self.parts.iter_mut();
+        self.missed_before + parts.map(|part| part.incoming.missed() + part.outgoing.missed()).sum::<u64>()
+    }
+
     fn statistics(&mut self) -> Statistics {
         let mut all = self.ended;
         for part in &mut self.parts {
@@ -459,6 +535,9 @@ impl LiveCapture for Containers {
             all.add(part.outgoing.statistics());
         }
         all.received = all.received.saturating_sub(self.elsewhere);
+        if self.nth == 0 {
+            all.unqueued = self.shared.unseen.load(Ordering::Relaxed);
+        }
         all
     }
 }
@@ -469,6 +548,10 @@ impl Containers {
         let queues = self.parts.iter_mut().flat_map(|part| [&mut part.incoming, &mut part.outgoing]);
         for (queue, _) in queues.zip(ready).filter(|(_, ready)| **ready) {
             let _ = queue.wait(Duration::ZERO);
+        }
+        let missed = self.missed();
+        if std::mem::replace(&mut self.missed, missed) != missed {
+            self.shared.shown.is_full(now());
         }
         Ok(())
     }

@@ -47,19 +47,26 @@ const NETWORK: u32 = -0x10_0000_i32 as u32;
 const PROTOCOL: u32 = -0x1000_i32 as u32;
 const DIRECTION: u32 = PROTOCOL + 4;
 const INTERFACE: u32 = PROTOCOL + 8;
+const RANDOM: u32 = PROTOCOL + 56;
 
 const LOAD_WORD: u16 = 0x20;
+const LOAD_HALF: u16 = 0x28;
+const LOAD_BYTE: u16 = 0x30;
 const LOAD_WORD_AT_X: u16 = 0x40;
 const LOAD_BYTE_AT_X: u16 = 0x50;
 const LOAD_MEMORY: u16 = 0x60;
 const LOAD_X: u16 = 0x01;
+/// X becomes the length of the IPv4 header that begins there.
+const LOAD_X_HEADER: u16 = 0xb1;
 const LOAD_X_MEMORY: u16 = 0x61;
 const STORE: u16 = 0x02;
 const MULTIPLY: u16 = 0x24;
 const SHIFT_RIGHT: u16 = 0x74;
+const AND: u16 = 0x54;
 const XOR_X: u16 = 0xac;
 const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
+const JUMP_ANY_BIT: u16 = 0x45;
 const RETURN: u16 = 0x06;
 const RETURN_A: u16 = 0x16;
 
@@ -75,6 +82,38 @@ const fn equal(operand: u32, if_true: u8, if_false: u8) -> Instruction {
 /// What comes in.
 pub(super) const INCOMING: &[Instruction] =
     &[plain(LOAD_WORD, DIRECTION), equal(OUTGOING, 0, 1), plain(RETURN, 0), plain(RETURN, u32::MAX)];
+
+/// Bytes that [`LEAVING`] shows of a packet: IP headers with some options, and the ports.
+pub(super) const LEAVING_BYTES: usize = 128;
+
+/// For a socket that is shown packets from their IP header on: of what comes in, one packet in sixteen, whichever, and each that
+/// begins a TCP connection.
+pub(super) const LEAVING: &[Instruction] = &[
+    plain(LOAD_WORD, DIRECTION),
+    equal(OUTGOING, 20, 0),
+    plain(LOAD_WORD, RANDOM),
+    plain(AND, 15),
+    equal(0, 16, 0),
+    plain(LOAD_WORD, PROTOCOL),
+    equal(0x800, 0, 8),
+    // IPv4: no fragment behind the first, SYN without ACK
+    plain(LOAD_BYTE, 9),
+    equal(6, 0, 13),
+    plain(LOAD_HALF, 6),
+    Instruction { code: JUMP_ANY_BIT, if_true: 11, if_false: 0, operand: 0x1fff },
+    plain(LOAD_X_HEADER, 0),
+    plain(LOAD_BYTE_AT_X, 13),
+    plain(AND, 0x12),
+    equal(0x02, 6, 7),
+    equal(0x86dd, 0, 6),
+    plain(LOAD_BYTE, 6),
+    equal(6, 0, 4),
+    plain(LOAD_BYTE, 40 + 13),
+    plain(AND, 0x12),
+    equal(0x02, 0, 1),
+    plain(RETURN, LEAVING_BYTES as u32),
+    plain(RETURN, 0),
+];
 
 /// Nothing at all.
 pub(super) const NOTHING: &[Instruction] = &[plain(RETURN, 0)];
@@ -165,7 +204,12 @@ pub(super) fn by_addresses() -> Vec<Instruction> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
+
+    /// What is taken as a random number.
+    static DICE: AtomicU32 = AtomicU32::new(1);
 
     /// What the kernel does with a program, for one frame.
     fn run(program: &[Instruction], network: &[u8], protocol: u32, direction: u32, interface: u32) -> u32 {
@@ -174,7 +218,8 @@ mod tests {
             let Instruction { code, if_true, if_false, operand } = program[at];
             at += 1;
             let bytes = |offset: u32, len: usize| {
-                let offset = offset.wrapping_sub(NETWORK) as usize;
+                // with and without the offset that says so, the network header begins at 0
+                let offset = offset.wrapping_sub(if offset >= NETWORK { NETWORK } else { 0 }) as usize;
                 let bytes = network.get(offset..offset + len)?;
                 Some(bytes.iter().fold(0, |value, byte| (value << 8) | u32::from(*byte)))
             };
@@ -183,8 +228,11 @@ mod tests {
                     PROTOCOL => Some(protocol),
                     DIRECTION => Some(direction),
                     INTERFACE => Some(interface),
+                    RANDOM => Some(DICE.load(Ordering::Relaxed)),
                     _ => bytes(operand, 4),
                 },
+                LOAD_HALF => bytes(operand, 2),
+                LOAD_BYTE => bytes(operand, 1),
                 LOAD_WORD_AT_X => bytes(operand.wrapping_add(x), 4),
                 LOAD_BYTE_AT_X => bytes(operand.wrapping_add(x), 1),
                 LOAD_MEMORY => Some(memory[operand as usize]),
@@ -194,6 +242,9 @@ mod tests {
             a = loaded;
             match code {
                 LOAD_X => x = operand,
+                LOAD_X_HEADER => x = bytes(operand, 1).map_or(0, |first| (first & 15) * 4),
+                AND => a &= operand,
+                JUMP_ANY_BIT => at += usize::from(if a & operand != 0 { if_true } else { if_false }),
                 LOAD_X_MEMORY => x = memory[operand as usize],
                 STORE => memory[operand as usize] = a,
                 MULTIPLY => a = a.wrapping_mul(operand),
@@ -225,6 +276,45 @@ mod tests {
                 }
             }
             assert_ne!(run(&program, &[], 0x800, 0, 5), 0, "unknown");
+        }
+    }
+
+    #[test]
+    fn what_leaves_is_shown_by_chance_and_where_a_connection_begins() {
+        let v4 = |fragment: u8, protocol: u8, flags: u8| {
+            let mut bytes = vec![0x46, 0, 0, 44, 0, 1, 0, fragment, 64, protocol, 0, 0];
+            bytes.extend([10; 8]);
+            bytes.extend([1; 4]);
+            bytes.extend([0; 13]);
+            bytes.push(flags);
+            bytes.extend([0; 6]);
+            bytes
+        };
+        let v6 = |protocol: u8, flags: u8| {
+            let mut bytes = vec![0x60, 0, 0, 0, 0, 20, protocol, 64];
+            bytes.extend([0xfd; 32 + 13]);
+            bytes.push(flags);
+            bytes.extend([0; 6]);
+            bytes
+        };
+        let shown = |packet: &[u8], protocol, direction| run(LEAVING, packet, protocol, direction, 1) != 0;
+        for (packet, kind, expected) in [
+            (v4(0, 6, 0x02), 0x800, true),
+            (v4(0, 6, 0xc2), 0x800, true),
+            (v4(0, 6, 0x12), 0x800, false),
+            (v4(0, 6, 0x10), 0x800, false),
+            (v4(0, 17, 0x02), 0x800, false),
+            (v4(1, 6, 0x02), 0x800, false),
+            (v6(6, 0x02), 0x86dd, true),
+            (v6(6, 0x12), 0x86dd, false),
+            (v6(17, 0x02), 0x86dd, false),
+            (vec![0; 40], 0x806, false),
+        ] {
+            assert_eq!(shown(&packet, kind, 0), expected, "{packet:?}");
+            assert!(!shown(&packet, kind, OUTGOING));
+            DICE.store(48, Ordering::Relaxed);
+            assert!(shown(&packet, kind, 3) && !shown(&packet, kind, OUTGOING));
+            DICE.store(1, Ordering::Relaxed);
         }
     }
 

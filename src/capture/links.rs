@@ -174,7 +174,7 @@ impl Links {
     }
 }
 
-/// The addresses of the namespace in which it was opened, from wherever they are asked for.
+/// The addresses of a namespace, from wherever they are asked for.
 #[derive(Debug)]
 pub(super) struct Addresses {
     socket: OwnedFd,
@@ -183,8 +183,8 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    pub(super) fn open() -> io::Result<Addresses> {
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    /// By a socket of that namespace (rtnetlink).
+    pub(super) fn by(socket: OwnedFd) -> io::Result<Addresses> {
         bind(&socket, &SocketAddrNetlink::new(0, 0))?;
         Ok(Addresses { socket, buffer: vec![0; MESSAGES_MAX / 4].into(), sequence: 0 })
     }
@@ -515,7 +515,8 @@ mod tests {
         let v6 = attribute(IFA_ADDRESS, &[0xfd; 16]);
         assert_eq!(address(&[&[0; 8][..], &v6].concat()), Some(IpAddr::from([0xfd; 16])));
         assert_eq!(address(&[0; 8]), None);
-        assert!(Addresses::open().expect("a socket").list().is_ok());
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None);
+        assert!(Addresses::by(socket.expect("a socket")).expect("addresses").list().is_ok());
     }
 
     #[test]

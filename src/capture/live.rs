@@ -24,6 +24,12 @@ pub trait LiveCapture: Capture + Send {
     /// What the kernel counted since this was opened.
     fn statistics(&mut self) -> Statistics;
 
+    /// A number that changes when frames may have gone on that were not shown to us, however many: those who follow conversations
+    /// must not take what they lack for a fault of the ends.
+    fn missed(&mut self) -> u64 {
+        0
+    }
+
     /// Sends a packet of our own the way it belongs. False where that is up to the host, by its routes.
     fn reply(&mut self, reply: &Reply) -> io::Result<bool> {
         let _ = reply;
@@ -95,6 +101,8 @@ pub struct Statistics {
     pub unsent: u64,
     /// Times at which the kernel said that it had no room.
     pub overruns: u64,
+    /// Packets that left a container and were in none of its queues, of those that were looked at from outside.
+    pub unqueued: u64,
 }
 
 impl Statistics {
@@ -107,6 +115,7 @@ impl Statistics {
         self.unsupported += other.unsupported;
         self.unsent += other.unsent;
         self.overruns += other.overruns;
+        self.unqueued += other.unqueued;
     }
 }
 

@@ -19,6 +19,7 @@ pub mod raw;
 mod ring;
 mod source;
 pub mod tap;
+mod witness;
 
 use std::io;
 

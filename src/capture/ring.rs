@@ -22,6 +22,8 @@ use super::filter::Instruction;
 
 /// Bytes left free before a frame, so that a VLAN tag can be put back: one tag.
 const TAG: usize = 4;
+/// `PACKET_IGNORE_OUTGOING`
+const IGNORE_OUTGOING: libc::c_int = 23;
 /// Where the tag belongs: behind the two link addresses.
 const ADDRESSES: usize = 12;
 
@@ -308,6 +310,25 @@ pub(super) fn statistics(socket: BorrowedFd<'_>) -> io::Result<(u32, u32, u32)> 
     let mut counted = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
     get(&socket, libc::PACKET_STATISTICS, &mut counted)?;
     Ok((counted.tp_packets, counted.tp_drops, counted.tp_freeze_q_cnt))
+}
+
+/// A socket without a ring that is shown, from their network header on, what the program chooses of the packets that come in by that
+/// interface.
+pub(super) fn copies(index: u32, program: &[Instruction]) -> io::Result<OwnedFd> {
+    // SAFETY: plain numbers; the descriptor that comes back is ours alone
+    let socket = unsafe {
+        let raw =
+            libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0);
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedFd::from_raw_fd(raw)
+    };
+    attach(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)?;
+    // an older kernel makes a copy first and asks the program then
+    let _ = set(&socket, IGNORE_OUTGOING, &(1 as libc::c_int));
+    bind(&socket, index)?;
+    Ok(socket)
 }
 
 /// Takes in frames of that interface; 0 for all.

@@ -60,8 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let folder = log_folder(&config, arguments.log_dir.as_deref(), &arguments.common);
     let doors = doors(arguments, &config)?;
     let notify = Notify::from_environment();
-    let confinement = confinement(arguments, &config, &folder, backend);
-    let confined = confinement.landlock && !confinement.namespaces;
+    let confinement = confinement(arguments, &config, &folder);
+    let confined = confinement.landlock;
     for line in sandbox::enter(&confinement)? {
         match line.starts_with("warning: ") {
             true => complain(&line),
@@ -86,6 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let settings = config.settings().to_vec();
     let status = Arc::new(Status::new(backend.name, fail == Fail::Open, settings, interfaces.clone()));
     status.set_rules(counts(&read.loaded));
+    status.set_sets(&rules.sets);
     let options = options(arguments, &config, names, fail, &rules, interfaces.clone());
     let opened = (backend.open)(&options)?;
     let checksums = match arguments.checksums {
@@ -187,6 +188,7 @@ impl Host for Operator<'_> {
         say(&format!("{} rules read", read.loaded.used));
         self.status.set_rules(counts(&read.loaded));
         let rules = read.loaded.rules.clone();
+        self.status.set_sets(&rules.sets);
         let protocols =
             configure::protocols(&self.config, self.registry.protocols(), &rules, self.inline, true);
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = (rules.clone(), read.loaded.refused);
@@ -248,7 +250,7 @@ fn doors(arguments: &Arguments, config: &Config) -> Result<Doors, String> {
 }
 
 /// What the process will need from here on.
-fn confinement(arguments: &Arguments, config: &Config, folder: &Path, backend: &Backend) -> sandbox::Wanted {
+fn confinement(arguments: &Arguments, config: &Config, folder: &Path) -> sandbox::Wanted {
     // editors put another file in the place of one, so it is folders that are named
     let beside = |path: &Path| -> PathBuf {
         match path.parent() {
@@ -301,7 +303,6 @@ fn confinement(arguments: &Arguments, config: &Config, folder: &Path, backend: &
         capabilities: security.drop_capabilities,
         landlock: security.landlock,
         seccomp: security.seccomp,
-        namespaces: backend.name == "containers",
         read,
         write,
         // in a folder of many the socket stays, and the next start replaces it

@@ -46,6 +46,11 @@ pub(super) enum Inner {
 }
 
 impl Decoder {
+    /// Fragments may take so many bytes from now on.
+    pub fn set_defrag_memcap(&mut self, bytes: usize) {
+        self.defrag.set_memcap(bytes);
+    }
+
     /// A decoder with nothing seen.
     pub fn new(config: &DecodeConfig) -> Self {
         Decoder {

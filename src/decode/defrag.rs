@@ -129,6 +129,11 @@ pub(super) struct Defrag {
 }
 
 impl Defrag {
+    /// Fragments may take so many bytes from now on; those that are there stay until they are whole or time out.
+    pub(super) fn set_memcap(&mut self, bytes: usize) {
+        self.config.memcap = bytes;
+    }
+
     pub(super) fn new(config: &DefragConfig, vlan_tracking: bool) -> Self {
         Defrag {
             config: config.clone(),

@@ -430,6 +430,14 @@ fn finish(
     if builder.meta.priority == 0 {
         builder.meta.priority = 3;
     }
+    for part in &mut builder.parts {
+        part.ops.shrink_to_fit();
+        part.transforms.shrink_to_fit();
+    }
+    builder.parts.shrink_to_fit();
+    builder.packet_tests.shrink_to_fit();
+    builder.var_tests.shrink_to_fit();
+    builder.var_actions.shrink_to_fit();
     Some(Rule {
         meta: std::mem::take(&mut builder.meta),
         action: ast.action.node,

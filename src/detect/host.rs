@@ -86,6 +86,8 @@ pub struct Hosts {
     counters: HashMap<(u32, u8, Who), Counter, ahash::RandomState>,
     /// Ports that were counted (`unique_on`), in order.
     ports: HashMap<(u32, Who), Vec<u16>, ahash::RandomState>,
+    /// Names of bits by number: `hostbits:NAME` and `xbits:NAME`.
+    names: Vec<String>,
     /// When each bit was set and when it ends.
     bits: HashMap<(u32, Who), Option<Timestamp>, ahash::RandomState>,
 }
@@ -93,7 +95,67 @@ pub struct Hosts {
 impl Hosts {
     /// No host is known yet.
     pub fn new(filters: Vec<file::ThresholdEntry>) -> Self {
-        Hosts { filters, counters: HashMap::default(), ports: HashMap::default(), bits: HashMap::default() }
+        Hosts {
+            filters,
+            counters: HashMap::default(),
+            ports: HashMap::default(),
+            names: Vec::new(),
+            bits: HashMap::default(),
+        }
+    }
+
+    /// The names of bits, by which a person sets and asks for them.
+    pub fn set_names(&mut self, names: &[String]) {
+        self.names = names.to_vec();
+    }
+
+    /// The numbers of bits of that name: of `hostbits`, of `xbits`, or both.
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = u32> + 'a {
+        let is_it = move |known: &str| {
+            known.split_once(':').is_some_and(|(kind, rest)| rest == name && !kind.is_empty())
+        };
+        self.names.iter().zip(0..).filter(move |(known, _)| is_it(known)).map(|(_, id)| id)
+    }
+
+    /// Sets a bit of a host by hand, for so many seconds. False when no rule knows a bit of that name, or there is no room for more.
+    pub fn add_bit(&mut self, address: IpAddr, name: &str, seconds: u32, now: Timestamp) -> bool {
+        let ids: Vec<u32> = self.named(name).collect();
+        let until = Timestamp(now.0.saturating_add(u64::from(seconds) * 1_000_000_000));
+        for id in &ids {
+            if !self.insert_bit((*id, Who::One(address)), Some(until), now) {
+                return false;
+            }
+        }
+        !ids.is_empty()
+    }
+
+    /// Takes a bit of a host away by hand. False when no rule knows a bit of that name.
+    pub fn remove_bit(&mut self, address: IpAddr, name: &str) -> bool {
+        let ids: Vec<u32> = self.named(name).collect();
+        for id in &ids {
+            self.bits.remove(&(*id, Who::One(address)));
+        }
+        !ids.is_empty()
+    }
+
+    /// The bits of a host, and seconds until each ends; `None` for one that does not.
+    pub fn bits_of(&self, address: IpAddr, now: Timestamp) -> Vec<(String, Option<u64>)> {
+        let found = self.names.iter().zip(0..).filter_map(|(name, id)| {
+            let until = *self.bits.get(&(id, Who::One(address)))?;
+            let name = name.split_once(':').map_or(name.as_str(), |(_, name)| name);
+            match until {
+                Some(until) if until < now => None,
+                until => Some((name.to_owned(), until.map(|until| until.since(now).div_ceil(1_000_000_000)))),
+            }
+        });
+        let mut all: Vec<(String, Option<u64>)> = Vec::new();
+        for (name, seconds) in found {
+            // of `hostbits` and `xbits` of the same name, which are set together
+            if !all.iter().any(|(known, _)| *known == name) {
+                all.push((name, seconds));
+            }
+        }
+        all
     }
 
     /// Other rules follow: what is remembered for a rule or a bit that is there again stays. `rule` and `bit` give the new number of
@@ -296,15 +358,21 @@ impl Hosts {
             self.bits.remove(&key);
             return;
         }
-        if self.bits.len() >= ENTRIES_MAX {
-            self.bits.retain(|_, until| until.is_none_or(|until| until > found.timestamp));
-            if self.bits.len() >= ENTRIES_MAX {
-                return;
-            }
-        }
         let until = (bit.expire > 0)
             .then(|| Timestamp(found.timestamp.0.saturating_add(u64::from(bit.expire) * 1_000_000_000)));
+        self.insert_bit(key, until, found.timestamp);
+    }
+
+    /// False when there is no room.
+    fn insert_bit(&mut self, key: (u32, Who), until: Option<Timestamp>, now: Timestamp) -> bool {
+        if self.bits.len() >= ENTRIES_MAX {
+            self.bits.retain(|_, until| until.is_none_or(|until| until > now));
+            if self.bits.len() >= ENTRIES_MAX {
+                return false;
+            }
+        }
         self.bits.insert(key, until);
+        true
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a rule keyword is, and what it builds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::buffer::{BufferId, Origin};
@@ -38,6 +38,8 @@ pub struct Names {
     flowbits: HashMap<String, u32>,
     hostbits: HashMap<String, u32>,
     flowints: HashMap<String, u32>,
+    /// Texts that many rules have: one piece of memory for all of them.
+    texts: HashSet<Arc<str>>,
     /// Data sets.
     pub sets: Sets,
 }
@@ -52,7 +54,20 @@ impl Names {
             flowbits: numbered(&set.flowbit_names),
             hostbits: numbered(&set.hostbit_names),
             flowints: numbered(&set.flowint_names),
+            texts: HashSet::new(),
             sets: Sets::default(),
+        }
+    }
+
+    /// A text that other rules are likely to have too.
+    pub fn text(&mut self, text: &str) -> Arc<str> {
+        match self.texts.get(text) {
+            Some(known) => known.clone(),
+            None => {
+                let new: Arc<str> = text.into();
+                self.texts.insert(new.clone());
+                new
+            }
         }
     }
 

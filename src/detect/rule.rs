@@ -323,6 +323,28 @@ pub enum Target {
     Destination,
 }
 
+/// Pairs of texts, all of them in one piece of memory: the rules of a host have a quarter of a million.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs(Box<str>);
+
+impl Pairs {
+    /// Adds some at the end. A text of a rule has no line break; in one that had there would be a blank for it.
+    pub fn extend<'a>(&mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        let mut all = String::from(std::mem::take(&mut self.0));
+        for text in pairs.into_iter().flat_map(|(one, other)| [one, other]) {
+            all.extend(text.chars().map(|c| if c == '\n' { ' ' } else { c }));
+            all.push('\n');
+        }
+        self.0 = all.into_boxed_str();
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut texts = self.0.split_terminator('\n');
+        std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
+    }
+}
+
 /// What an alert says of its rule.
 #[derive(Clone, Debug, Default)]
 pub struct Meta {
@@ -335,15 +357,15 @@ pub struct Meta {
     /// `msg`
     pub msg: Box<str>,
     /// Short name of the class.
-    pub class: Box<str>,
+    pub class: Arc<str>,
     /// Description of the class (EVE's `category`).
-    pub category: Box<str>,
+    pub category: Arc<str>,
     /// 1 (worst) to 255.
     pub priority: u8,
     /// `metadata` pairs, in order.
-    pub metadata: Vec<(Box<str>, Box<str>)>,
+    pub metadata: Pairs,
     /// `reference` pairs: system and id.
-    pub references: Vec<(Box<str>, Box<str>)>,
+    pub references: Pairs,
     /// `target`
     pub target: Option<Target>,
     /// The rule as written, where records have it.

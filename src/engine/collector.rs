@@ -239,8 +239,8 @@ impl Collector {
                 technique: meta
                     .metadata
                     .iter()
-                    .find(|(key, _)| &**key == "mitre_technique_id")
-                    .map(|(_, value)| &**value),
+                    .find(|(key, _)| *key == "mitre_technique_id")
+                    .map(|(_, value)| value),
                 client: facts.ends.map(|(client, _)| client),
                 server: facts.ends.map(|(_, server)| server),
                 proto: facts.proto,

@@ -125,11 +125,7 @@ impl Recorder {
         header.tx_guessed = event.tx_guessed;
         self.begin(&header, packet);
         let meta = &rule.meta;
-        let metadata = if fields.rule_metadata {
-            rule_metadata(meta.metadata.iter().map(|(k, v)| (&**k, &**v)))
-        } else {
-            None
-        };
+        let metadata = if fields.rule_metadata { rule_metadata(meta.metadata.iter()) } else { None };
         let references: Vec<String> = if fields.references {
             meta.references.iter().map(|(system, id)| format!("{system},{id}")).collect()
         } else {

@@ -9,6 +9,31 @@ use crate::output::FileStore;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
 
+/// Bytes that a worker may take for what it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// TCP sessions.
+    pub stream: u64,
+    /// What is put together of them.
+    pub reassembly: u64,
+    /// Flows.
+    pub flow: u64,
+    /// Fragments.
+    pub defrag: u64,
+}
+
+impl EngineConfig {
+    /// The limits to begin with.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            stream: self.stream.memcap,
+            reassembly: self.stream.reassembly_memcap,
+            flow: self.flow.memcap,
+            defrag: self.decode.defrag.memcap as u64,
+        }
+    }
+}
+
 /// Everything a worker needs to know beside the rules.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {

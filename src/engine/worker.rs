@@ -9,7 +9,7 @@ use super::counters::Counters;
 use super::flow_end::EndHeaders;
 use super::records::{self, AlertEvent, Recorder, exception_verdict, icmp_of, transcript};
 use super::renewal::Renewal;
-use super::settings::EngineConfig;
+use super::settings::{EngineConfig, Limits};
 use crate::app::{DONE, File, FileState, Frames, Transaction};
 use crate::capture::{Frame, Interfaces, LinkType, Reply};
 use crate::decode::{DecodeEvent, Decoder, Net, Origin, Packet, Transport, change};
@@ -179,6 +179,22 @@ impl Worker {
     /// Frames are of live traffic: records name these interfaces.
     pub fn live(&mut self, interfaces: Arc<Interfaces>) {
         self.lane.recorder.live(interfaces, self.config.dry_run);
+    }
+
+    /// Flows, sessions, what is put together of them, and fragments may take so many bytes from now on.
+    pub fn limit(&mut self, limits: Limits) {
+        let mut config = EngineConfig::clone(&self.config);
+        config.stream.memcap = limits.stream;
+        config.stream.reassembly_memcap = limits.reassembly;
+        self.config = Arc::new(config);
+        self.lane.config = self.config.clone();
+        self.lane.flows.set_memcap(limits.flow);
+        self.decoder.set_defrag_memcap(usize::try_from(limits.defrag).unwrap_or(usize::MAX));
+    }
+
+    /// Frames may have gone on that were not shown to us when this number is another than before.
+    pub fn missed(&mut self, number: u64) {
+        self.lane.memory.missed = number;
     }
 
     /// Other rules follow, between two frames. Flows stay, with what rules remembered of them by name.
@@ -481,7 +497,9 @@ impl Lane {
         let proto = packet.proto()?;
         if self.flows.is_full() {
             self.counters.flow_memcap += 1;
-            if let Some(old) = self.flows.take_oldest() {
+            let ends = 1 + usize::from(self.flows.is_over_full());
+            for _ in 0..ends {
+                let Some(old) = self.flows.take_oldest() else { break };
                 self.counters.flows_evicted += 1;
                 self.end_flow(old, "forced");
             }

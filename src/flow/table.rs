@@ -92,12 +92,20 @@ pub struct FlowTable {
     /// Before this no flow at the head of a class is over.
     wake: Timestamp,
     flows_max: usize,
+    /// What `flows_max` is to come down to.
+    flows_wanted: usize,
+}
+
+/// Flows for which there is room in so many bytes.
+fn flows_in(memcap: u64) -> usize {
+    let each = (std::mem::size_of::<Flow>() + std::mem::size_of::<Slot>() + 64) as u64;
+    usize::try_from((memcap / each).clamp(16, u64::from(NONE - 1))).unwrap_or(16)
 }
 
 impl FlowTable {
     /// An empty table.
     pub fn new(config: FlowConfig) -> Self {
-        let each = (std::mem::size_of::<Flow>() + std::mem::size_of::<Slot>() + 64) as u64;
+        let flows_max = flows_in(config.memcap);
         FlowTable {
             config,
             index: HashMap::default(),
@@ -106,8 +114,21 @@ impl FlowTable {
             heads: [NONE; CLASSES],
             tails: [NONE; CLASSES],
             wake: Timestamp(u64::MAX),
-            flows_max: usize::try_from((config.memcap / each).clamp(16, u64::from(NONE - 1))).unwrap_or(16),
+            flows_max,
+            flows_wanted: flows_max,
         }
+    }
+
+    /// Flows may take so many bytes from now on. Where they take more, two end for each that begins until they do not.
+    pub fn set_memcap(&mut self, bytes: u64) {
+        self.config.memcap = bytes;
+        self.flows_wanted = flows_in(bytes);
+        self.flows_max = self.flows_wanted.max(self.index.len());
+    }
+
+    /// Whether there are more flows than there are to be.
+    pub fn is_over_full(&self) -> bool {
+        self.index.len() > self.flows_wanted
     }
 
     /// How many flows are alive.
@@ -155,6 +176,9 @@ impl FlowTable {
         };
         self.link(at, class);
         self.index.insert(key, at);
+        if self.flows_max > self.flows_wanted {
+            self.flows_max = self.flows_wanted.max(self.index.len());
+        }
         Ok(FlowIndex(at))
     }
 

@@ -78,8 +78,8 @@ fn classtype(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), R
         Some((category, priority)) => (category.as_str(), *priority),
         None => ("", PRIORITY_OF_UNKNOWN),
     };
-    rule.meta.class = name.into();
-    rule.meta.category = category.into();
+    rule.meta.class = rule.names.text(name);
+    rule.meta.category = rule.names.text(category);
     if !rule.has("priority") {
         rule.meta.priority = priority;
     }
@@ -104,20 +104,17 @@ fn reference(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), R
             .error("a reference has a system and an id")
             .hint("write reference:cve,2021-44228;"));
     }
-    rule.meta.references.push((system.node.into(), unescape(id.node).into()));
+    rule.meta.references.extend([(system.node, &*unescape(id.node))]);
     Ok(())
 }
 
 fn metadata(option: &OptionAst<'_>, rule: &mut RuleBuilder<'_>) -> Result<(), RuleError> {
-    for pair in split(&plain(option)?, b',') {
-        let (key, value) = match pair.node.split_once(|c: char| c.is_ascii_whitespace()) {
-            Some((key, value)) => (key, value.trim_ascii()),
-            None => (pair.node, ""),
-        };
-        if !key.is_empty() {
-            rule.meta.metadata.push((key.into(), value.into()));
-        }
-    }
+    let pairs = split(&plain(option)?, b',');
+    let pairs = pairs.into_iter().map(|pair| match pair.node.split_once(|c: char| c.is_ascii_whitespace()) {
+        Some((key, value)) => (key, value.trim_ascii()),
+        None => (pair.node, ""),
+    });
+    rule.meta.metadata.extend(pairs.filter(|(key, _)| !key.is_empty()));
     Ok(())
 }
 
@@ -227,9 +224,9 @@ mod tests {
             assert_eq!(&*meta.msg, "a\"b;c\\d");
             assert_eq!((meta.sid, meta.gid, meta.rev, meta.priority), (7, 3, 4, 1));
             assert_eq!(&*meta.category, "A Network Trojan was detected");
-            let pairs: Vec<_> = meta.metadata.iter().map(|(k, v)| (&**k, &**v)).collect();
+            let pairs: Vec<_> = meta.metadata.iter().collect();
             assert_eq!(pairs, [("x", "y z"), ("k", "v"), ("alone", "")]);
-            assert_eq!(&*meta.references[0].1, "a.b/c");
+            assert_eq!(meta.references.iter().collect::<Vec<_>>(), [("url", "a.b/c")]);
         });
         for (text, priority) in [
             ("classtype:nobody-knows;", 3),

@@ -132,13 +132,15 @@ impl HostPolicies {
     }
 }
 
-/// What the sessions of one worker take, bytes.
+/// What the sessions of one worker take, bytes, and what they must know of each other's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Sessions themselves.
     pub used: u64,
     /// Their reassembly.
     pub reassembly_used: u64,
+    /// Changes whenever segments of any session may have gone on that were not shown to us.
+    pub missed: u64,
 }
 
 #[cfg(test)]

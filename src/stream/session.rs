@@ -155,6 +155,10 @@ pub struct Session {
     reassembly_accounted: u64,
     inline: bool,
     over: bool,
+    /// What `Memory` said of missed segments when this session began.
+    missed: Option<u64>,
+    /// Segments of it may have gone on that were not shown to us.
+    pub(super) unseen: bool,
 }
 
 impl Session {
@@ -176,6 +180,8 @@ impl Session {
             reassembly_accounted: 0,
             inline: config.inline,
             over: false,
+            missed: None,
+            unseen: false,
         }
     }
 
@@ -189,6 +195,7 @@ impl Session {
         if self.one_way == Some(s.dir.opposite()) {
             self.one_way = None;
         }
+        self.unseen |= *self.missed.get_or_insert(memory.missed) != memory.missed;
         self.step(s, config, memory, &mut handled);
         self.settle_account(memory);
         if config.inline && config.drop_invalid && !handled.valid {

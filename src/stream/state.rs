@@ -138,7 +138,7 @@ impl Session {
         let (state, dir) = (self.state, s.dir);
         let side = &mut self.sides[dir.index()];
         let old = before(end, side.last_ack) && before(tcp.seq().wrapping_add(1), side.next_seq);
-        if !fin && old && !self.midstream {
+        if !fin && old && !self.midstream && !self.unseen {
             handled.events.set(match state {
                 State::Established => Event::EstPktBeforeLastAck,
                 State::CloseWait => Event::ClosewaitPktBeforeLastAck,

@@ -353,6 +353,26 @@ fn bytes_are_read_when_their_receiver_has_them() {
 }
 
 #[test]
+fn a_session_goes_on_when_segments_of_it_were_not_shown_to_us() {
+    for missed in [false, true] {
+        let mut wire = Wire::open(inline());
+        wire.send(ToServer, PA, 1001, 5001, b"seen");
+        wire.memory.missed += u64::from(missed);
+        let answer = wire.send(ToClient, A, 5001, 1005 + 20_000, b"");
+        let more = wire.send(ToServer, PA, 1005 + 20_000, 5001, b"more");
+        assert_eq!((answer.verdict.is_none(), more.verdict.is_none()), (missed, missed));
+        wire.send(ToClient, A, 5001, 1009 + 20_000, b"");
+        assert_eq!(wire.text(ToServer), if missed { "seen[20000]more" } else { "seen" });
+        // one that begins now was seen from its beginning
+        wire.session = Session::new(&wire.config, SERVER, CLIENT);
+        wire.send(ToServer, S, 1000, 0, b"");
+        wire.send(ToClient, SA, 5000, 1001, b"");
+        wire.send(ToServer, A, 1001, 5001, b"");
+        assert!(wire.send(ToClient, A, 5001, 21_005, b"").verdict.is_some());
+    }
+}
+
+#[test]
 fn inline_bytes_are_read_at_once_and_stay_what_they_were() {
     let mut wire = Wire::open(inline());
     wire.send(ToServer, PA, 1001, 5001, b"GET /");

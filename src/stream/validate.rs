@@ -132,7 +132,7 @@ impl Session {
 
     /// Whether windows are not known well.
     pub(super) fn is_loose(&self) -> bool {
-        self.midstream || self.oneside
+        self.midstream || self.oneside || self.unseen
     }
 
     /// Whether the timestamp option does not go back (PAWS). Takes it, when it does not and the segment is the next.

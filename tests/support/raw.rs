@@ -47,6 +47,29 @@ impl Raw {
         let _ = rustix::net::send(&self.0, frame, rustix::net::SendFlags::empty());
     }
 
+    /// The same for many, with one call. How many there was room for.
+    pub(crate) fn push_all(&self, frames: &[Vec<u8>]) -> usize {
+        let mut parts: Vec<libc::iovec> = frames
+            .iter()
+            .map(|frame| libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() })
+            .collect();
+        let mut headers: Vec<libc::mmsghdr> = parts
+            .iter_mut()
+            .map(|part| {
+                // SAFETY: all zero is a valid message header: no name, no control data
+                let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+                header.msg_hdr.msg_iov = part;
+                header.msg_hdr.msg_iovlen = 1;
+                header
+            })
+            .collect();
+        // SAFETY: headers, parts and frames are as many as said and live until the call returns; frames are only read
+        let sent = unsafe {
+            libc::sendmmsg(self.0.as_raw_fd(), headers.as_mut_ptr(), headers.len() as libc::c_uint, 0)
+        };
+        usize::try_from(sent).unwrap_or(0)
+    }
+
     /// The next frame that comes in, if one does in that time.
     pub(crate) fn receive(&self, timeout: Duration) -> Option<Vec<u8>> {
         let begun = std::time::Instant::now();

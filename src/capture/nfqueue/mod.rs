@@ -11,7 +11,7 @@ mod socket;
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use message::{Answer, Message, Queued};
@@ -48,6 +48,10 @@ pub struct Queue {
 
 /// All but what was received.
 struct Inner {
+    /// Messages since the queue was last seen empty.
+    burst: u32,
+    /// Times that it may have been full, or that the kernel had no room for a message, and what came went on unseen.
+    missed: u64,
     number: u16,
     socket: Socket,
     /// Verdicts on their way to the kernel.
@@ -103,9 +107,17 @@ fn open(options: &LiveOptions) -> Result<Opened, String> {
 impl Queue {
     /// Binds the queue of that number.
     pub fn bind(number: u16, options: &LiveOptions) -> Result<Self, String> {
+        let socket = Socket::open().map_err(|error| format!("queue {number}: {}", explained(&error)))?;
+        Queue::bind_by(socket, number, options)
+    }
+
+    /// The same by a netlink socket of the namespace where it is.
+    pub(super) fn bind_by(socket: OwnedFd, number: u16, options: &LiveOptions) -> Result<Self, String> {
         let failed = |error: io::Error| format!("queue {number}: {}", explained(&error));
-        let socket = Socket::open(options.buffer).map_err(failed)?;
+        let socket = Socket::of(socket, options.buffer).map_err(failed)?;
         let inner = Inner {
+            burst: 0,
+            missed: 0,
             number,
             socket,
             out: Vec::with_capacity(4096),
@@ -190,14 +202,23 @@ impl LiveCapture for Queue {
         self.next = 0;
         match self.inner.socket.receive(&mut self.slots, timeout) {
             // the kernel had no room for a message: what it was about has gone on, or was dropped, by the policy
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.inner.statistics.overruns += 1,
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                self.inner.statistics.overruns += 1;
+                self.inner.missed += 1;
+            }
             other => other?,
         }
+        self.inner.count(self.slots.len(), self.slots.room());
         if self.slots.len() > 0 {
             // a clock that is set back does not set back the time of packets
             self.received_at = self.received_at.max(now());
         }
         Ok(())
+    }
+
+    fn missed(&mut self) -> u64 {
+        // with fail closed what finds no room ends there
+        if self.inner.options.fail == Fail::Open { self.inner.missed } else { 0 }
     }
 
     fn statistics(&mut self) -> Statistics {
@@ -210,6 +231,20 @@ impl LiveCapture for Queue {
 }
 
 impl Inner {
+    /// Takes note of so many messages. A queue that was full has as many messages to read as it holds before it is empty again;
+    /// those that found it full are not among them, and with fail open nobody counts them.
+    fn count(&mut self, messages: usize, room: usize) {
+        if messages < room {
+            self.burst = 0;
+            return;
+        }
+        self.burst = self.burst.saturating_add(messages as u32);
+        if self.burst.saturating_add(2 * room as u32) >= self.options.queue_max {
+            self.burst = 0;
+            self.missed += 1;
+        }
+    }
+
     /// Hands a packet to `handle` and notes the verdict.
     fn packet(
         &mut self,

@@ -38,6 +38,11 @@ impl Slots {
         }
     }
 
+    /// How many messages there may be.
+    pub(super) fn room(&self) -> usize {
+        self.bytes.len() / SLOT
+    }
+
     /// How many messages there are.
     pub(super) fn len(&self) -> usize {
         self.lens.len()
@@ -51,15 +56,18 @@ impl Slots {
 }
 
 impl Socket {
-    /// Opens it, with room for that many bytes in the kernel.
-    pub(super) fn open(buffer: usize) -> io::Result<Self> {
+    /// Opens one here.
+    pub(super) fn open() -> io::Result<OwnedFd> {
         // SAFETY: no pointer is passed; the answer is checked before it becomes a descriptor.
         let fd = unsafe {
             libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_NETFILTER)
         };
         // SAFETY: a descriptor that is not negative was just opened and belongs to nobody else.
-        let fd =
-            unsafe { (fd >= 0).then(|| OwnedFd::from_raw_fd(fd)) }.ok_or_else(io::Error::last_os_error)?;
+        unsafe { (fd >= 0).then(|| OwnedFd::from_raw_fd(fd)) }.ok_or_else(io::Error::last_os_error)
+    }
+
+    /// Of this one, with room for that many bytes in the kernel.
+    pub(super) fn of(fd: OwnedFd, buffer: usize) -> io::Result<Self> {
         let socket = Socket { fd, timeout: Duration::MAX };
         let size = libc::c_int::try_from(buffer).unwrap_or(libc::c_int::MAX);
         if socket.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &size).is_err() {

@@ -115,6 +115,8 @@ pub struct DataSet {
     frozen: OnceLock<Table>,
     /// What it holds otherwise.
     table: Mutex<Table>,
+    /// It is frozen, and a person has changed it since: what it holds is not what was frozen.
+    amended: AtomicBool,
     /// Values that found no room.
     refused: AtomicU64,
 }
@@ -154,8 +156,8 @@ impl DataSet {
     /// What it holds now.
     pub fn with<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
         match self.frozen.get() {
-            Some(table) => look(table),
-            None => look(&self.table.lock().unwrap_or_else(PoisonError::into_inner)),
+            Some(table) if !self.amended.load(Ordering::Acquire) => look(table),
+            _ => look(&self.table.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
@@ -205,6 +207,46 @@ impl DataSet {
         Some(change(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
+    /// Changes it by hand, whoever looks it up. From then on it is looked up behind its lock.
+    fn amend<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.frozen.get() {
+            Some(frozen) if !self.amended.load(Ordering::Acquire) => {
+                *table = frozen.clone();
+                let changed = change(&mut table);
+                self.amended.store(true, Ordering::Release);
+                changed
+            }
+            _ => change(&mut table),
+        }
+    }
+
+    /// Adds a value, written as in a file, by hand: whether it is new. `None` when it is no value of this set, or finds no room.
+    pub fn add_by_hand(&self, text: &[u8]) -> Option<bool> {
+        let mut value = Vec::new();
+        self.kind.parse(text, &mut value).ok()?;
+        self.amend(|table| table.insert(&value, 0, self.memcap))
+    }
+
+    /// Takes a value away by hand: whether it was there. `None` when it is no value of this set.
+    pub fn remove_by_hand(&self, text: &[u8]) -> Option<bool> {
+        let mut value = Vec::new();
+        self.kind.parse(text, &mut value).ok()?;
+        Some(self.amend(|table| table.remove(&value)))
+    }
+
+    /// Whether a value is in it that is written as in a file. `None` when it is no value of this set.
+    pub fn has_by_hand(&self, text: &[u8]) -> Option<bool> {
+        let mut value = Vec::new();
+        self.kind.parse(text, &mut value).ok()?;
+        Some(self.with(|table| table.contains(&value)))
+    }
+
+    /// Takes all values away.
+    pub fn clear_by_hand(&self) {
+        self.amend(|table| *table = Table::default());
+    }
+
     /// No rule changes it: from now on it is looked up without a lock.
     fn freeze(&self) {
         if self.changes.load(Ordering::Relaxed) || self.frozen.get().is_some() {
@@ -235,6 +277,11 @@ impl Sets {
         &self.all
     }
 
+    /// The one of that name.
+    pub fn named(&self, name: &str) -> Option<&Arc<DataSet>> {
+        self.all.get(*self.by_name.get(name)?)
+    }
+
     /// Whether rules change some set: then workers keep the order of packets.
     pub fn change(&self) -> bool {
         self.all.iter().any(|set| set.changes.load(Ordering::Relaxed))
@@ -258,10 +305,10 @@ impl Sets {
             (&set.name, set.kind, set.save.as_deref(), set.memcap) == (&wanted.name, kind, save, memcap)
         };
         let set = self.before.iter().find(is_it)?;
-        let Some(frozen) = set.frozen.get() else {
+        if set.frozen.get().is_none() {
             set.used.fetch_or(by == By::Config, Ordering::Relaxed);
             return Some(set.clone());
-        };
+        }
         // nobody changed it then, but may from now on
         Some(Arc::new(DataSet {
             name: set.name.clone(),
@@ -272,7 +319,8 @@ impl Sets {
             used: AtomicBool::new(by == By::Config),
             changes: AtomicBool::new(false),
             frozen: OnceLock::new(),
-            table: Mutex::new(frozen.clone()),
+            table: Mutex::new(set.with(Table::clone)),
+            amended: AtomicBool::new(false),
             refused: AtomicU64::new(set.refused()),
         }))
     }
@@ -333,6 +381,7 @@ impl Sets {
                     changes: AtomicBool::new(false),
                     frozen: OnceLock::new(),
                     table: Mutex::new(table),
+                    amended: AtomicBool::new(false),
                     refused: AtomicU64::new(0),
                 })
             }

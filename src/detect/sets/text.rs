@@ -68,7 +68,7 @@ impl Kind {
     }
 
     /// The value that a file has written so, into `out`.
-    fn parse(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
+    pub(super) fn parse(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
         out.clear();
         match self {
             Kind::String => match LENIENT.decode_vec(text, out) {

@@ -194,6 +194,7 @@ fn named(Sums { counters, decoded, statistics, verdicts }: &Sums, lost: u64) -> 
         ("capture.duplicates".to_owned(), statistics.duplicates),
         ("capture.unsupported".to_owned(), statistics.unsupported),
         ("capture.unsent".to_owned(), statistics.unsent),
+        ("capture.unqueued".to_owned(), statistics.unqueued),
         ("frames.forwarded".to_owned(), verdicts.forwarded),
         ("frames.bypassed".to_owned(), verdicts.bypassed),
         ("frames.dropped".to_owned(), verdicts.dropped),

@@ -170,7 +170,11 @@ impl Live {
         let Live { config, rules, interfaces, fail, stats_interval, status, doors, notify } = self;
         let Opened { captures, attach } = opened;
         let count = captures.len();
-        let hosts = Arc::new(Mutex::new(Hosts::new(rules.thresholds.clone())));
+        let mut hosts = Hosts::new(rules.thresholds.clone());
+        hosts.set_names(&rules.rules.hostbit_names);
+        let hosts = Arc::new(Mutex::new(hosts));
+        status.set_hosts(hosts.clone());
+        status.set_limits(config.limits());
         let shared = Shared {
             stop: AtomicBool::new(false),
             failed: AtomicBool::new(false),
@@ -190,13 +194,13 @@ impl Live {
                 worker.share_hosts(hosts.clone());
                 worker.live(interfaces.clone());
                 let telling = Telling::new(nth, tell.clone(), recycled.clone(), rules.rules.clone());
-                let (shared, hosts) = (&shared, &hosts);
+                let (shared, hosts, status) = (&shared, &hosts, &*status);
                 let started = std::thread::Builder::new().name(format!("worker-{nth}")).spawn_scoped(
                     scope,
                     move || {
                         let _watch = Watch(shared);
                         slice::shorten();
-                        work::work(worker, capture, telling, shared, hosts);
+                        work::work(worker, capture, telling, shared, hosts, status);
                     },
                 );
                 match started {

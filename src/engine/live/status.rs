@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::capture::Interfaces;
 use crate::capture::live::now;
+use crate::detect::host::Hosts;
+use crate::detect::sets::Sets;
+use crate::engine::settings::Limits;
 use crate::types::Timestamp;
 
 /// The rules in use.
@@ -53,6 +56,11 @@ pub struct Status {
     reloads: AtomicU64,
     reloads_failed: AtomicU64,
     rules: Mutex<RuleCounts>,
+    limits: Mutex<Option<Limits>>,
+    /// Changes with the limits.
+    limited: AtomicU64,
+    sets: Mutex<Sets>,
+    hosts: Mutex<Option<Arc<Mutex<Hosts>>>>,
     counted: Mutex<Option<Counts>>,
 }
 
@@ -83,6 +91,10 @@ impl Status {
             reloads: AtomicU64::new(0),
             reloads_failed: AtomicU64::new(0),
             rules: Mutex::default(),
+            limits: Mutex::default(),
+            limited: AtomicU64::new(0),
+            sets: Mutex::default(),
+            hosts: Mutex::default(),
             counted: Mutex::default(),
         }
     }
@@ -95,6 +107,48 @@ impl Status {
     /// The rules in use.
     pub fn rules(&self) -> RuleCounts {
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Limits of memory of each worker, once it runs.
+    pub fn limits(&self) -> Option<Limits> {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other limits: workers take them between two looks at the traffic.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(limits);
+        self.limited.fetch_add(1, Ordering::Release);
+    }
+
+    /// The limits, if they are others than those of that number, which is brought up to date.
+    pub(super) fn limits_since(&self, known: &mut u64) -> Option<Limits> {
+        let latest = self.limited.load(Ordering::Acquire);
+        if std::mem::replace(known, latest) == latest {
+            return None;
+        }
+        self.limits()
+    }
+
+    /// The data sets of the rules in use.
+    pub fn set_sets(&self, sets: &Sets) {
+        *self.sets.lock().unwrap_or_else(PoisonError::into_inner) = sets.clone();
+    }
+
+    /// Does that with them.
+    pub(super) fn with_sets<R>(&self, work: impl FnOnce(&Sets) -> R) -> R {
+        work(&self.sets.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is known of hosts.
+    pub fn set_hosts(&self, hosts: Arc<Mutex<Hosts>>) {
+        *self.hosts.lock().unwrap_or_else(PoisonError::into_inner) = Some(hosts);
+    }
+
+    /// Does that with what is known of hosts; `None` before anything is.
+    pub(super) fn with_hosts<R>(&self, work: impl FnOnce(&mut Hosts) -> R) -> Option<R> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let mut hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(work(&mut hosts))
     }
 
     pub(super) fn set_ready(&self, ready: bool) {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::gather::{Message, Telling};
-use super::status::Seen;
+use super::status::{Seen, Status};
 use super::{Counted, Shared, Verdicts, clock};
 use crate::capture::LiveCapture;
 use crate::capture::raw::RawSender;
@@ -36,8 +36,10 @@ pub(super) fn work(
     mut telling: Telling,
     shared: &Shared,
     hosts: &Mutex<Hosts>,
+    status: &Status,
 ) {
-    let mut generation = 0;
+    // those to begin with are the configuration's
+    let (mut generation, mut limited) = (0, 1);
     let mut ticked = clock();
     let mut counted = ticked;
     let mut sender = Sender::default();
@@ -56,6 +58,7 @@ pub(super) fn work(
             shared.fault(format!("frames cannot be read any more: {error}"));
             break;
         }
+        worker.missed(capture.missed());
         sender.send(&mut worker, &mut *capture);
         if worker.batch().len() >= RECORDS_MAX {
             telling.batch(worker.batch());
@@ -70,6 +73,9 @@ pub(super) fn work(
                 let counts = Counted::of(telling.worker, &worker, &mut *capture, verdicts, &seen);
                 telling.tell(Message::Counted(counts));
             }
+        }
+        if let Some(limits) = status.limits_since(&mut limited) {
+            worker.limit(limits);
         }
         if shared.generation.load(Ordering::Relaxed) != generation {
             generation = shared.generation.load(Ordering::Acquire);
@@ -125,6 +131,7 @@ fn renew(worker: &mut Worker, telling: &mut Telling, shared: &Shared, hosts: &Mu
         let old = telling.rules.clone();
         known
             .renew(renewal.thresholds.clone(), &|id| renewal.rule(&old, id), &|id| renewal.hostbit(&old, id));
+        known.set_names(&renewal.rules.hostbit_names);
     }
     shared.taken.fetch_add(1, Ordering::AcqRel);
     drop(known);

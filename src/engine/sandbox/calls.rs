@@ -148,7 +148,7 @@ const FAMILIES: [libc::c_int; 5] =
     [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET];
 
 /// Any other call answers as in a kernel that does not have it.
-pub(super) fn restrict(namespaces: bool) -> Result<String, String> {
+pub(super) fn restrict() -> Result<String, String> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(format!(
             "warning: seccomp: not done on {}; system calls are not restricted",
@@ -161,7 +161,7 @@ pub(super) fn restrict(namespaces: bool) -> Result<String, String> {
             .to_owned());
     }
     let failed = |why: String| format!("seccomp: {why} (do without it with --set security.seccomp=no)");
-    let program = program(arch, namespaces).map_err(|error| failed(error.to_string()))?;
+    let program = program(arch).map_err(|error| failed(error.to_string()))?;
     seccompiler::apply_filter(&program).map_err(|error| failed(error.to_string()))?;
     Ok(format!("seccomp: {} system calls may be made; no program can be started", allowed().count() + 3))
 }
@@ -170,7 +170,7 @@ fn allowed() -> impl Iterator<Item = c_long> {
     ALLOWED.iter().chain(ALLOWED_HERE).copied()
 }
 
-fn program(arch: TargetArch, namespaces: bool) -> Result<BpfProgram, seccompiler::Error> {
+fn program(arch: TargetArch) -> Result<BpfProgram, seccompiler::Error> {
     let when = |argument: u8, op: SeccompCmpOp, value: u64| -> Result<SeccompRule, seccompiler::Error> {
         let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?;
         Ok(SeccompRule::new(vec![condition])?)
@@ -181,9 +181,6 @@ fn program(arch: TargetArch, namespaces: bool) -> Result<BpfProgram, seccompiler
     rules.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(thread), thread)?]);
     let sockets = FAMILIES.iter().map(|family| when(0, SeccompCmpOp::Eq, *family as u64));
     rules.insert(libc::SYS_socket, sockets.collect::<Result<_, _>>()?);
-    if namespaces {
-        rules.insert(libc::SYS_setns, vec![when(1, SeccompCmpOp::Eq, libc::CLONE_NEWNET as u64)?]);
-    }
     let otherwise = SeccompAction::Errno(libc::ENOSYS as u32);
     let filter = SeccompFilter::new(rules, otherwise, SeccompAction::Allow, arch)?;
     Ok(filter.try_into()?)
@@ -200,13 +197,12 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), count);
-        for call in [libc::SYS_execve, libc::SYS_execveat, libc::SYS_ptrace, libc::SYS_mount, libc::SYS_bpf] {
+        for call in [libc::SYS_execve, libc::SYS_execveat, libc::SYS_ptrace, libc::SYS_mount, libc::SYS_setns]
+        {
             assert!(!all.contains(&call));
         }
-        for namespaces in [false, true] {
-            let program = program(TargetArch::x86_64, namespaces).expect("a program");
-            // the kernel takes 4096 instructions
-            assert!(program.len() < 2048, "{}", program.len());
-        }
+        let program = program(TargetArch::x86_64).expect("a program");
+        // the kernel takes 4096 instructions
+        assert!(program.len() < 2048, "{}", program.len());
     }
 }

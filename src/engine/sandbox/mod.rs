@@ -3,8 +3,7 @@
 //! All of it is inherited by threads, so it is done before there is any. What the kernel does not have is said and done without. Rules
 //! are put into the kernel by a process of its own ([`crate::capture::hook::helper`]), which was forked before.
 //!
-//! Limits: entering the namespaces of others (`--inline containers`) needs CAP_SYS_ADMIN and CAP_SYS_PTRACE, which stay then, and
-//! does not go together with Landlock, which hides other processes.
+//! Limits: that process, which finds and enters the namespaces of containers too, gives up nothing.
 
 mod calls;
 mod capabilities;
@@ -23,8 +22,6 @@ pub struct Wanted {
     pub landlock: bool,
     /// Make only system calls that are known to be needed.
     pub seccomp: bool,
-    /// Namespaces of others are entered.
-    pub namespaces: bool,
     /// Files and folders that are read.
     pub read: Vec<PathBuf>,
     /// Folders in which files are made, written, renamed and removed.
@@ -41,9 +38,6 @@ pub fn enter(wanted: &Wanted) -> Result<Vec<String>, String> {
     }
     told.push(match wanted.landlock {
         false => "landlock: not used (security.landlock)".to_owned(),
-        true if wanted.namespaces => {
-            "landlock: not used with --inline containers, whose namespaces it would hide".to_owned()
-        }
         true => files::restrict(wanted)?,
     });
     told.push(match wanted.capabilities {
@@ -53,7 +47,7 @@ pub fn enter(wanted: &Wanted) -> Result<Vec<String>, String> {
     // last: what was done so far needs system calls that are not needed again
     told.push(match wanted.seccomp {
         false => "seccomp: not used (security.seccomp)".to_owned(),
-        true => calls::restrict(wanted.namespaces)?,
+        true => calls::restrict()?,
     });
     Ok(told)
 }
@@ -61,10 +55,6 @@ pub fn enter(wanted: &Wanted) -> Result<Vec<String>, String> {
 /// The capabilities that are needed from here on.
 fn needed(wanted: &Wanted) -> CapabilitySet {
     let mut needed = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
-    if wanted.namespaces {
-        // to enter the namespace of a container, and to look at that of a process of another user
-        needed |= CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE;
-    }
     // root without it is a user like any other
     if !files::are_own(&wanted.write, true) {
         needed |= CapabilitySet::DAC_OVERRIDE;

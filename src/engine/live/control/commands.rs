@@ -6,7 +6,7 @@ use crossbeam_channel::{Sender, bounded};
 use serde_json::{Map, Value, json};
 
 use super::super::status::Status;
-use super::{Step, Wish};
+use super::{Step, Wish, tables};
 use crate::json::JsonWriter;
 use crate::output::stats::write_stats;
 
@@ -14,7 +14,7 @@ use crate::output::stats::write_stats;
 const VERSIONS: [&str; 2] = ["0.1", "0.2"];
 
 /// The commands, in the order in which they are listed.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 28] = [
     "shutdown",
     "command-list",
     "help",
@@ -29,6 +29,17 @@ const COMMANDS: [&str; 17] = [
     "ruleset-reload-nonblocking",
     "ruleset-reload-time",
     "ruleset-stats",
+    "memcap-set",
+    "memcap-show",
+    "memcap-list",
+    "dataset-add",
+    "dataset-remove",
+    "dataset-lookup",
+    "dataset-clear",
+    "dataset-dump",
+    "add-hostbit",
+    "remove-hostbit",
+    "list-hostbit",
     "reopen-log-files",
     "iface-stat",
     "iface-list",
@@ -144,7 +155,11 @@ fn run(command: &str, arguments: &Map<String, Value>, status: &Status, wishes: &
             true => return Step::Last(answer(true, json!("Closing Mamparo"))),
             false => busy(),
         },
-        _ => answer(false, json!("Unknown command")),
+        _ => match tables::run(command, arguments, status) {
+            Some(Ok(message)) => answer(true, message),
+            Some(Err(why)) => answer(false, json!(why)),
+            None => answer(false, json!("Unknown command")),
+        },
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod commands;
 mod http;
+mod tables;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -118,13 +119,54 @@ enum Step {
 }
 
 /// What is spoken on a connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Health and counters.
     Http,
+    /// Commands in JSON.
     Commands,
 }
 
+/// What is answered to bytes that come in such pieces over one connection, as far as it can be at once: for who has none (fuzzing).
+/// What is wished for is granted to nobody.
+pub fn answers<'a>(kind: Kind, pieces: impl IntoIterator<Item = &'a [u8]>, status: &Status) -> Vec<u8> {
+    let (wishes, wished) = crossbeam_channel::bounded(1);
+    let (mut input, mut output, mut greeted) = (Vec::new(), Vec::new(), false);
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        while !input.is_empty() {
+            match kind.request(&mut input, &mut greeted, status, &wishes) {
+                Step::More if input.len() > kind.request_max() => return output,
+                Step::More => break,
+                Step::Answer(bytes) => output.extend(bytes),
+                Step::Last(bytes) => {
+                    output.extend(bytes);
+                    return output;
+                }
+                Step::Later(_) => {}
+                Step::Hang => return output,
+            }
+            wished.try_iter().for_each(drop);
+        }
+    }
+    output
+}
+
 impl Kind {
+    /// The next request of a connection, if it is whole.
+    fn request(
+        self,
+        input: &mut Vec<u8>,
+        greeted: &mut bool,
+        status: &Status,
+        wishes: &Sender<Wish>,
+    ) -> Step {
+        match self {
+            Kind::Http => http::request(input, status),
+            Kind::Commands => commands::request(input, greeted, status, wishes),
+        }
+    }
+
     /// Connections at once.
     const fn connections_max(self) -> usize {
         match self {
@@ -225,11 +267,7 @@ impl Connection {
             Err(_) => return false,
         }
         while self.output.is_empty() && self.later.is_none() && !self.last && !self.input.is_empty() {
-            let step = match self.kind {
-                Kind::Http => http::request(&mut self.input, status),
-                Kind::Commands => commands::request(&mut self.input, &mut self.greeted, status, wishes),
-            };
-            match step {
+            match self.kind.request(&mut self.input, &mut self.greeted, status, wishes) {
                 Step::More if self.input.len() > self.kind.request_max() => return false,
                 Step::More => break,
                 Step::Answer(bytes) => self.output = bytes,

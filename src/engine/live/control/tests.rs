@@ -1,13 +1,17 @@
 //! What is asked and answered, whole, byte by byte, and too much of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Receiver, bounded};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::status::{Counts, RuleCounts, Seen};
 use super::*;
 use crate::capture::Interfaces;
+use crate::detect::host::Hosts;
+use crate::detect::sets::{By, Kind as SetKind, Sets, Settings, Wanted};
+use crate::detect::tables::NoFiles;
+use crate::engine::settings::Limits;
 
 fn status() -> Status {
     let interfaces = Arc::new(Interfaces::default());
@@ -15,6 +19,21 @@ fn status() -> Status {
     interfaces.id("ve\"th1");
     let settings = vec![("a.b".to_owned(), "c".to_owned())];
     let status = Status::new("host", true, settings, interfaces);
+    let limits =
+        Limits { stream: 64 << 20, reassembly: 256 << 20, flow: 128 << 20, defrag: (32 << 20) + 1024 };
+    status.set_limits(limits);
+    let mut hosts = Hosts::new(Vec::new());
+    hosts.set_names(&["hostbits:seen", "hostbits:other", "xbits:seen"].map(str::to_owned));
+    status.set_hosts(Arc::new(Mutex::new(hosts)));
+    let mut sets = Sets::default();
+    for (name, kind) in [("names", SetKind::String), ("hashes", SetKind::Md5)] {
+        let wanted =
+            Wanted { name: name.to_owned(), kind: Some(kind), memcap: Some(1000), ..Wanted::default() };
+        let opened = sets.open(&wanted, By::Config, &Settings::default(), &NoFiles);
+        opened.expect("a set").0.used(name == "names");
+    }
+    sets.freeze();
+    status.set_sets(&sets);
     status.set_rules(RuleCounts { loaded: 3, failed: 2, skipped: 1, ..RuleCounts::default() });
     status.count(Counts {
         named: vec![("flow.total".to_owned(), 7), ("tcp.reassembly_memuse_max".to_owned(), 9)],
@@ -124,6 +143,151 @@ fn commands_are_answered_as_suricatasc_wants_it() {
     assert!(matches!(client.wished.try_recv(), Ok(Wish::Reload(None))));
     assert_eq!(client.command("shutdown")["return"], "OK");
     assert!(matches!(client.wished.try_recv(), Ok(Wish::Stop)));
+}
+
+impl Client {
+    /// The message and whether it went well.
+    fn with(&mut self, command: &str, arguments: Value) -> (String, bool) {
+        let answer = self.ask(&json!({"command": command, "arguments": arguments}).to_string());
+        let message = match &answer["message"] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        (message, answer["return"] == "OK")
+    }
+}
+
+#[test]
+fn limits_of_memory_are_told_and_changed() {
+    let mut client = Client::new();
+    for (command, arguments, message, well) in [
+        ("memcap-show", json!({"config": "flow"}), r#"{"value":"128mb"}"#, true),
+        (
+            "memcap-set",
+            json!({"config": "flow", "memcap": "256mb"}),
+            "memcap value for 'flow' updated: 268435456",
+            true,
+        ),
+        (
+            "memcap-set",
+            json!({"config": "flow", "memcap": "abc"}),
+            "error parsing memcap specified, value not changed",
+            false,
+        ),
+        ("memcap-set", json!({"config": "flow"}), "memcap value is not a string", false),
+        (
+            "memcap-set",
+            json!({"config": "no", "memcap": "1mb"}),
+            "Memcap value not found. Use 'memcap-list' to show all",
+            false,
+        ),
+        (
+            "memcap-show",
+            json!({"config": "no"}),
+            "Memcap value not found. Use 'memcap-list' to show all",
+            false,
+        ),
+        (
+            "memcap-list",
+            json!({}),
+            r#"[{"name":"stream","value":"64mb"},{"name":"stream-reassembly","value":"256mb"},{"name":"flow","value":"256mb"},{"name":"defrag","value":"32769kb"}]"#,
+            true,
+        ),
+    ] {
+        assert_eq!(client.with(command, arguments), (message.to_owned(), well));
+    }
+    assert!(
+        !client.with("memcap-set", json!({"config": "flow", "memcap": "0"})).1,
+        "without a limit nothing is"
+    );
+    let mut known = 1;
+    assert_eq!(client.status.limits_since(&mut known).map(|limits| limits.flow), Some(256 << 20));
+    assert_eq!(client.status.limits_since(&mut known), None);
+}
+
+#[test]
+fn bits_of_hosts_are_set_by_hand() {
+    let mut client = Client::new();
+    let (one, two) = ("10.0.0.1", "fd00::1");
+    for (command, arguments, message, well) in [
+        ("list-hostbit", json!({"ipaddress": one}), "host not found", false),
+        ("add-hostbit", json!({"ipaddress": one, "hostbit": "seen", "expire": 60}), "hostbit added", true),
+        ("add-hostbit", json!({"ipaddress": one, "hostbit": "other", "expire": 90}), "hostbit added", true),
+        ("add-hostbit", json!({"ipaddress": two, "hostbit": "seen", "expire": 60}), "hostbit added", true),
+        ("add-hostbit", json!({"ipaddress": one, "hostbit": "no", "expire": 60}), "hostbit not found", false),
+        (
+            "add-hostbit",
+            json!({"ipaddress": "10.0.0.300", "hostbit": "seen", "expire": 60}),
+            "invalid address string",
+            false,
+        ),
+        (
+            "add-hostbit",
+            json!({"ipaddress": one, "hostbit": "seen", "expire": "60"}),
+            "expire is not an integer",
+            false,
+        ),
+        ("add-hostbit", json!({"ipaddress": one, "hostbit": "seen"}), "expire is not an integer", false),
+        (
+            "list-hostbit",
+            json!({"ipaddress": one}),
+            r#"{"count":2,"hostbits":[{"name":"seen","expire":60},{"name":"other","expire":90}]}"#,
+            true,
+        ),
+        ("remove-hostbit", json!({"ipaddress": one, "hostbit": "seen"}), "hostbit removed", true),
+        ("remove-hostbit", json!({"ipaddress": one, "hostbit": "seen"}), "hostbit removed", true),
+        ("remove-hostbit", json!({"ipaddress": "10.0.0.9", "hostbit": "seen"}), "host not found", false),
+        ("remove-hostbit", json!({"ipaddress": "10.0.0.9", "hostbit": "no"}), "hostbit not found", false),
+        (
+            "list-hostbit",
+            json!({"ipaddress": one}),
+            r#"{"count":1,"hostbits":[{"name":"other","expire":90}]}"#,
+            true,
+        ),
+        ("list-hostbit", json!({"ipaddress": "zzz"}), "invalid address string", false),
+    ] {
+        assert_eq!(client.with(command, arguments), (message.to_owned(), well));
+    }
+}
+
+#[test]
+fn data_sets_are_changed_by_hand_also_those_that_no_rule_changes() {
+    let mut client = Client::new();
+    let (name, md5) = ("ZXZpbC5jb20=", "00112233445566778899aabbccddeeff");
+    let with =
+        |set: &str, kind: &str, value: &str| json!({"setname": set, "settype": kind, "datavalue": value});
+    for (command, arguments, message, well) in [
+        ("dataset-add", with("names", "string", name), "data added", true),
+        ("dataset-add", with("names", "string", name), "data already in set", true),
+        ("dataset-add", with("names", "string", "evil.com"), "failed to add data", false),
+        ("dataset-add", with("no", "string", name), "set not found or wrong type", false),
+        ("dataset-add", with("names", "md5", md5), "set not found or wrong type", false),
+        ("dataset-add", with("names", "no", name), "unknown settype", false),
+        ("dataset-add", json!({"setname": "names", "settype": "string"}), "datavalue is not string", false),
+        ("dataset-add", with("hashes", "md5", md5), "data added", true),
+        ("dataset-add", with("hashes", "md5", "zz"), "failed to add data", false),
+        ("dataset-lookup", with("names", "string", name), "item found in set", true),
+        ("dataset-lookup", with("names", "string", "bmV2aWwuY29t"), "item not found in set", false),
+        ("dataset-lookup", with("hashes", "md5", md5), "item found in set", true),
+        ("dataset-remove", with("names", "string", name), "data removed", true),
+        ("dataset-remove", with("names", "string", name), "failed to remove data", false),
+        ("dataset-clear", with("hashes", "string", ""), "set not found or wrong type", false),
+        ("dataset-clear", with("hashes", "md5", ""), "dataset cleared", true),
+        ("dataset-lookup", with("hashes", "md5", md5), "item not found in set", false),
+        ("dataset-dump", json!({}), "datasets dump done", true),
+    ] {
+        assert_eq!(client.with(command, arguments), (message.to_owned(), well), "{command}");
+    }
+    // what rules see
+    let found =
+        |client: &Client| client.status.with_sets(|sets| sets.named("hashes").unwrap().contains(&[7; 16]));
+    assert_eq!(found(&client), Some(false));
+    client.with("dataset-add", with("hashes", "md5", &"07".repeat(16)));
+    assert_eq!(found(&client), Some(true));
+    // its limit holds
+    let added =
+        (0..1000u32).filter(|n| client.with("dataset-add", with("hashes", "md5", &format!("{n:032x}"))).1);
+    assert!(added.count() < 40);
 }
 
 #[test]
