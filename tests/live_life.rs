@@ -341,7 +341,8 @@ fn a_reload_takes_little_more_memory_than_the_rules_in_use() {
         reload(&mut ips, nth);
         std::thread::sleep(Duration::from_millis(500));
         let (peak, after) = (memory(ips.pid(), "VmHWM"), memory(ips.pid(), "VmRSS"));
-        assert!(peak * 10 <= steady * 14, "reload {nth}: {steady} KiB in use, {peak} at most");
+        // the text of the rules, and one of them after the other taken apart: a set by itself takes little more than that
+        assert!(peak * 10 <= steady * 15, "reload {nth}: {steady} KiB in use, {peak} at most");
         assert!(after * 10 <= steady * 12, "reload {nth}: {steady} KiB in use, {after} afterwards");
     }
     ips.stop();
