@@ -45,7 +45,7 @@ impl Default for DetectConfig {
             chunk: [2560, 2560],
             inline: false,
             alerts_max: 15,
-            merge_after: 64,
+            merge_after: 4096,
         }
     }
 }
