@@ -37,6 +37,9 @@ const WHOLE: u32 = 1 << 13;
 /// Protocols that have ports.
 const PORTS: u32 = TCP | UDP | SCTP;
 
+/// Protocols that a flow may speak at once: its own, what it began as, and what that carries.
+pub(super) const SPOKEN_MAX: usize = 3;
+
 /// What is known of a packet and its flow.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
@@ -47,7 +50,7 @@ pub(super) struct Facts {
     /// Source and destination port, where the protocol has some.
     pub(super) ports: Option<(u16, u16)>,
     /// What the flow speaks.
-    pub(super) spoken: [Option<ProtocolId>; 3],
+    pub(super) spoken: [Option<ProtocolId>; SPOKEN_MAX],
     apps: u128,
     /// For source and destination: numbered address groups that were asked for, and those that the end is in.
     asked: [Cell<u64>; 2],
@@ -71,7 +74,7 @@ impl Facts {
             _ => 0,
         };
         bits |= if packet.origin == Origin::Defragmented { FRAGMENT } else { WHOLE };
-        let mut spoken = [None; 3];
+        let mut spoken = [None; SPOKEN_MAX];
         if let Some(flow) = flow {
             bits |= match inspection.dir {
                 Direction::ToServer => TO_SERVER,

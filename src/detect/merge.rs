@@ -13,10 +13,11 @@
 use std::collections::HashMap;
 
 use super::group::{Patterns, Set};
+use super::head::SPOKEN_MAX;
 use super::prefilter::Build;
 
-/// Sets of one packet: of any port, of two application protocols, of two ports.
-pub(super) const SETS_MAX: usize = 5;
+/// Sets of one packet: of any port, of its application protocols, of two ports.
+pub(super) const SETS_MAX: usize = SPOKEN_MAX + 3;
 
 /// Merged searches of a worker.
 const MERGES_MAX: usize = 64;
@@ -28,17 +29,19 @@ const COUNTED_MAX: usize = 1024;
 /// Numbers of sets, 0 behind the last.
 type Key = [u32; SETS_MAX];
 
+#[derive(Clone, Copy)]
 enum Merge {
     /// Met so often.
     Met(u32),
-    Made(Box<Patterns>),
+    /// The search of that number.
+    Made(usize),
 }
 
 /// The merged searches of a worker.
 #[derive(Default)]
 pub(super) struct Merges {
     known: HashMap<Key, Merge, ahash::RandomState>,
-    made: usize,
+    made: Vec<Patterns>,
     bytes: usize,
 }
 
@@ -47,22 +50,20 @@ impl Merges {
     #[inline]
     pub(super) fn of(&mut self, sets: &[&Set], build: Build, after: u32) -> Option<&Patterns> {
         let mut key = [0; SETS_MAX];
-        for (number, set) in key.iter_mut().zip(sets) {
+        // all of them, or another search would be taken for theirs
+        for (number, set) in key.get_mut(..sets.len())?.iter_mut().zip(sets) {
             *number = set.number;
         }
-        if matches!(self.known.get(&key), Some(Merge::Made(_))) {
-            // asked twice, as what is borrowed on one way only is borrowed on all
-            return match self.known.get(&key) {
-                Some(Merge::Made(patterns)) => Some(patterns),
-                _ => None,
-            };
-        }
-        self.meet(key, sets, build, after)
+        let made = match self.known.get(&key) {
+            Some(Merge::Made(at)) => *at,
+            _ => self.meet(key, sets, build, after)?,
+        };
+        self.made.get(made)
     }
 
     #[inline(never)]
-    fn meet(&mut self, key: Key, sets: &[&Set], build: Build, after: u32) -> Option<&Patterns> {
-        if self.made >= MERGES_MAX || self.bytes >= BYTES_MAX {
+    fn meet(&mut self, key: Key, sets: &[&Set], build: Build, after: u32) -> Option<usize> {
+        if self.made.len() >= MERGES_MAX || self.bytes >= BYTES_MAX {
             return None;
         }
         if self.known.len() >= COUNTED_MAX {
@@ -74,16 +75,13 @@ impl Merges {
             if *times < after {
                 return None;
             }
-            let wanted = sets.iter().flat_map(|set| set.wanted.iter().cloned()).collect();
-            let patterns = Patterns::build(wanted, true, build);
-            self.made += 1;
-            self.bytes += patterns.memory();
-            *merge = Merge::Made(Box::new(patterns));
         }
-        match merge {
-            Merge::Made(patterns) => Some(patterns),
-            Merge::Met(_) => None,
-        }
+        let wanted = sets.iter().flat_map(|set| set.wanted.iter().cloned()).collect();
+        let patterns = Patterns::build(wanted, true, build);
+        self.bytes += patterns.memory();
+        self.made.push(patterns);
+        *merge = Merge::Made(self.made.len() - 1);
+        Some(self.made.len() - 1)
     }
 }
 
@@ -121,6 +119,20 @@ mod tests {
         assert_eq!(found(patterns, "a gamma, a beta and a delta"), [11, 20]);
         assert!(merges.of(&[&one, &two], build, 3).is_some(), "and again");
         assert!(merges.of(&[&one, &three], build, 3).is_none(), "these only twice");
+    }
+
+    #[test]
+    fn the_last_of_many_sets_counts_too() {
+        let sets: Vec<Set> = (1..=SETS_MAX as u32 + 1).map(|number| set(number, &["alpha"])).collect();
+        let all: Vec<&Set> = sets.iter().collect();
+        let mut merges = Merges::default();
+        let build = WindowFilter::build as Build;
+        let (most, other) = (&all[..SETS_MAX], [&all[..SETS_MAX - 1], &all[SETS_MAX..]].concat());
+        for (sets, last) in [(most, SETS_MAX as u32), (&other[..], SETS_MAX as u32 + 1)] {
+            let patterns = merges.of(sets, build, 1).expect("met");
+            assert!(found(patterns, "alpha").contains(&(last * 10)), "{last}");
+        }
+        assert!(merges.of(&all, build, 1).is_none(), "more than a packet meets");
     }
 
     #[test]

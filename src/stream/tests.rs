@@ -363,6 +363,11 @@ fn a_session_goes_on_when_segments_of_it_were_not_shown_to_us() {
         assert_eq!((answer.verdict.is_none(), more.verdict.is_none()), (missed, missed));
         wire.send(ToClient, A, 5001, 1009 + 20_000, b"");
         assert_eq!(wire.text(ToServer), if missed { "seen[20000]more" } else { "seen" });
+        // megabytes further on, before anything acknowledges them
+        let far = 1009 + 20_000 + 5_000_000;
+        assert_eq!(wire.send(ToServer, PA, far, 5001, b"far").verdict.is_none(), missed);
+        assert_eq!(wire.send(ToClient, A, 5001, far + 3, b"").verdict.is_none(), missed);
+        assert_eq!(wire.send(ToServer, PA, far + 3, 5001, b"on").verdict.is_none(), missed);
         // one that begins now was seen from its beginning
         wire.session = Session::new(&wire.config, SERVER, CLIENT);
         wire.send(ToServer, S, 1000, 0, b"");

@@ -9,6 +9,8 @@ use crate::types::Direction;
 
 /// Slack of windows where not all of a session was seen, bytes.
 const WINDOW_SLACK: u32 = 65_535;
+/// The widest window that there is (RFC 7323 §2.3): as far ends may have come while their segments were not shown to us, bytes.
+const WINDOW_MAX: u32 = 65_535 << 14;
 /// A timestamp may be older than the last one after so many seconds (RFC 7323 §5.5).
 const STAMP_AGE_MAX: u64 = 24 * 86_400;
 
@@ -125,7 +127,11 @@ impl Session {
     /// Whether the data lies within what the other end allowed.
     pub(super) fn in_window(&self, s: &Segment<'_>) -> bool {
         let side = &self.sides[s.dir.index()];
-        let slack = if self.is_loose() { WINDOW_SLACK } else { 0 };
+        let slack = match self.is_loose() {
+            _ if self.unseen => WINDOW_MAX,
+            true => WINDOW_SLACK,
+            false => 0,
+        };
         let end = s.tcp.seq().wrapping_add(s.payload.len() as u32);
         !before(side.next_win.wrapping_add(slack), end)
     }
