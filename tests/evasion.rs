@@ -176,6 +176,14 @@ impl Attacker {
         self.raw.send(&frame);
     }
 
+    /// A SYN in the middle of the connection, `at` bytes behind the first byte of data, once what was said before has been dropped, and
+    /// time for the answer.
+    fn opens_again(&mut self, at: u32) {
+        std::thread::sleep(Duration::from_millis(30));
+        self.send(at, b"", &flags(SYN));
+        std::thread::sleep(Duration::from_millis(30));
+    }
+
     /// Good data, in order.
     fn say(&mut self, at: u32, data: &[u8]) {
         self.send(at, data, &How::default());
@@ -303,6 +311,36 @@ static TECHNIQUES: &[Technique] = &[
     ("old data again, and new data behind it", |a| {
         a.say(0, &ATTACK[..10]);
         a.say(0, &[&decoy()[..10], &ATTACK[10..]].concat());
+    }),
+    ("another SYN once the attack is dropped, then the attack again", |a| {
+        a.say(0, ATTACK);
+        a.opens_again(0x1234_5678);
+        a.say(0, ATTACK);
+        a.send(0, ATTACK, &flags(FIN | ACK | PSH));
+    }),
+    ("another SYN once the rest is dropped, then the rest again", |a| {
+        a.say(0, &ATTACK[..9]);
+        a.say(9, &ATTACK[9..]);
+        a.opens_again(0x1234_5678);
+        a.say(9, &ATTACK[9..]);
+        a.send(9, &ATTACK[9..], &flags(FIN | ACK | PSH));
+        a.send(9, &ATTACK[9..], &flags(URG | ACK));
+        a.send(0, b"", &flags(RST));
+        a.say(9, &ATTACK[9..]);
+    }),
+    ("another SYN that the rest follows in sequence", |a| {
+        a.say(0, &ATTACK[..9]);
+        a.say(9, &ATTACK[9..]);
+        a.opens_again(8);
+        a.say(9, &ATTACK[9..]);
+    }),
+    ("several SYNs once the rest is dropped", |a| {
+        a.say(0, &ATTACK[..9]);
+        a.say(9, &ATTACK[9..]);
+        for at in [0x1234_5678, u32::MAX, 8, 0x7654_3210] {
+            a.opens_again(at);
+            a.say(9, &ATTACK[9..]);
+        }
     }),
     ("a gap, other bytes behind it, all filled by one segment", |a| {
         a.say(8, &decoy()[8..14]);

@@ -81,6 +81,53 @@ fn a_request_over_several_segments_is_cut_where_it_matches() {
     assert!(drops.count() as u64 >= tried);
 }
 
+/// A connection whose own end is `own`, which resets what it has open when it is closed.
+fn connect_as(lab: &Lab, from: At, own: SocketAddr, there: SocketAddr) -> std::io::Result<TcpStream> {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+    let stream = lab.at(from, move || -> std::io::Result<TcpStream> {
+        let family = if own.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+        let fd = socket(family, SocketType::STREAM, None)?;
+        sockopt::set_socket_reuseaddr(&fd, true)?;
+        sockopt::set_socket_linger(&fd, Some(Duration::ZERO))?;
+        sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, Some(Duration::from_secs(10)))?;
+        bind(&fd, &own)?;
+        connect(&fd, &there)?;
+        Ok(TcpStream::from(fd))
+    })?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+#[test]
+fn the_ports_of_a_dropped_connection_are_free_for_another() {
+    let Some(lab) = Lab::new("live ports again") else { return };
+    let Some(mut ips) = Ips::start(&lab, "ports", ATTACK, &["--fail", "open"]) else { return };
+    let from = lab.client();
+    for v6 in [false, true] {
+        let server = lab.listen(At::Two, v6, 8300);
+        let there = SocketAddr::new(lab.address(At::Two, v6), 8300);
+        let own = SocketAddr::new(lab.address(from, v6), 34_567);
+        let mut held = Vec::new();
+        for round in 0..3 {
+            let mut attacker = connect_as(&lab, from, own, there).expect("a connection");
+            let mut peer = server.accept().expect("a client").0;
+            attacker.write_all(b"GET /attack HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+            assert_eq!(received(&mut peer, Duration::from_millis(100)).0, b"", "v6 {v6}, round {round}");
+            // its reset does not arrive either: the server still holds the old connection when the ports are used again
+            drop(attacker);
+            let mut client =
+                connect_as(&lab, from, own, there).expect("another connection on the same ports");
+            let mut other = server.accept().expect("a client").0;
+            let request = b"GET /harmless HTTP/1.1\r\nHost: a\r\n\r\n";
+            client.write_all(request).expect("sent");
+            assert_eq!(received(&mut other, MOMENT).0, request, "v6 {v6}, round {round}");
+            held.push((peer, other));
+        }
+    }
+    ips.stop();
+    assert_eq!(alerts(&ips.eve()).get(&1), Some(&6));
+}
+
 /// A split attack there: what was forwarded before the segment that makes it match arrives, and nothing behind it.
 #[track_caller]
 fn split(lab: &Lab, from: At, to: At, there: &str) {

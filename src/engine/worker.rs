@@ -460,13 +460,20 @@ impl Lane {
         }
         let (key, _) = FlowKey::of(packet, self.config.flow.use_vlans)?;
         let at = match self.flows.find(&key, packet.timestamp) {
-            Found::Known(at) if !self.is_new_session(at, packet) => at,
-            Found::Known(at) => {
-                if let Some(old) = self.flows.remove(at) {
-                    self.end_flow(old, "tcp_reuse");
+            Found::Known(at) => match self.new_session(at, packet) {
+                None => at,
+                Some(after_dropped) => {
+                    if let Some(old) = self.flows.remove(at) {
+                        self.end_flow(old, "tcp_reuse");
+                    }
+                    let at = self.begin_flow(key, packet)?;
+                    let session = self.flows.flow(at).and_then(|flow| flow.session.as_mut());
+                    if let (Some(session), Some(isn)) = (session, after_dropped) {
+                        session.follows_dropped(isn);
+                    }
+                    at
                 }
-                self.begin_flow(key, packet)?
-            }
+            },
             Found::TimedOut(at) => {
                 if let Some(old) = self.flows.remove(at) {
                     self.end_flow(old, "timeout");
@@ -480,12 +487,17 @@ impl Lane {
         Some((at, flow, dir))
     }
 
-    /// A SYN on a session that is over begins another flow on the same ports.
-    fn is_new_session(&mut self, at: crate::flow::table::FlowIndex, packet: &Packet<'_>) -> bool {
-        let Some(tcp) = packet.tcp() else { return false };
-        let Some(flow) = self.flows.flow(at) else { return false };
+    /// A SYN on a session that is over, or that is dropped, begins another flow on the same ports; of a dropped one the first number
+    /// comes along.
+    fn new_session(&mut self, at: crate::flow::table::FlowIndex, packet: &Packet<'_>) -> Option<Option<u32>> {
+        let tcp = packet.tcp()?;
+        let flow = self.flows.flow(at)?;
         let dir = direction(flow, packet);
-        flow.session.as_ref().is_some_and(|session| session.is_reuse(tcp, dir))
+        let session = flow.session.as_ref()?;
+        if self.config.inline && matches!(flow.action, FlowAction::Drop(_) | FlowAction::Reject(..)) {
+            return session.reopens(tcp, dir).map(Some);
+        }
+        session.is_reuse(tcp, dir).then_some(None)
     }
 
     fn begin_flow(&mut self, key: FlowKey, packet: &Packet<'_>) -> Option<crate::flow::table::FlowIndex> {

@@ -23,6 +23,16 @@ pub(super) struct Opening {
     stamp: Option<(u32, Timestamp)>,
 }
 
+/// What becomes of a segment while a SYN has no answer.
+pub(super) enum Opens {
+    /// It moves the session, as any other.
+    Step,
+    /// It goes on, and the session stays where it is.
+    Aside,
+    /// It is dropped.
+    Refused,
+}
+
 impl Session {
     /// Whether the session may be kept: its own memory is accounted here.
     fn account(&mut self, config: &StreamConfig, memory: &mut Memory, handled: &mut Handled) -> bool {
@@ -37,6 +47,32 @@ impl Session {
         memory.used += size;
         self.accounted = true;
         true
+    }
+
+    /// What becomes of a segment while the SYN has no answer, when we hold the traffic.
+    ///
+    /// An end that still has an older connection of these ports acknowledges that one (RFC 5961 §4.2), the other end resets it with the
+    /// number that it was told (RFC 9293 §3.5.1), and its next SYN is answered. Behind a connection that we dropped an attacker could do
+    /// as if: nothing but these segments and those of a handshake goes on until the other end has agreed to a new connection, which it
+    /// does only when it has no older one.
+    pub(super) fn before_an_answer(&mut self, s: &Segment<'_>) -> Opens {
+        let flags = s.tcp.flags() & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN);
+        let bare = s.payload.is_empty();
+        let opened = self.state == State::SynSent;
+        if opened && bare && s.dir == ToClient && flags == Tcp::ACK && s.tcp.ack() != self.sides[0].next_seq {
+            self.challenged = Some(s.tcp.ack());
+            return Opens::Aside;
+        }
+        if opened && bare && s.dir == ToServer && flags == Tcp::RST && self.challenged == Some(s.tcp.seq()) {
+            return Opens::Aside;
+        }
+        let Some(old) = self.after_dropped else { return Opens::Step };
+        let answers = s.dir == ToClient && (flags == Tcp::SYN | Tcp::ACK || flags & Tcp::RST != 0);
+        match flags {
+            Tcp::SYN if s.tcp.seq() != old && (!opened || s.dir == ToServer) => Opens::Step,
+            _ if opened && answers => Opens::Step,
+            _ => Opens::Refused,
+        }
     }
 
     pub(super) fn on_none(

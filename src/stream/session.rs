@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::config::{Memory, StreamConfig, UrgentPolicy};
 use super::events::{StreamEvent, StreamEvents};
-use super::handshake::Opening;
+use super::handshake::{Opening, Opens};
 use super::overlap::OsPolicy;
 use super::segments::{At, Inserted, Rules, Segments};
 use super::state::State;
@@ -159,6 +159,10 @@ pub struct Session {
     missed: Option<u64>,
     /// Segments of it may have gone on that were not shown to us.
     pub(super) unseen: bool,
+    /// The ports had a connection that was dropped, whose sender of the SYN had begun with this number.
+    pub(super) after_dropped: Option<u32>,
+    /// What the other end acknowledged instead of the SYN: it holds an older connection of these ports.
+    pub(super) challenged: Option<u32>,
 }
 
 impl Session {
@@ -182,7 +186,15 @@ impl Session {
             over: false,
             missed: None,
             unseen: false,
+            after_dropped: None,
+            challenged: None,
         }
+    }
+
+    /// Says that the ports had a connection that was dropped (see [`Session::reopens`]): until the other end has agreed to a new
+    /// one, nothing passes that the old one could take for its own.
+    pub fn follows_dropped(&mut self, isn: u32) {
+        self.after_dropped = Some(isn);
     }
 
     /// Takes the next segment of the flow, in the order in which they were seen.
@@ -196,6 +208,17 @@ impl Session {
             self.one_way = None;
         }
         self.unseen |= *self.missed.get_or_insert(memory.missed) != memory.missed;
+        if config.inline && self.state < State::SynRecv {
+            match self.before_an_answer(s) {
+                Opens::Aside => return handled,
+                Opens::Refused => {
+                    handled.valid = false;
+                    handled.verdict = Some(Reason::FlowDrop);
+                    return handled;
+                }
+                Opens::Step => {}
+            }
+        }
         self.step(s, config, memory, &mut handled);
         self.settle_account(memory);
         if config.inline && config.drop_invalid && !handled.valid {
@@ -209,6 +232,14 @@ impl Session {
         tcp.flags() & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN
             && self.state != State::None
             && self.is_reusable(dir, tcp.seq())
+    }
+
+    /// The first number of the old connection, when such a segment may open a new session on the ports of this one, which is being
+    /// dropped: its ends may have given it up, but nothing of that goes on to be seen.
+    pub fn reopens(&self, tcp: &Tcp<'_>, dir: Direction) -> Option<u32> {
+        let isn = self.sides[dir.index()].isn;
+        let opens = tcp.flags() & (Tcp::SYN | Tcp::ACK | Tcp::RST | Tcp::FIN) == Tcp::SYN;
+        (opens && tcp.seq() != isn).then_some(isn)
     }
 
     /// Where the session stands.

@@ -315,6 +315,69 @@ fn a_port_is_used_again() {
 }
 
 #[test]
+fn an_end_that_holds_an_older_connection_is_told_so() {
+    let mut wire = Wire::new(inline());
+    wire.send(ToServer, S, 9000, 0, b"");
+    let challenge = wire.send(ToClient, A, 5001, 1020, b"");
+    assert_eq!((challenge.valid, challenge.verdict), (true, None));
+    let reset = wire.send(ToServer, R, 1020, 0, b"");
+    assert_eq!((reset.valid, reset.verdict), (true, None));
+    assert_eq!(wire.session.state(), State::SynSent);
+    wire.send(ToServer, S, 9000, 0, b"");
+    wire.send(ToClient, SA, 7000, 9001, b"");
+    wire.send(ToServer, A, 9001, 7001, b"");
+    wire.send(ToServer, PA, 9001, 7001, b"hello");
+    assert_eq!(wire.session.state(), State::Established);
+    assert_eq!(wire.end()[0], "hello");
+}
+
+#[test]
+fn behind_a_dropped_connection_nothing_goes_on_before_there_is_a_new_one() {
+    let mut old = Wire::open(inline());
+    let syn = |wire: &mut Wire, dir, seq, flags| {
+        let mut header = etherparse::TcpHeader::new(40_000, 80, seq, 8192);
+        header.syn = flags & Tcp::SYN != 0;
+        header.ack = flags & Tcp::ACK != 0;
+        let bytes = header.to_bytes();
+        let tcp = Tcp::new(&bytes, TcpOptions::default(), true).expect("a header");
+        wire.session.reopens(&tcp, dir)
+    };
+    assert_eq!(syn(&mut old, ToServer, 1000, S), None, "its own SYN");
+    assert_eq!(syn(&mut old, ToServer, 9000, SA), None, "no SYN alone");
+    assert_eq!(syn(&mut old, ToServer, 9000, S), Some(1000));
+    let mut wire = Wire::new(inline());
+    wire.session.follows_dropped(1000);
+    assert!(wire.send(ToServer, S, 9000, 0, b"").valid);
+    let refused = |wire: &mut Wire, (dir, flags, seq, ack, data): (Direction, u8, u32, u32, &[u8])| {
+        let handled = wire.send(dir, flags, seq, ack, data);
+        assert_eq!((handled.valid, handled.verdict), (false, Some(Reason::FlowDrop)), "{flags} {seq} {ack}");
+        assert_eq!(wire.session.state(), State::SynSent);
+    };
+    let old: [(Direction, u8, u32, u32, &[u8]); 10] = [
+        (ToServer, S, 1000, 0, b""),
+        (ToServer, PA, 1001, 5001, b"attack"),
+        (ToServer, PA, 9001, 5001, b"attack"),
+        (ToServer, FA, 1001, 5001, b"attack"),
+        (ToServer, SA, 1000, 5001, b"attack"),
+        (ToServer, A, 1001, 5001, b""),
+        (ToServer, R, 1001, 0, b""),
+        (ToServer, 0, 1001, 0, b"attack"),
+        (ToClient, PA, 5001, 1001, b"answer"),
+        (ToClient, S, 5000, 0, b""),
+    ];
+    old.into_iter().for_each(|segment| refused(&mut wire, segment));
+    assert!(wire.send(ToClient, A, 5001, 1020, b"").valid, "it holds the old one");
+    old.into_iter().for_each(|segment| refused(&mut wire, segment));
+    assert!(!wire.send(ToClient, SA, 7000, 1001, b"").valid, "an answer to the old SYN");
+    assert_eq!(wire.session.state(), State::SynSent);
+    assert!(wire.send(ToServer, R, 1020, 0, b"").valid, "the old one is over");
+    assert!(wire.send(ToServer, S, 9000, 0, b"").valid);
+    wire.send(ToClient, SA, 7000, 9001, b"");
+    wire.send(ToServer, PA, 9001, 7001, b"hello");
+    assert_eq!(wire.end()[0], "hello");
+}
+
+#[test]
 fn a_signed_reset_is_doubted_when_its_sender_goes_on() {
     for (options, outlived) in [
         (&[19, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 0][..], true),
