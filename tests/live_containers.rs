@@ -7,12 +7,27 @@ use std::process::Command;
 
 use crate::support::TempDir;
 use crate::support::binary::{alerts, events};
-use crate::support::netns::{attack, container, is_dropped, many, missing, node, say, until};
+use crate::support::netns::{Namespace, attack, container, is_dropped, many, missing, node, say, until};
 use crate::support::raw::Raw;
 use crate::support::running::Running;
 
 const RULES: &str = "drop tcp any any -> any 8201:8209 (msg:\"dropped\"; content:\"attack\"; sid:1;)\n\
     alert tcp any any -> any 8200:8209 (msg:\"begun\"; flags:S; sid:2;)\n";
+
+/// Packets that were queued where they leave that container: of its queues, the upper half.
+fn left(container: &Namespace) -> u64 {
+    let queues = container.shell("cat /proc/net/netfilter/nfnetlink_queue");
+    let mut queues: Vec<(u64, u64)> = queues
+        .lines()
+        .map(|line| {
+            let columns: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            (columns[0], columns[7])
+        })
+        .collect();
+    queues.sort_unstable();
+    assert_eq!(queues.len(), 4, "{queues:?}");
+    queues[2..].iter().map(|(_, count)| *count).sum()
+}
 
 #[test]
 fn containers_are_held_from_within() {
@@ -24,12 +39,22 @@ fn containers_are_held_from_within() {
     let folder = TempDir::new("containers");
     let running = Running::start(&node, folder.path(), RULES, "--inline containers --workers 2");
     assert!(running.said().contains("containers: 2 held; fail open"), "{}", running.said());
+    // who is held is known in each, so that what goes to another one is not queued where it leaves
+    let known = |name: &str| {
+        one.shell(&format!(
+            "nft list set inet mamparo {name} 2>/dev/null || nft list set inet mamparo_held {name}"
+        ))
+    };
+    until("both are known", 5, || known("held4").contains("10.77.0.2") && known("held6").contains("fd77::2"));
+    let before = left(&one);
     // between two of them, over both families: what is good arrives whole, what is not does not arrive
     for there in ["10.77.0.2:8200", "[fd77::2]:8200"] {
         let (arrived, back) = say(&one, &two, there, vec![many(1)], many(2));
         assert!(arrived == many(1), "{} bytes arrived", arrived.len());
         assert!(back.expect("an answer") == many(2));
     }
+    // but what goes to nobody alone, as questions for neighbours do
+    assert!(left(&one) < before + 10, "packets were queued where they leave");
     is_dropped(&one, &two, "10.77.0.2:8201");
     is_dropped(&two, &one, "[fd77::1]:8202");
     // to and from the node, which nobody holds
@@ -38,6 +63,7 @@ fn containers_are_held_from_within() {
     // one that appears
     let three = container(&node, 3);
     until("the third is held", 5, || !three.hooks().is_empty());
+    until("the third is known", 5, || known("held4").contains("10.77.0.3"));
     is_dropped(&three, &two, "10.77.0.2:8205");
     is_dropped(&one, &three, "10.77.0.3:8206");
     // one that goes: nothing of ours keeps it (connections of the third, which cannot end, would)
@@ -46,6 +72,8 @@ fn containers_are_held_from_within() {
     drop(four);
     let there = || Command::new("ip").args(["-n", &node.name, "link", "show", "veth4"]).output().expect("ip");
     until("the fourth is gone", 5, || !there().status.success());
+    until("the fourth is not known any more", 5, || !known("held4").contains("10.77.0.4"));
+    assert!(known("held4").contains("10.77.0.3"), "{}", known("held4"));
     let said = running.end();
     assert_eq!((one.hooks(), two.hooks()), (String::new(), String::new()), "nothing is left: {said}");
     let eve = folder.path().join("eve.json");

@@ -3,7 +3,7 @@
 //!
 //! The queues are opened within the namespace; they stay there, and workers read them from outside. A packet
 //! between two containers of this host is looked at once, where it comes in: what a container sends to another that we also
-//! hold goes on at its sender without a look. So what a container is given was looked at, also when its sender went round its
+//! hold goes on at its sender without a look, and where the kernel knows their addresses (`hook/held.rs`) it is not queued there. So what a container is given was looked at, also when its sender went round its
 //! own rules. Packets with the same two addresses come to the same worker, in whichever container they are queued: the kernel
 //! spreads them by the same hash everywhere.
 //!
@@ -201,6 +201,8 @@ struct Held {
     file: File,
     addresses: Addresses,
     hook: Option<Box<dyn Hook>>,
+    /// What the kernel knows there of all of them.
+    others: Option<hook::held::Held>,
     /// Who looks at what leaves it.
     witness: Option<Witness>,
 }
@@ -290,7 +292,8 @@ impl Manager {
             board.alive.insert(inode);
             board.parts.iter_mut().zip(parts).for_each(|(waiting, part)| waiting.push(part));
         });
-        let mut held = Held { link, file, addresses, hook: None, witness: None };
+        let others = hook::held::Held::open(&file).ok();
+        let mut held = Held { link, file, addresses, hook: None, others, witness: None };
         if let Err(why) = held.put(self.plan()) {
             self.shared.change(|board| {
                 board.alive.remove(&inode);
@@ -329,6 +332,8 @@ impl Manager {
         }
         if *self.shared.lock().locals != locals {
             self.shared.change(|board| board.locals = Arc::new(locals));
+            let locals = self.shared.lock().locals.clone();
+            self.held.values().for_each(|held| held.tell(&locals));
         }
     }
 
@@ -336,9 +341,10 @@ impl Manager {
     fn watch(&mut self) {
         let now = now();
         let plan = self.plan();
+        let locals = self.shared.lock().locals.clone();
         for held in self.held.values_mut() {
             let Some(witness) = &mut held.witness else { continue };
-            let unseen = witness.look(&self.shared.shown, now);
+            let unseen = witness.look(&self.shared.shown, &locals, now);
             self.shared.unseen.fetch_add(unseen.packets, Ordering::Relaxed);
             let Some((first, more)) = unseen.tell else { continue };
             let more = match more {
@@ -350,7 +356,7 @@ impl Manager {
                 "warning: packets leave the container behind {} that were in no queue and are not held ({first}{more}): it sends past its own OUTPUT (NET_RAW), forwards for others, or has changed its rules (NET_ADMIN)",
                 held.link
             ));
-            held.care(plan, &self.options.say);
+            held.care(plan, &locals, &self.options.say);
         }
         self.shared.shown.tick(&mut self.turned, now);
     }
@@ -358,11 +364,12 @@ impl Manager {
     /// Puts the rules in again, in one container after the other: where one has removed them, it is held again.
     fn care(&mut self) {
         let plan = self.plan();
+        let locals = self.shared.lock().locals.clone();
         let next = self.held.range_mut(self.cared + 1..).next().map(|(inode, held)| (*inode, held));
         match next {
             Some((inode, held)) => {
                 self.cared = inode;
-                held.care(plan, &self.options.say);
+                held.care(plan, &locals, &self.options.say);
             }
             None => self.cared = 0,
         }
@@ -384,13 +391,23 @@ impl Held {
     }
 
     /// Puts them in again, and tells if they were others.
-    fn care(&mut self, plan: hook::Plan, say: &Say) {
+    fn care(&mut self, plan: hook::Plan, locals: &HashSet<IpAddr>, say: &Say) {
         // what cannot be put in is about to go
-        if self.put(plan) == Ok(true) {
+        let changed = self.put(plan) == Ok(true);
+        self.tell(locals);
+        if changed {
             say.line(&format!(
                 "warning: the rules in the container behind {} were changed by somebody else (NET_ADMIN) and are put back; what it said meanwhile was not held",
                 self.link
             ));
+        }
+    }
+
+    /// Tells the kernel there whom it need not queue for.
+    fn tell(&self, locals: &HashSet<IpAddr>) {
+        if let Some(others) = &self.others {
+            // where there is no such set, both ends queue
+            let _ = others.tell(locals);
         }
     }
 

@@ -6,15 +6,16 @@
 //! something in the last ten to twenty seconds; one that does not is told.
 //!
 //! A flow is its addresses, protocol and ports, so that it does not matter how packets are cut on their way out. What belongs to a
-//! flow that the queues know is not told, whoever sent it, nor is what is not IP. Nothing is told where it may be our own doing: of a
+//! flow that the queues know is not told, whoever sent it, nor is what is not IP, nor what goes to another container that is held: that
+//! is looked at where it comes in. Nothing is told where it may be our own doing: of a
 //! flow that is bypassed, while a queue may be full, or just after a container is held.
 //!
 //! Limits: a worker remembers flows in two maps of 128 KiB, each for ten seconds; the more flows there are the less is told (some
 //! 60,000 new ones a second leave nothing), but nothing is told that is not so. Bypassed flows: 65,536.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -82,6 +83,13 @@ impl Flow {
             false => [0; 2],
         };
         Some(Flow { v6, source, destination, protocol, ports })
+    }
+
+    fn to(&self) -> IpAddr {
+        match (self.v6, self.destination) {
+            (true, bytes) => Ipv6Addr::from(bytes).into(),
+            (false, [a, b, c, d, ..]) => Ipv4Addr::new(a, b, c, d).into(),
+        }
     }
 
     fn back(self) -> Flow {
@@ -330,7 +338,7 @@ impl Witness {
     }
 
     /// Looks at what has left; what is told has waited for a second.
-    pub(super) fn look(&mut self, shown: &Shown, now: Timestamp) -> Unseen {
+    pub(super) fn look(&mut self, shown: &Shown, held: &HashSet<IpAddr>, now: Timestamp) -> Unseen {
         let mut bytes = [0; filter::LEAVING_BYTES];
         for _ in 0..PACKETS_MAX {
             let Ok((len, _)) =
@@ -338,17 +346,18 @@ impl Witness {
             else {
                 break;
             };
-            self.saw(bytes.get(..len).unwrap_or_default(), shown, now);
+            self.saw(bytes.get(..len).unwrap_or_default(), shown, held, now);
         }
         self.judge(shown, now)
     }
 
-    fn saw(&mut self, packet: &[u8], shown: &Shown, now: Timestamp) {
+    fn saw(&mut self, packet: &[u8], shown: &Shown, held: &HashSet<IpAddr>, now: Timestamp) {
         // what left before the rules were in waits in the socket, too
         if now.since(self.since) < PATIENCE || self.waiting.len() >= WAITING_MAX {
             return;
         }
         if let Some(flow) = Flow::of(packet)
+            && !held.contains(&flow.to())
             && !shown.knows(self.container, &flow, now)
         {
             self.waiting.push((flow, now));

@@ -1,6 +1,6 @@
 //! The rules as chains of iptables, for IPv4 and IPv6.
 
-use super::{Backend, Plan, run};
+use super::{Backend, Plan, held, run};
 use crate::capture::live::Fail;
 
 /// iptables over nftables (`-nft`), of old (`-legacy`), or whichever has the plain name.
@@ -36,6 +36,7 @@ impl Backend for Iptables {
 
     fn put(&self, plan: &Plan) -> Result<Vec<String>, String> {
         let mut told = Vec::new();
+        let marked = plan.ends.is_some() && held::put_marks().is_ok();
         for program in families() {
             let calls: Vec<(Call, bool)> = CALLS
                 .into_iter()
@@ -47,7 +48,7 @@ impl Backend for Iptables {
                 .collect();
             let restore = format!("{program}{}-restore", self.flavour);
             // one transaction for each family
-            if let Err(why) = run(&restore, &["--noflush", "--wait", WAIT], &text(plan, &calls)) {
+            if let Err(why) = run(&restore, &["--noflush", "--wait", WAIT], &text(plan, &calls, marked)) {
                 let _ = self.remove();
                 return Err(why);
             }
@@ -66,6 +67,7 @@ impl Backend for Iptables {
     }
 
     fn remove(&self) -> Result<(), String> {
+        held::remove_marks();
         for program in families() {
             CALLS.into_iter().for_each(|call| self.remove_chain(program, call));
         }
@@ -90,7 +92,7 @@ impl Backend for Iptables {
     }
 
     fn state(&self) -> String {
-        let mut state = String::new();
+        let mut state = held::marks();
         for program in families() {
             for table in ["mangle", "filter"] {
                 if self.flavour == "-legacy" && !has_legacy_table(program, table) {
@@ -180,8 +182,9 @@ fn families() -> &'static [&'static str] {
     }
 }
 
-/// What is to be restored; `calls`: chains of the kernel that are to call ours, and whether they do, in another place.
-fn text(plan: &Plan, calls: &[(Call, bool)]) -> String {
+/// What is to be restored; `calls`: chains of the kernel that are to call ours, and whether they do, in another place; `marked`: what
+/// goes to a container that is held has its mark.
+fn text(plan: &Plan, calls: &[(Call, bool)], marked: bool) -> String {
     let mut text = format!("*mangle\n:{CHAIN} - [0:0]\n");
     let (mut known, mut keep) = (String::new(), String::new());
     let mut again = String::new();
@@ -206,6 +209,10 @@ fn text(plan: &Plan, calls: &[(Call, bool)]) -> String {
     if let Some(outgoing) = plan.outgoing() {
         // what stays within is nobody else's
         text += &format!(":{OUT} - [0:0]\n-A {CHAIN} -i lo -j RETURN\n-A {OUT} -o lo -j RETURN\n");
+        if marked {
+            let mark = held::MARK;
+            text += &format!("-A {OUT} -m mark --mark {mark:#x}/{mark:#x} -j RETURN\n");
+        }
         if !known.is_empty() {
             text += &format!("-A {OUT} {known}");
         }
@@ -249,24 +256,25 @@ mod tests {
             ends: None,
         };
         assert_eq!(
-            text(&plan, &[(CALLS[0], false)]),
+            text(&plan, &[(CALLS[0], false)], false),
             "*mangle\n:MAMPARO - [0:0]\n-A MAMPARO -j NFQUEUE --queue-num 7 --queue-bypass\n-I FORWARD 1 -j MAMPARO\nCOMMIT\n"
         );
         plan = Plan { last: 9, fail: Fail::Closed, bypass: Some((0x10, 0x30)), ..plan };
-        let text = text(&plan, &[]);
+        let text = text(&plan, &[], false);
         assert!(text.contains("-j NFQUEUE --queue-balance 7:9\n"));
         assert!(text.contains("-m connmark --mark 0x10/0x30 -j RETURN"));
         assert!(!text.contains("-I "));
         plan = Plan { ends: Some(12), bypass: None, repeat: Some((2, 6)), ..plan };
-        let text = super::text(&plan, &[(CALLS[1], true), (CALLS[2], false)]);
+        let text = super::text(&plan, &[(CALLS[1], true), (CALLS[2], false)], true);
         assert!(text.contains("-A MAMPARO-OUT -j NFQUEUE --queue-balance 12:14\n"), "{text}");
         assert!(text.contains("-I OUTPUT 1 -j MAMPARO-OUT\n") && text.contains("-I INPUT 1 -j MAMPARO\n"));
         assert!(text.contains("-D INPUT -j MAMPARO\n-I INPUT 1 ") && !text.contains("*filter"), "{text}");
         assert_eq!(text.matches(" -m mark --mark 0x2/0x6 -j RETURN\n").count(), 2);
+        assert!(text.contains("-A MAMPARO-OUT -m mark --mark 0x10000000/0x10000000 -j RETURN\n"), "{text}");
         assert_eq!(CALLS.map(|call| wanted(&plan, call)), [false, true, true, false, false]);
         plan.bypass = Some((1, 1));
         assert_eq!(CALLS.map(|call| wanted(&plan, call)), [false, true, true, true, true]);
-        let text = super::text(&plan, &[(CALLS[4], false)]);
+        let text = super::text(&plan, &[(CALLS[4], false)], false);
         assert!(text.contains("-A MAMPARO-OUT -m connmark --mark 0x1/0x1 -j RETURN\n"), "{text}");
         let (_, filter) = text.split_once("*filter\n").expect("marks are kept behind the queue");
         assert!(filter.contains("-I INPUT 1 -j MAMPARO-KEEP\n") && filter.contains("--save-mark"), "{text}");

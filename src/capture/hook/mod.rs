@@ -7,6 +7,7 @@
 //! May not know: packets.
 
 mod bridge;
+pub(super) mod held;
 pub mod helper;
 mod iptables;
 mod nft;

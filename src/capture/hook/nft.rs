@@ -1,6 +1,6 @@
 //! The rules as a table of nftables.
 
-use super::{Backend, Plan, run};
+use super::{Backend, Plan, held, run};
 use crate::capture::live::Fail;
 
 /// nftables with its own `queue`.
@@ -28,7 +28,8 @@ impl Backend for Nft {
     }
 
     fn state(&self) -> String {
-        run("nft", &["list", "table", "inet", "mamparo"], "").unwrap_or_default()
+        // what stands in sets comes and goes
+        run("nft", &["-t", "list", "table", "inet", "mamparo"], "").unwrap_or_default()
     }
 }
 
@@ -61,8 +62,10 @@ fn text(plan: &Plan) -> String {
                 "  chain keep_input {{\n    type filter hook input priority filter; policy accept;\n{kept}  }}\n"
             );
         }
+        // what goes to a container that is held is looked at there
+        let (sets, held) = (held::sets(), held::to("accept"));
         return format!(
-            "{begin}  chain input {{\n    type filter hook input priority mangle; policy accept;\n    iifname \"lo\" accept\n{again}{known}    {incoming}\n  }}\n  chain output {{\n    type filter hook output priority mangle; policy accept;\n    oifname \"lo\" accept\n{again}{known}    {outgoing}\n  }}\n{keep}}}\n"
+            "{begin}{sets}  chain input {{\n    type filter hook input priority mangle; policy accept;\n    iifname \"lo\" accept\n{again}{known}    {incoming}\n  }}\n  chain output {{\n    type filter hook output priority mangle; policy accept;\n    oifname \"lo\" accept\n{again}{held}{known}    {outgoing}\n  }}\n{keep}}}\n"
         );
     }
     format!(
@@ -95,6 +98,7 @@ mod tests {
         assert!(text.contains("queue num 7-9\n") && text.contains("queue num 12-14\n"));
         assert_eq!(text.matches("ct mark and 0x30 == 0x10 accept").count(), 2, "{text}");
         assert_eq!(text.matches("    meta mark and 0x6 == 0x2 accept\n").count(), 2, "{text}");
+        assert_eq!(text.matches("daddr @held").count(), 2, "what goes out alone: {text}");
         assert!(text.contains("chain keep_input") && text.contains("chain keep {"), "{text}");
     }
 }
