@@ -383,19 +383,21 @@ impl Manager {
 }
 
 impl Held {
-    /// Puts the rules in; whether those that were there were others.
-    fn put(&mut self, plan: hook::Plan) -> Result<bool, String> {
-        let (hook, told) = hook::attach(plan, Some(&self.file))?;
-        self.hook = Some(hook);
-        Ok(told.iter().any(|line| line == hook::CHANGED))
+    /// Puts the rules in.
+    fn put(&mut self, plan: hook::Plan) -> Result<(), String> {
+        self.hook = Some(hook::attach(plan, Some(&self.file))?.0);
+        Ok(())
     }
 
-    /// Puts them in again, and tells if they were others.
+    /// Puts them in again if they are not as they were, and tells so.
     fn care(&mut self, plan: hook::Plan, locals: &HashSet<IpAddr>, say: &Say) {
+        if self.hook.as_mut().is_some_and(|hook| hook.stands().unwrap_or(false)) {
+            return;
+        }
         // what cannot be put in is about to go
-        let changed = self.put(plan) == Ok(true);
+        let put = self.put(plan).is_ok();
         self.tell(locals);
-        if changed {
+        if put {
             say.line(&format!(
                 "warning: the rules in the container behind {} were changed by somebody else (NET_ADMIN) and are put back; what it said meanwhile was not held",
                 self.link

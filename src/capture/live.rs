@@ -124,6 +124,12 @@ pub trait Hook: Send {
     /// Takes it away, all of it. May be called again.
     fn remove(&mut self) -> io::Result<()>;
 
+    /// Whether it is there as it was put in. (Putting it in again is no way to be sure: packets that wait for a verdict are lost when
+    /// the kernel takes out the chain that they came by.)
+    fn stands(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// What is so once it is away, for the log.
     fn gone(&self) -> &'static str {
         "forwarded packets do not come to us any more: our rules were removed from the kernel"

@@ -37,6 +37,8 @@ enum Request {
     Put(Plan),
     /// Take those out.
     Remove(u64),
+    /// Whether those are there as they were put in.
+    Stand(u64),
     /// Nobody will ask for those any more.
     Forget(u64),
     /// Which namespaces there are, of those that have such numbers here.
@@ -55,6 +57,7 @@ enum Answer {
         told: Vec<String>,
     },
     Removed,
+    Stand(bool),
     /// By inode and number here.
     Namespaces(Vec<(u64, i32)>),
     /// What was asked for comes along.
@@ -144,6 +147,15 @@ impl Hook for Remote {
             }
         }
     }
+
+    fn stands(&mut self) -> io::Result<bool> {
+        let Some(hook) = self.0 else { return Ok(false) };
+        match ask(&Request::Stand(hook), None)?.0 {
+            Answer::Stand(stands) => Ok(stands),
+            Answer::Failed(why) => Err(io::Error::other(why)),
+            _ => Err(misunderstood()),
+        }
+    }
 }
 
 impl Drop for Remote {
@@ -191,6 +203,10 @@ fn serve(socket: &OwnedFd) {
                     Answer::Removed
                 }
                 None => Answer::Removed,
+            },
+            Ok(Request::Stand(number)) => match hooks.get_mut(&number).map(|hook| hook.stands()) {
+                Some(Err(error)) => Answer::Failed(error.to_string()),
+                stands => Answer::Stand(matches!(stands, Some(Ok(true)))),
             },
             Ok(Request::Forget(number)) => {
                 hooks.remove(&number);

@@ -63,9 +63,6 @@ trait Backend: Send {
     fn state(&self) -> String;
 }
 
-/// Told of rules within a container when what was there was not what it is now.
-pub(super) const CHANGED: &str = "the rules were not as they are to be";
-
 /// What was put in, and lines for the log; or why nothing was.
 type PutIn = Result<(Box<dyn Hook>, Vec<String>), String>;
 
@@ -83,12 +80,17 @@ pub(super) fn attach(plan: Plan, namespace: Option<&File>) -> PutIn {
     if let Some(done) = helper::attach(&plan, namespace) {
         return done;
     }
-    let (backend, told) = match namespace {
-        None => put(plan)?,
-        Some(file) => within(file, move || put(plan)).map_err(|error| error.to_string())??,
+    let put = move || {
+        let (backend, told) = put(plan)?;
+        let state = backend.state();
+        Ok::<_, String>((backend, state, told))
+    };
+    let (backend, state, told) = match namespace {
+        None => put()?,
+        Some(file) => within(file, put).map_err(|error| error.to_string())??,
     };
     let namespace = namespace.map(File::try_clone).transpose().map_err(|error| error.to_string())?;
-    Ok((Box::new(Attached { backend: Some(backend), host: plan.ends.is_none(), namespace }), told))
+    Ok((Box::new(Attached { backend: Some(backend), state, host: plan.ends.is_none(), namespace }), told))
 }
 
 fn put(plan: Plan) -> Result<(Box<dyn Backend>, Vec<String>), String> {
@@ -99,12 +101,8 @@ fn put(plan: Plan) -> Result<(Box<dyn Backend>, Vec<String>), String> {
         all.iter().filter(|backend| backend.is_there()).map(|backend| backend.name()).collect();
     let mut refused = Vec::new();
     for (nth, backend) in all.iter().enumerate() {
-        let before = plan.ends.map(|_| backend.state());
         match backend.put(&plan) {
             Ok(more) => {
-                if before.is_some_and(|before| before != backend.state()) {
-                    told.push(CHANGED.to_owned());
-                }
                 let queues = match plan.first == plan.last {
                     true => format!("queue {}", plan.first),
                     false => format!("queues {} to {}", plan.first, plan.last),
@@ -155,6 +153,8 @@ fn backends() -> Vec<Box<dyn Backend>> {
 
 struct Attached {
     backend: Option<Box<dyn Backend>>,
+    /// What was there once they were in.
+    state: String,
     /// Rules hold what the host forwards.
     host: bool,
     namespace: Option<File>,
@@ -181,6 +181,22 @@ impl Hook for Attached {
             bridge::remove();
         }
         Ok(())
+    }
+
+    fn stands(&mut self) -> io::Result<bool> {
+        let Some(backend) = self.backend.take() else { return Ok(false) };
+        let (backend, state) = match &self.namespace {
+            None => {
+                let state = backend.state();
+                (backend, state)
+            }
+            Some(file) => within(file, move || {
+                let state = backend.state();
+                (backend, state)
+            })?,
+        };
+        self.backend = Some(backend);
+        Ok(state == self.state)
     }
 }
 
