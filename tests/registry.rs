@@ -152,6 +152,10 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("tls.issuerdn", "tls", "tls.issuerdn:\"CN=evil\";"),
     ("tls.store", "tls", "tls.sni; content:\"abc\"; tls.store;"),
     ("tls_store", "tls", "tls.sni; content:\"abc\"; tls_store;"),
+    ("tls_cert_expired", "tls", "tls_cert_expired;"),
+    ("tls_cert_notafter", "tls", "tls_cert_notafter:>2015-01-01;"),
+    ("tls_cert_notbefore", "tls", "tls_cert_notbefore:1998-05-01<>2008-05-01;"),
+    ("tls_cert_valid", "tls", "tls_cert_valid;"),
     ("tls.subject", "tls", "tls.subject:\"CN=evil\";"),
     ("tls.version", "tls", "tls.version:1.2;"),
     ("to_lowercase", "http", "http.uri; to_lowercase; content:\"abc\";"),
@@ -233,7 +237,7 @@ fn names_are_unique_and_explained() {
         // a telnet session is text without messages; doh2 has the buffers of what carries it and of what it carries; of the
         // others the language has no keywords
         assert!(
-            asked > 0 || ["telnet", "tftp", "ntp", "bittorrent-dht", "doh2"].contains(&entry.protocol.name()),
+            asked > 0 || ["telnet", "tftp", "bittorrent-dht", "doh2"].contains(&entry.protocol.name()),
             "{}: nothing to ask of it",
             entry.protocol.name()
         );

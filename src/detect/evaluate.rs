@@ -15,7 +15,7 @@ use super::inspect::ops::{Op, View};
 use super::inspect::{finds, inspect};
 use super::merge::{Merges, SETS_MAX};
 use super::profile::{Clock, Profile};
-use super::rule::{Absent, PacketView, Part, Rule};
+use super::rule::{Absent, Beside, PacketView, Part, Rule};
 use super::ruleset::{Class, RuleSet, TxList, transport_of};
 use crate::app::{DONE, Frame, Frames, ProtocolId, Transaction};
 use crate::decode::{Packet, Transport};
@@ -898,8 +898,9 @@ impl State {
         // parts that pass values on must be evaluated together
         let memo = rule.vars == 0 && rule.parts.iter().all(|part| part.buffer != BufferId::BASE64);
         let mut later = false;
+        let beside = Beside { client: flow.client, now: inspection.packet.timestamp };
         for test in &rule.tx_tests {
-            if !test.test_between(tx, dir, (flow.client, flow.server)) {
+            if !test.test_beside(tx, dir, beside) {
                 match test.progress(protocol, dir) {
                     Some(needed) if needed > progress && !ended => later = true,
                     _ => return Outcome::No,

@@ -10,7 +10,7 @@ use crate::app::{File, ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::flow::{Flow, Vars};
 use crate::rules::{Action, AddressSet, PortSet, Scope};
-use crate::types::{Direction, Endpoint, Proto};
+use crate::types::{Direction, Endpoint, Proto, Timestamp};
 
 /// What a rule is about: the word after its action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,14 +144,23 @@ pub trait TxTest: Send + Sync + fmt::Debug {
     /// Whether it holds.
     fn test(&self, tx: &dyn Transaction, dir: Direction) -> bool;
 
-    /// The same for a test that must know client and server; the default is [`TxTest::test`].
-    fn test_between(&self, tx: &dyn Transaction, dir: Direction, ends: (Endpoint, Endpoint)) -> bool {
-        let _ = ends;
+    /// The same for a test that must know more than the transaction; the default is [`TxTest::test`].
+    fn test_beside(&self, tx: &dyn Transaction, dir: Direction, beside: Beside) -> bool {
+        let _ = beside;
         self.test(tx, dir)
     }
 
     /// The progress of `dir` from which its answer is final; before it a `false` may become `true`.
     fn progress(&self, protocol: ProtocolId, dir: Direction) -> Option<u8>;
+}
+
+/// What a [`TxTest`] may know beside the transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside {
+    /// The client of the flow.
+    pub client: Endpoint,
+    /// The packet's time.
+    pub now: Timestamp,
 }
 
 /// A test of a file that a transaction carries. All tests of a rule must hold for one and the same file.

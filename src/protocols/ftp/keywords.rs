@@ -2,10 +2,10 @@
 
 use super::slots::*;
 use crate::app::{DONE, ProtocolId, Slot, Transaction};
-use crate::detect::rule::{RuleProtocol, TxTest};
+use crate::detect::rule::{Beside, RuleProtocol, TxTest};
 use crate::detect::{BufferSpec, Keyword, Kind, NumberSpec, Place, RuleBuilder};
 use crate::rules::{OptionAst, RuleError};
-use crate::types::{Direction, Endpoint};
+use crate::types::Direction;
 
 const fn place(dir: Direction, slot: Slot, progress: u8, kind: Kind) -> Place {
     Place { dir, slot, progress, kind }
@@ -106,8 +106,8 @@ impl TxTest for BounceTest {
         false
     }
 
-    fn test_between(&self, tx: &dyn Transaction, _dir: Direction, (client, _): (Endpoint, Endpoint)) -> bool {
-        tx.address().is_some_and(|address| address.to_canonical() != client.ip.to_canonical())
+    fn test_beside(&self, tx: &dyn Transaction, _dir: Direction, beside: Beside) -> bool {
+        tx.address().is_some_and(|address| address.to_canonical() != beside.client.ip.to_canonical())
     }
 
     fn progress(&self, protocol: ProtocolId, dir: Direction) -> Option<u8> {

@@ -1,9 +1,11 @@
 //! NTP (RFC 5905) on its port: recognised, and malformed messages told.
 //!
-//! As with Suricata there are no keywords and no records. Bounds: nothing is kept but what was wrong.
+//! Keywords: `ntp.version`, `ntp.mode`, `ntp.stratum`, `ntp.reference_id`. As with Suricata there are no records. Bounds: of a message
+//! these four are kept, and what was wrong.
 //!
 //! Settings: `detection-ports.dp` (123).
 
+mod keywords;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +18,12 @@ use crate::protocols::values::Values;
 use crate::types::{Direction, Proto};
 
 /// What the list of protocols holds.
-pub const ENTRY: crate::detect::ProtocolEntry =
-    crate::detect::ProtocolEntry { protocol: &NTP, buffers: &[], numbers: &[], keywords: &[] };
+pub const ENTRY: crate::detect::ProtocolEntry = crate::detect::ProtocolEntry {
+    protocol: &NTP,
+    buffers: keywords::BUFFERS,
+    numbers: keywords::NUMBERS,
+    keywords: &[],
+};
 
 /// The registry's entry.
 pub static NTP: Ntp = Ntp;
@@ -95,7 +101,8 @@ struct NtpParser {
 impl Parser for NtpParser {
     fn parse(&mut self, input: Input<'_>) -> Result<Parsed, ParseError> {
         let events: &[&'static str] = if is_message(input.bytes) { &[] } else { &["malformed_data"] };
-        self.transactions.push_with(|id| MessageTx::new(id, input.dir, Values::default(), Nothing, events));
+        let values = keywords::values(input.bytes);
+        self.transactions.push_with(|id| MessageTx::new(id, input.dir, values, Nothing, events));
         Ok(Parsed::all(&input))
     }
 

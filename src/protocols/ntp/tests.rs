@@ -1,5 +1,5 @@
 use super::{ENTRY, NTP};
-use crate::app::{Probe, Protocol};
+use crate::app::{Probe, Protocol, Slot};
 use crate::protocols::testing::{Talk, check_bounded, check_mutations};
 use crate::types::{Direction, Proto};
 
@@ -34,6 +34,21 @@ fn what_is_malformed_is_told_and_nothing_is_recorded() {
     talk.say(ToClient, b"\x24short").unwrap();
     assert_eq!(talk.events(), ["malformed_data"]);
     assert!(talk.records().is_empty());
+}
+
+#[test]
+fn rules_may_ask_of_a_header_what_is_in_it() {
+    let mut answer = message(0x24, 48);
+    answer[1] = 2;
+    answer[12..16].copy_from_slice(b"GPS\0");
+    let asked = |message: &[u8]| {
+        let values = super::keywords::values(message);
+        let numbers = [0, 1, 2].map(|slot| values.number(Slot(slot), 0));
+        (numbers, values.text(Slot(3), 0).map(<[u8]>::to_vec))
+    };
+    assert_eq!(asked(&answer), ([Some(4), Some(4), Some(2)], Some(b"GPS\0".to_vec())));
+    assert_eq!(asked(&message(0x16, 12)), ([Some(2), Some(6), None], None), "control");
+    assert_eq!(asked(b"\x24short"), ([None; 3], None));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The rule keywords of TLS.
 
+use super::dates::{Date, Holds};
 use super::slots::*;
 use crate::app::{ProtocolId, Slot, Transaction};
 use crate::detect::inspect::ops::{Content, Op};
@@ -190,6 +191,26 @@ pub static KEYWORDS: &[&dyn Keyword] = &[
     &Field { name: "tls.issuerdn", buffer: "tls.cert_issuer" },
     &Field { name: "tls.fingerprint", buffer: "tls.cert_fingerprint" },
     &Store,
+    &Date {
+        name: "tls_cert_notbefore",
+        help: "from when on the server's certificate holds: a date, <, >, or from<>to",
+        slot: NOT_BEFORE,
+    },
+    &Date {
+        name: "tls_cert_notafter",
+        help: "until when the server's certificate holds: a date, <, >, or from<>to",
+        slot: NOT_AFTER,
+    },
+    &Holds {
+        name: "tls_cert_expired",
+        help: "the server's certificate has expired at the packet's time",
+        valid: false,
+    },
+    &Holds {
+        name: "tls_cert_valid",
+        help: "the server's certificate has not expired at the packet's time (of its chain nothing is said)",
+        valid: true,
+    },
 ];
 
 /// Names of versions as rules and EVE write them, with the number on the wire.
@@ -379,7 +400,7 @@ impl Keyword for Store {
 }
 
 /// The rule is about TLS from here on.
-fn narrow(rule: &mut RuleBuilder<'_>) {
+pub(super) fn narrow(rule: &mut RuleBuilder<'_>) {
     use crate::detect::rule::RuleProtocol;
     if let (Some(id), RuleProtocol::Tcp | RuleProtocol::Ip(_)) =
         (rule.registry.protocol_named("tls"), rule.protocol)

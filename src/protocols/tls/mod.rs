@@ -9,6 +9,7 @@
 //! opaque), `eve.extended`, `eve.session-resumption`, `eve.ja4` (as under `outputs.eve-log.types.tls`).
 
 mod certificate;
+mod dates;
 mod heartbeat;
 pub mod keywords;
 mod log;

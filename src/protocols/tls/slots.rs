@@ -21,7 +21,7 @@
 //! | `tls.certs`, `tls_certs` | [`CLIENT_CERTS`] | [`CERTS`] | bytes, multi (DER, leaf first) | CERTIFICATE |
 //! | `tls.cert_chain_len` | — | [`CHAIN_LEN`] | number | CERTIFICATE |
 //! | `tls_cert_notbefore` | — | [`NOT_BEFORE`] | number, unix seconds | CERTIFICATE |
-//! | `tls_cert_notafter`, `tls_cert_expired`, `tls_cert_valid` | — | [`NOT_AFTER`] (and [`NOT_BEFORE`]), against the packet's time | number, unix seconds | CERTIFICATE |
+//! | `tls_cert_notafter`, `tls_cert_expired`, `tls_cert_valid` | — | [`NOT_AFTER`], against the packet's time | number, unix seconds | CERTIFICATE |
 //! | `tls.store` | — | — | loads, does nothing | |
 //! | `ja3.hash`, `ja3_hash` | [`JA3_HASH`] | — | bytes, lower-case hex | HELLO |
 //! | `ja3.string` | [`JA3_STRING`] | — | bytes | HELLO |
