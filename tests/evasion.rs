@@ -11,8 +11,13 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use mamparo::capture::LinkType;
+use mamparo::types::Timestamp;
+use mamparo::verdict::Verdict;
+
 use crate::support::TempDir;
 use crate::support::binary::events;
+use crate::support::engine::{Make, Packet, frame, rules};
 use crate::support::netns::{Namespace, address, missing};
 use crate::support::raw::Raw;
 use crate::support::running::Running;
@@ -739,4 +744,42 @@ fn through(mode: Mode, test: &str) {
     table(mode.name(), &rows);
     assert!(holds(&without[0]), "the plain attack arrives without us: {rows}");
     assert!(wrong.is_empty(), "{}\n{rows}", wrong.join("\n"));
+}
+
+/// Waiting is no way to have a dropped connection forgotten that another SYN stands before.
+#[test]
+fn a_dropped_connection_is_not_forgotten_behind_a_syn_without_an_answer() {
+    let engine = Make {
+        sources: rules("drop tcp any any -> any 9000 (msg:\"evasion\"; content:\"lab-attack\"; sid:1;)\n"),
+        set: &[("stream.midstream", "true")],
+        inline: true,
+        ..Make::default()
+    }
+    .engine();
+    let mut worker = engine.worker();
+    let mut nth = 0;
+    let mut send = |seconds: u64, to_server: bool, flags: u8, [seq, ack]: [u32; 2], data: &[u8]| {
+        let ([from, to], [port, to_port]) =
+            if to_server { ([FROM, TO], [30_000, 9000]) } else { ([TO, FROM], [9000, 30_000]) };
+        let mut builder = etherparse::PacketBuilder::ethernet2([2; 6], [4; 6])
+            .ipv4(from, to, 64)
+            .tcp(port, to_port, seq, 64_000);
+        builder = if flags & SYN != 0 { builder.syn() } else { builder };
+        builder = if flags & ACK != 0 { builder.ack(ack) } else { builder };
+        let mut bytes = Vec::new();
+        builder.write(&mut bytes, data).expect("memory");
+        nth += 1;
+        let timestamp = Timestamp::new(1_700_000_000 + seconds, 0);
+        worker.frame(&frame(&Packet { timestamp, link: LinkType(1), bytes }, nth))
+    };
+    assert_eq!(send(0, true, SYN, [1000, 0], b""), Verdict::Forward);
+    assert_eq!(send(0, false, SYN | ACK, [5000, 1001], b""), Verdict::Forward);
+    assert_eq!(send(0, true, ACK, [1001, 5001], b"GET /lab"), Verdict::Forward);
+    assert!(matches!(send(0, true, ACK, [1009, 5001], b"-attack"), Verdict::Drop(_)));
+    assert_eq!(send(1, true, SYN, [900_000, 0], b""), Verdict::Forward);
+    // longer than a connection without an answer is kept elsewhere, and not as long as a dropped one
+    for seconds in [2, 100, 400] {
+        let rest = send(seconds, true, ACK, [1009, 5001], b"-attack");
+        assert!(matches!(rest, Verdict::Drop(_)), "after {seconds} seconds: {rest:?}");
+    }
 }

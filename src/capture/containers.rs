@@ -3,8 +3,8 @@
 //!
 //! The queues are opened within the namespace; they stay there, and workers read them from outside. A packet
 //! between two containers of this host is looked at once, where it comes in: what a container sends to another that we also
-//! hold goes on at its sender without a look, and where the kernel knows their addresses (`hook/held.rs`) it is not queued there. So what a container is given was looked at, also when its sender went round its
-//! own rules. Packets with the same two addresses come to the same worker, in whichever container they are queued: the kernel
+//! hold goes on at its sender without a look, and where the kernel knows their addresses (`hook/held.rs`) it is not queued there. So
+//! what a container is given was looked at, also when its sender went round its own rules. Packets with the same two addresses come to the same worker, in whichever container they are queued: the kernel
 //! spreads them by the same hash everywhere.
 //!
 //! Containers are looked for when interfaces change and once a second, and let go when no process and no name holds their

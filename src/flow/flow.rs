@@ -201,6 +201,17 @@ impl Flow {
         }
     }
 
+    /// The state by whose timeout it is kept: one that a SYN opened behind a dropped connection as long as that one would have been, until
+    /// the SYN has its answer. Else an attacker would only have to be silent until all is forgotten.
+    pub fn kept_as(&self) -> FlowState {
+        match self.state() {
+            FlowState::New if self.session.as_ref().is_some_and(|session| session.is_behind_dropped()) => {
+                FlowState::Established
+            }
+            state => state,
+        }
+    }
+
     /// As `flow:established` means it: TCP's handshake is complete (or was picked up in mid-stream), of others both sides spoke.
     pub fn is_established(&self) -> bool {
         match &self.session {

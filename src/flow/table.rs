@@ -286,7 +286,7 @@ impl FlowTable {
             Proto::ICMP | Proto::ICMPV6 => &self.config.icmp,
             _ => &self.config.other,
         };
-        match flow.state() {
+        match flow.kept_as() {
             FlowState::New => timeouts.new,
             FlowState::Established => timeouts.established,
             FlowState::Closed => timeouts.closed,
@@ -333,7 +333,7 @@ fn class_of(flow: &Flow) -> u8 {
         Proto::ICMP | Proto::ICMPV6 => 2,
         _ => 3,
     };
-    let state = match flow.state() {
+    let state = match flow.kept_as() {
         FlowState::New => 0,
         FlowState::Established => 1,
         FlowState::Closed => 2,

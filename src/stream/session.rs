@@ -197,6 +197,11 @@ impl Session {
         self.after_dropped = Some(isn);
     }
 
+    /// Whether it was opened behind a dropped connection, and has no answer yet.
+    pub fn is_behind_dropped(&self) -> bool {
+        self.after_dropped.is_some() && self.state < State::SynRecv
+    }
+
     /// Takes the next segment of the flow, in the order in which they were seen.
     pub fn segment(&mut self, s: &Segment<'_>, config: &StreamConfig, memory: &mut Memory) -> Handled {
         let mut handled = Handled::default();
