@@ -418,7 +418,13 @@ fn finish(
         }
     }
     // literals of buffers that are evaluated together: a variable must be made before it is used, so parts keep their order
-    builder.parts.sort_by_key(|part| part.buffer == BufferId::BASE64);
+    let about_tx = !builder.tx_tests.is_empty()
+        || builder.parts.iter().any(|part| matches!(registry.buffer(part.buffer).origin, Origin::App(_)));
+    builder.parts.sort_by_key(|part| {
+        // beside buffers of a transaction the payload is the longest, and no literal of it is looked for beforehand
+        let last = about_tx && vars == 0 && part.buffer == BufferId::PAYLOAD;
+        (part.buffer == BufferId::BASE64, last)
+    });
     for op in builder.parts.iter_mut().flat_map(|part| &mut part.ops) {
         if let Op::Content(content) = op {
             content.rarest = super::literal::rarest(&content.pattern);

@@ -890,7 +890,8 @@ impl State {
             // the next packet may stand better (established)
             return if ended { Outcome::No } else { Outcome::Later };
         }
-        if rule.changes_sets && !rule.var_tests.iter().all(|test| test.test(vars)) {
+        // what the bits say now is the last word at the end, and a look at them is cheaper than one at bytes
+        if (ended || rule.changes_sets) && !rule.var_tests.iter().all(|test| test.test(vars)) {
             return if ended { Outcome::No } else { Outcome::Later };
         }
         let progress = tx.progress(dir);

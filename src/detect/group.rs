@@ -191,8 +191,9 @@ pub(super) struct Wanted {
 const HEAD_MAX: u32 = 256;
 
 impl Patterns {
-    /// With `placed`, [`Patterns::scan`] is always told where bytes begin in their buffer.
-    pub(super) fn build(wanted: Vec<Wanted>, placed: bool, build: Build) -> Self {
+    /// With `placed`, [`Patterns::scan`] is always told where bytes begin in their buffer. `anywhere` is where literals that may stand
+    /// anywhere are looked for: [`Region::Head`] where buffers are short.
+    pub(super) fn build(wanted: Vec<Wanted>, placed: bool, anywhere: Region<'_>, build: Build) -> Self {
         let longest = wanted.iter().map(|w| w.text.len()).max().unwrap_or(0);
         let end = |w: &Wanted| w.bounds.1.saturating_add(w.text.len() as u32);
         let (mut places, mut head, mut whole) = (Vec::new(), Vec::new(), Vec::new());
@@ -210,7 +211,7 @@ impl Patterns {
         Patterns {
             places: Literals::build(places, None, build),
             head: Literals::build(head, Some(Region::Head), build).map(|literals| (literals, reach)),
-            whole: Literals::build(whole, Some(Region::Whole), build),
+            whole: Literals::build(whole, Some(anywhere), build),
             longest,
         }
     }
@@ -458,7 +459,7 @@ impl PendingSet {
             }
         }
         set.wanted = literals.clone().into();
-        set.patterns = Patterns::build(literals, true, build);
+        set.patterns = Patterns::build(literals, true, Region::Whole, build);
         set
     }
 }

@@ -22,6 +22,7 @@
 //! | `\x00\x00\x00\x00\x00\x00\x00\x00`, `cmd` | the second | padding is in all binary data |
 //! | `\xff` with `depth:1`, `abqd` | the second | one byte at one place is met by one packet in 256 |
 //! | `SMB` with `offset:5; depth:3`, `\x00{\x005\x007\x00D` | the second | all of that protocol has the first |
+//! | `SMB` with `depth:8`, `cmd.exe` | the second | the same, though `.exe` is common too |
 //! | `\x05\xff\x03\x0b\x01` with `depth:5`, `password` | the first | rarer, and met by one place of a packet only |
 
 use std::sync::OnceLock;
@@ -68,6 +69,12 @@ const COMMON: &[&str] = &[
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
 ];
 
+/// What every message of a protocol begins with, in lower case: common where its rules look, however rare elsewhere.
+const MAGIC: &[&[u8]] = &[b"smb"];
+
+/// What is worth this is met by every message of a protocol.
+const MAGIC_WORTH: u32 = 32;
+
 /// How rare a byte is in traffic, in eighths of a bit.
 const fn rarity(byte: u8) -> u32 {
     match byte {
@@ -83,11 +90,14 @@ const fn rarity(byte: u8) -> u32 {
     }
 }
 
-/// Which byte of a literal is rarest; of those alike the first.
-pub fn rarest(literal: &[u8]) -> u16 {
-    let best =
-        literal.iter().zip(0..=u16::MAX).max_by_key(|(byte, at)| (rarity(**byte), std::cmp::Reverse(*at)));
-    best.map_or(0, |(_, at)| at)
+/// Which two bytes of a literal are rarest, the rarest first; of those alike the first. The same one twice when there is no other.
+pub fn rarest(literal: &[u8]) -> [u16; 2] {
+    let best = |but: Option<u16>| {
+        let others = literal.iter().zip(0..=u16::MAX).filter(|(_, at)| Some(*at) != but);
+        others.max_by_key(|(byte, at)| (rarity(**byte), std::cmp::Reverse(*at))).map(|(_, at)| at)
+    };
+    let first = best(None).unwrap_or(0);
+    [first, best(Some(first)).unwrap_or(first)]
 }
 
 /// Commonplace windows of four bytes, letters in lower case: sorted.
@@ -109,6 +119,10 @@ fn is_commonplace(window: [u8; 4]) -> bool {
     commonplaces().binary_search(&window.map(|byte| byte.to_ascii_lowercase())).is_ok()
 }
 
+fn is_magic(window: &[u8]) -> bool {
+    MAGIC.iter().any(|magic| window.windows(magic.len()).any(|here| here.eq_ignore_ascii_case(magic)))
+}
+
 fn sum(text: &[u8]) -> u32 {
     let mut sum = 0;
     let mut previous = None;
@@ -122,6 +136,9 @@ fn sum(text: &[u8]) -> u32 {
 
 /// What a window of at most four bytes is worth; higher is rarer.
 pub fn worth_of_window(window: &[u8]) -> u32 {
+    if is_magic(window) {
+        return MAGIC_WORTH;
+    }
     match <[u8; 4]>::try_from(window) {
         Ok(four) if is_commonplace(four) => COMMONPLACE.min(sum(window)),
         _ => sum(window),
@@ -185,7 +202,8 @@ impl Candidate<'_> {
             _ => stretch(7),
         };
         let places = self.bounds.1.saturating_sub(self.bounds.0).saturating_add(1);
-        let few = if places <= PLACED.1 { PLACED.0 } else { 0 };
+        // what messages begin with is there whenever it is looked for
+        let few = if places <= PLACED.1 && !is_magic(bytes) { PLACED.0 } else { 0 };
         let short = match self.bounds {
             UNBOUND => SHORT.iter().find(|(len, _)| self.bytes.len() <= *len).map_or(0, |(_, pays)| *pays),
             _ => 0,
@@ -262,6 +280,7 @@ mod tests {
         assert!(anywhere(b"abqd") > at(b"\xff", 0, 0));
         assert!(at(b"\x05\xff\x03\x0b\x01", 0, 0) > anywhere(b"password"));
         assert!(anywhere(b"\0{\x005\x007\0D") > at(b"SMB", 5, 5));
+        assert!(anywhere(b"cmd.exe") > at(b"SMB", 0, 5));
         assert!(anywhere(b"longer one") > anywhere(b"short"));
     }
 

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use super::group::{Patterns, Set};
 use super::head::SPOKEN_MAX;
-use super::prefilter::Build;
+use super::prefilter::{Build, Region};
 
 /// Sets of one packet: of any port, of its application protocols, of two ports.
 pub(super) const SETS_MAX: usize = SPOKEN_MAX + 3;
@@ -77,7 +77,7 @@ impl Merges {
             }
         }
         let wanted = sets.iter().flat_map(|set| set.wanted.iter().cloned()).collect();
-        let patterns = Patterns::build(wanted, true, build);
+        let patterns = Patterns::build(wanted, true, Region::Whole, build);
         self.bytes += patterns.memory();
         self.made.push(patterns);
         *merge = Merge::Made(self.made.len() - 1);

@@ -12,7 +12,7 @@ use super::head::{Head, Tables};
 use super::inspect::ops::{Op, Transform};
 use super::keyword::Names;
 use super::literal;
-use super::prefilter::Build;
+use super::prefilter::{Build, Region};
 use super::registry::Registry;
 use super::rule::{Part, Rule, RuleProtocol};
 use super::sets::Sets;
@@ -603,7 +603,9 @@ impl TxPending {
             .map(|(list, (place, wanted))| {
                 // what is transformed piece by piece has no places
                 let placed = place.kind != Kind::Body || !transformed(list);
-                TxList { list, place, patterns: Patterns::build(wanted, placed, build) }
+                // what is common in traffic need not be so in a path or a name, and these are short
+                let anywhere = if place.kind == Kind::Body { Region::Whole } else { Region::Head };
+                TxList { list, place, patterns: Patterns::build(wanted, placed, anywhere, build) }
             })
             .collect();
         lists.sort_by_key(|l| (l.place.progress, l.place.kind == Kind::Body, l.list));

@@ -5,9 +5,11 @@
 //! than linear in the budget (`detect.inspection-recursion-limit`).
 
 pub mod ops;
+mod pair;
 
 use memchr::memmem;
 use ops::{Content, Op, Pcre, View};
+use pair::Needle;
 
 /// Whether all operations hold on the buffer of `view`.
 ///
@@ -212,34 +214,18 @@ fn find(content: &Content, view: &View<'_>, low: usize, high: usize) -> Option<u
     search(content, view.bytes.get(low..high)?).map(|at| low + at)
 }
 
-/// In more bytes than this, preparing a search for a pair of bytes pays.
-const LONG: usize = 512;
+/// A literal of more bytes is searched in a way that is linear whatever stands there.
+const LONG: usize = 64;
 
 /// The first place of the literal in `bytes`.
 fn search(content: &Content, bytes: &[u8]) -> Option<usize> {
-    let pattern = &content.pattern;
-    if !content.nocase && bytes.len() > LONG {
-        return memmem::find(bytes, pattern);
+    if content.pattern.is_empty() {
+        return Some(0);
     }
-    let at = usize::from(content.rarest).min(pattern.len().saturating_sub(1));
-    let last = bytes.len().checked_sub(pattern.len())?;
-    let Some(&rare) = pattern.get(at) else { return Some(0) };
-    let both = content.nocase && rare.is_ascii_alphabetic();
-    let mut from = 0;
-    while from <= last {
-        let area = bytes.get(from + at..=last + at)?;
-        let hit = match both {
-            true => memchr::memchr2(rare, rare.to_ascii_uppercase(), area),
-            false => memchr::memchr(rare, area),
-        }?;
-        let start = from + hit;
-        let here = &bytes[start..start + pattern.len()];
-        if *here == **pattern || content.nocase && here.eq_ignore_ascii_case(pattern) {
-            return Some(start);
-        }
-        from = start + 1;
+    if content.pattern.len() > LONG && !content.nocase {
+        return memmem::find(bytes, &content.pattern);
     }
-    None
+    Needle { text: &content.pattern, pair: content.rarest, nocase: content.nocase }.find(bytes)
 }
 
 #[cfg(test)]

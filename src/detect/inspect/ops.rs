@@ -62,8 +62,8 @@ pub struct Content {
     pub endswith: bool,
     /// Wanted as fast pattern.
     pub fast_pattern: Option<FastPattern>,
-    /// Which of its first 64 Ki bytes is rarest: the one that is searched for.
-    pub rarest: u16,
+    /// Which two of its first 64 Ki bytes are rarest, the rarest first: those that are searched for.
+    pub rarest: [u16; 2],
     /// What to put in its place (inline).
     pub replace: Option<Box<[u8]>>,
 }

@@ -177,15 +177,19 @@ pub(super) type Short = (u32, usize);
 
 impl Nibbles {
     /// More windows than this would let too much through.
-    pub(super) const MAX: usize = 192;
+    pub(super) const MAX: usize = 384;
 
-    /// Of these windows: one set of buckets, or two when there are many, and never more.
+    /// Of these windows: one set of buckets, two or four when there are many, and never more.
     pub(super) fn sets(windows: &[Short]) -> Vec<Nibbles> {
         let mut sorted: Vec<Short> = windows.to_vec();
         // alike ones are neighbours: by width, then by the upper halves
         sorted.sort_by_key(|(window, width)| (*width, window.swap_bytes() & 0xf0f0_f0f0, *window));
         sorted.dedup();
-        let sets = if sorted.len() > 2 * BUCKETS { 2 } else { 1 };
+        let sets = match sorted.len() {
+            0..=16 => 1,
+            17..=128 => 2,
+            _ => 4,
+        };
         let buckets = split(&sorted, sets * BUCKETS);
         buckets.chunks(BUCKETS).map(Nibbles::new).collect()
     }
@@ -227,6 +231,8 @@ impl Nibbles {
                     Self::scan_avx2(one, bytes, found);
                 } else if let Ok(two) = <&[Nibbles; 2]>::try_from(sets) {
                     Self::scan_avx2(two, bytes, found);
+                } else if let Ok(four) = <&[Nibbles; 4]>::try_from(sets) {
+                    Self::scan_avx2(four, bytes, found);
                 }
             }
             return;
@@ -278,7 +284,15 @@ fn split(sorted: &[Short], pieces: usize) -> Vec<&[Short]> {
                     halves[at].0 |= lows;
                     halves[at].1 |= highs;
                 }
-                halves.iter().map(|(lows, highs)| share(*lows, &low) * share(*highs, &high)).product()
+                let mixed: f32 =
+                    halves.iter().map(|(lows, highs)| share(*lows, &low) * share(*highs, &high)).product();
+                // bytes alike stand together
+                let runs = RUNS.iter().filter(|(byte, _)| {
+                    halves
+                        .iter()
+                        .all(|(lows, highs)| lows & 1 << (byte & 15) != 0 && highs & 1 << (byte >> 4) != 0)
+                });
+                mixed + runs.map(|(_, share)| share).sum::<f32>()
             })
             .collect()
     };
@@ -309,6 +323,9 @@ fn split(sorted: &[Short], pieces: usize) -> Vec<&[Short]> {
     cut.reverse();
     cut
 }
+
+/// Bytes that come in runs, and the share of traffic that is such a run.
+const RUNS: [(u8, f32); 3] = [(0, 1.0 / 16.0), (0xff, 1.0 / 64.0), (b' ', 1.0 / 256.0)];
 
 /// How often each lower and each upper half of a byte is met, by the model of [`literal`].
 fn half_frequencies() -> ([f32; 16], [f32; 16]) {

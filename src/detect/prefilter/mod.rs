@@ -22,9 +22,9 @@ pub const ANYWHERE: usize = usize::MAX;
 pub enum Region<'p> {
     /// One place for each literal, counted from the start of its buffer; elsewhere it need not be found.
     Places(&'p [u32]),
-    /// The first bytes of a buffer: all literals are found where they are, however short.
+    /// The first bytes of a buffer, or one that is short: all literals are found where they are, however short.
     Head,
-    /// Buffers of any length: literals that are everywhere are not looked for.
+    /// Bytes of any length: literals that are everywhere are not looked for.
     Whole,
 }
 

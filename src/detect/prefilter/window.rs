@@ -160,7 +160,17 @@ impl WindowFilter {
     fn look(&self, map: &Map, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32, usize)) {
         if let Some(window) = map.window(bytes, at)
             && map.bits.test(window)
-            && (map.plain.test(window) || map.is_pair(window, bytes, at))
+            && map.goes_on(window, bytes, at)
+        {
+            self.candidates(map, window, bytes, at, hit);
+        }
+    }
+
+    /// The same where the bits of the window, if it is whole, are known to be set.
+    #[inline]
+    fn look_on(&self, map: &Map, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32, usize)) {
+        if let Some(window) = four(bytes, at).map(fold)
+            && map.goes_on(window, bytes, at)
         {
             self.candidates(map, window, bytes, at, hit);
         }
@@ -192,7 +202,7 @@ impl WindowFilter {
             let rest = &bytes[first..];
             let done = wide
                 && map.width == 4
-                && map.bits.scan_wide(rest, &mut |at| self.look(map, bytes, first + at, hit));
+                && map.bits.scan_wide(rest, &mut |at| self.look_on(map, bytes, first + at, hit));
             if !done {
                 (first..bytes.len()).step_by(4).for_each(|at| self.look(map, bytes, at, hit));
             }
@@ -227,7 +237,9 @@ impl Plan {
             [Some(paired), Some(short)] if paired.1 + PAIRED >= short.1 => Some(paired),
             [_, short] => short,
         };
-        match best.filter(|(_, worth)| *worth >= literal::WORTH_MIN) {
+        // one window is looked for at four times as many places
+        let alone = text.windows(4).map(literal::worth_of_window).max().unwrap_or(0).saturating_sub(SINGLE);
+        match best.filter(|(_, worth)| *worth >= literal::WORTH_MIN || *worth >= alone) {
             Some((start, _)) => {
                 (start..start + 4).for_each(|offset| self.long.push(entry(id, text, offset, 4)))
             }
@@ -249,6 +261,9 @@ impl Plan {
 
 /// Bytes whose four windows represent a literal.
 const STRETCH: usize = 7;
+
+/// Eighths of a bit by which one window must be rarer than the worst of four.
+const SINGLE: u32 = 24;
 
 /// Eighths of a bit by which windows may be more common when four bytes stand behind each.
 const PAIRED: u32 = 8;
@@ -285,7 +300,8 @@ fn four(bytes: &[u8], at: usize) -> Option<u32> {
 impl Map {
     fn new(mut entries: Vec<Entry>, width: usize) -> Self {
         let windows = |per: usize| (entries.len().max(4) * per).next_power_of_two().trailing_zeros();
-        let mut bits = Bits::new(windows(BITS_PER_WINDOW));
+        let per = if width < 4 { 4 * BITS_PER_WINDOW } else { BITS_PER_WINDOW };
+        let mut bits = Bits::new(windows(per));
         let spare = bits.log().saturating_sub(windows(1));
         entries.sort_by_key(|entry| (bits.hash(entry.window), entry.window, entry.literal));
         let mut buckets = vec![0u32; (1 << (bits.log() - spare)) + 1];
@@ -310,10 +326,11 @@ impl Map {
         Map { bits, plain, pairs, width, mask, buckets: buckets.into(), spare, entries: entries.into() }
     }
 
-    /// Whether the window and the four bytes behind it may be of a literal.
+    /// Whether a window of the set, alone or with the four bytes behind it, may be of a literal.
     #[inline(always)]
-    fn is_pair(&self, window: u32, bytes: &[u8], at: usize) -> bool {
-        four(bytes, at + 4).is_some_and(|behind| self.pairs.test(pair(window, fold(behind))))
+    fn goes_on(&self, window: u32, bytes: &[u8], at: usize) -> bool {
+        let is_pair = |behind| self.pairs.test(pair(window, fold(behind)));
+        self.plain.test(window) || four(bytes, at + 4).is_some_and(is_pair)
     }
 
     /// The window at `at`, folded and masked; `None` when it is cut short.
@@ -351,7 +368,7 @@ impl Prefilter for WindowFilter {
         self.everywhere.iter().for_each(|id| hit(*id, ANYWHERE));
         let wide = self.kernel == Kernel::Wide;
         if let Some(map) = &self.long {
-            let done = wide && map.bits.scan_wide(bytes, &mut |at| self.look(map, bytes, at, hit));
+            let done = wide && map.bits.scan_wide(bytes, &mut |at| self.look_on(map, bytes, at, hit));
             if !done {
                 (0..bytes.len()).step_by(4).for_each(|at| self.look(map, bytes, at, hit));
             }
