@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Without these variables it takes the built-in signatures and the captures in `pcaps/`. Each engine tells of every literal that
-//! stands in a piece of 1,460 bytes (ours: of each place; letters without case, as a prefilter looks at them); literals that are
+//! stands in a piece of 1,460 bytes, letters without case, as a prefilter looks at them: of each place, or, where the name says "once" and as
+//! rules without bounds want it, once for places that follow each other (Hyperscan: once a piece); literals that are
 //! everywhere ([`literal::is_everywhere`]) are given to none of them, since no rule is found by these. Engines are first held against
 //! each other: the same literals in the same pieces.
 
@@ -26,7 +27,7 @@ use aho_corasick::AhoCorasickKind;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use daachorse::DoubleArrayAhoCorasick;
 use mamparo::capture::{Capture as _, PcapFile};
-use mamparo::detect::prefilter::{ANYWHERE, Automaton, Prefilter, Region, WindowFilter};
+use mamparo::detect::prefilter::{ANYWHERE, Automaton, Prefilter, Region, WindowFilter, Wish};
 use mamparo::detect::{literal, placement};
 use mamparo::engine::load::Source;
 use mamparo::verdict::Verdict;
@@ -81,11 +82,15 @@ trait Search {
     fn each(&self, bytes: &[u8], hit: &mut dyn FnMut(u32));
 }
 
-impl Search for Box<dyn Prefilter> {
+/// One of ours, and whether it is to tell of every place.
+struct Ours(Box<dyn Prefilter>, Wish);
+
+impl Search for Ours {
     fn each(&self, bytes: &[u8], hit: &mut dyn FnMut(u32)) {
-        self.scan(bytes, 0, &mut |literal, at| {
+        self.0.scan(bytes, 0, &mut |literal, at| {
             assert!(at != ANYWHERE, "literals that are everywhere were left out");
             hit(literal);
+            self.1
         });
     }
 }
@@ -105,10 +110,15 @@ fn search(c: &mut Criterion) {
     let size: usize = pieces.iter().map(Vec::len).sum();
     let short = literals.iter().filter(|literal| literal.len() < 4).count();
     println!("{} literals, {short} of them under 4 bytes; {size} bytes", literals.len());
-    let automaton = |kind| Automaton::of_kind(&literals, kind);
+    let automaton = |kind| Ours(Automaton::of_kind(&literals, kind), Wish::More);
+    let windows = |wish| Ours(WindowFilter::build(&literals, Region::Whole), wish);
     let mut engines: Vec<(&str, Box<dyn Search>)> = vec![
-        ("windows", Box::new(WindowFilter::build(&literals, Region::Whole))),
-        ("windows, portable", Box::new(WindowFilter::build_portable(&literals, Region::Whole))),
+        ("windows, once", Box::new(windows(Wish::Enough))),
+        ("windows", Box::new(windows(Wish::More))),
+        (
+            "windows, portable",
+            Box::new(Ours(WindowFilter::build_portable(&literals, Region::Whole), Wish::More)),
+        ),
         ("aho-corasick NFA", Box::new(automaton(AhoCorasickKind::ContiguousNFA))),
         ("aho-corasick DFA", Box::new(automaton(AhoCorasickKind::DFA))),
     ];
@@ -117,7 +127,9 @@ fn search(c: &mut Criterion) {
         engines.push(("daachorse", Box::new(Daachorse(built))));
     }
     #[cfg(feature = "hyperscan")]
-    engines.push(("hyperscan", Box::new(hyperscan::Database::new(&literals))));
+    for (name, once) in [("hyperscan, once", true), ("hyperscan", false)] {
+        engines.push((name, Box::new(hyperscan::Database::new(&literals, once))));
+    }
     agree(&engines, &pieces);
     let mut group = c.benchmark_group("literals");
     group.throughput(Throughput::Bytes(size as u64)).sample_size(10);
@@ -184,6 +196,7 @@ mod hyperscan {
     }
 
     const CASELESS: c_uint = 1;
+    const SINGLEMATCH: c_uint = 8;
     const MODE_BLOCK: c_uint = 1;
 
     /// Lives as long as the process.
@@ -193,10 +206,10 @@ mod hyperscan {
     }
 
     impl Database {
-        pub(super) fn new(literals: &[Vec<u8>]) -> Self {
+        pub(super) fn new(literals: &[Vec<u8>], once: bool) -> Self {
             let expressions: Vec<*const c_char> = literals.iter().map(|l| l.as_ptr().cast()).collect();
             let lens: Vec<usize> = literals.iter().map(Vec::len).collect();
-            let flags = vec![CASELESS; literals.len()];
+            let flags = vec![if once { CASELESS | SINGLEMATCH } else { CASELESS }; literals.len()];
             let ids: Vec<c_uint> = (0..literals.len() as c_uint).collect();
             let (mut db, mut scratch, mut error) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
             // SAFETY: all arrays have `literals.len()` elements, each expression has the length given for it, and the

@@ -15,7 +15,7 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mamparo::app::{Input, Settings};
 use mamparo::decode::{Decoder, Origin, Tcp, TcpOptions};
-use mamparo::detect::prefilter::{Automaton, Build, Region, WindowFilter};
+use mamparo::detect::prefilter::{Automaton, Build, Region, WindowFilter, Wish};
 use mamparo::json::JsonWriter;
 use mamparo::output::eve::{
     AlertRecord, FlowInAlert, FlowRecord, TcpRecord, rule_metadata, write_alert, write_flow_event,
@@ -232,7 +232,10 @@ fn prefilter(c: &mut Criterion) {
             b.iter(|| {
                 let mut hits = 0;
                 for packet in &packets {
-                    filter.scan(&packet.bytes, 0, &mut |_, _| hits += 1);
+                    filter.scan(&packet.bytes, 0, &mut |_, _| {
+                        hits += 1;
+                        Wish::Enough
+                    });
                 }
                 black_box(hits)
             });

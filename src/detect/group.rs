@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::buffer::BufferId;
 use super::head::{Facts, Gate, Head, Tables, Way};
 use super::literal;
-use super::prefilter::{ANYWHERE, Build, Prefilter, Region};
+use super::prefilter::{ANYWHERE, Build, Prefilter, Region, Wish};
 use super::rule::Rule;
 use crate::app::ProtocolId;
 use crate::rules::PortSet;
@@ -299,19 +299,25 @@ impl Literals {
             let (Some(&start), Some(&end)) =
                 (self.starts.get(literal as usize), self.starts.get(literal as usize + 1))
             else {
-                return;
+                return Wish::Enough;
             };
             let place = match offset {
                 Some(offset) if at != ANYWHERE => Some(u32::try_from(offset + at as u64).unwrap_or(u32::MAX)),
                 _ => None,
             };
             let again = at.checked_sub(fresh).and_then(|at| u32::try_from(at).ok());
-            for (rule, (low, high)) in &self.rules[start as usize..end as usize] {
-                let fits = |place: u32| *low <= place && place <= *high;
+            let mut wish = Wish::Enough;
+            for (rule, bounds) in &self.rules[start as usize..end as usize] {
+                let (low, high) = *bounds;
+                let fits = |place: u32| low <= place && place <= high;
                 if place.is_none_or(fits) || again.is_some_and(fits) {
                     hit(*rule);
                 }
+                if *bounds != literal::UNBOUND {
+                    wish = Wish::More;
+                }
             }
+            wish
         });
     }
 

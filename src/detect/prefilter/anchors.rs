@@ -4,8 +4,8 @@
 //! some literal is expected, and each width (one to four bytes), one window of the data is hashed; all places share a bit map.
 //! A thousand such literals on forty places cost forty looks a packet, whatever its length.
 
-use super::Prefilter;
 use super::kernel::{Bits, Looks, fold};
+use super::{Prefilter, Wish};
 
 /// See the module.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Anchors {
     }
 
     #[inline(never)]
-    fn candidates(&self, key: u32, bytes: &[u8], offset: u64, hit: &mut dyn FnMut(u32, usize)) {
+    fn candidates(&self, key: u32, bytes: &[u8], offset: u64, hit: &mut dyn FnMut(u32, usize) -> Wish) {
         let first = self.keys.partition_point(|known| *known < key);
         for (entry, _) in
             self.entries.iter().zip(&*self.keys).skip(first).take_while(|(_, known)| **known == key)
@@ -112,7 +112,7 @@ impl Anchors {
 }
 
 impl Prefilter for Anchors {
-    fn scan(&self, bytes: &[u8], offset: u64, hit: &mut dyn FnMut(u32, usize)) {
+    fn scan(&self, bytes: &[u8], offset: u64, hit: &mut dyn FnMut(u32, usize) -> Wish) {
         if self.places.last().is_none_or(|(last, _)| u64::from(*last) < offset) {
             return;
         }

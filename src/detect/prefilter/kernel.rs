@@ -4,10 +4,13 @@
 //!
 //! - [`Bits`]: any number of windows, hashed into a bit map; eight windows of the data are looked up with one gather. Used at
 //!   every fourth byte.
-//! - [`Nibbles`]: a few hundred windows at most, told by the two halves of each of their bytes; 32 places of the data with
-//!   eight or sixteen shuffles. Used at every byte.
+//! - [`Nibbles`]: a hundred windows or so, told by the two halves of each of their bytes; 32 places of the data with eight or
+//!   sixteen shuffles. Used at every byte.
+//! - [`Rows`]: more of these, by their first two bytes; eight places with one gather. Used at every byte.
 //! - [`Looks`]: windows at certain places, hashed into a bit map too; eight places with two gathers.
 #![allow(unsafe_code)] // SIMD loads and the gather; each block says why it is sound
+
+use std::sync::OnceLock;
 
 use crate::detect::literal;
 
@@ -37,19 +40,32 @@ pub(super) fn is_wide() -> bool {
     }
 }
 
+/// Has the processor fetch what will be read soon.
+#[inline(always)]
+pub(super) fn prefetch<T>(soon: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, and of what a reference points to.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(soon).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = soon;
+}
+
 /// A set of hashed windows: two bits in one word for each.
 #[derive(Debug)]
 pub(super) struct Bits {
     /// Always two to the power of `log - 5` words.
     words: Box<[u32]>,
-    /// How many bits the hash has: 9 to 22.
+    /// How many bits the hash has: 9 to 20.
     log: u32,
 }
 
 impl Bits {
     /// Of two to the power of `log` bits.
     pub(super) fn new(log: u32) -> Self {
-        let log = log.clamp(9, 22);
+        let log = log.clamp(9, 20);
         Bits { words: vec![0; 1 << (log - 5)].into(), log }
     }
 
@@ -91,12 +107,12 @@ impl Bits {
         self.words.len() * 4
     }
 
-    /// Folds and tests the windows at every fourth byte, eight at a time, and calls `found` with the places of those that may be
-    /// in the set; places near the end may be of windows that are cut short. False, and nothing done, where [`is_wide`] is.
+    /// Folds and tests the windows at every fourth byte, eight at a time, and calls `found` with the places of those that may be in the
+    /// set, some at a time; places near the end may be of windows that are cut short. False, and nothing done, where [`is_wide`] is.
     #[inline(always)]
-    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(usize)) -> bool {
+    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(&[u32])) -> bool {
         #[cfg(target_arch = "x86_64")]
-        if is_wide() {
+        if is_wide() && u32::try_from(bytes.len()).is_ok() {
             // SAFETY: the processor has AVX2, as was asked just now.
             unsafe { avx2::scan_bits(&self.words, self.log, bytes, found) };
             return true;
@@ -105,6 +121,64 @@ impl Bits {
         false
     }
 }
+
+/// A set of windows of any width, to be found at every byte: a row for the hash of the first two bytes, and in it two bits for the third,
+/// and two for the third and fourth together; all bits for windows that have no third.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// Always two to the power of `log`.
+    rows: Box<[u32]>,
+    log: u32,
+}
+
+impl Rows {
+    /// Of these windows.
+    pub(super) fn new(windows: &[Short]) -> Self {
+        let log = windows.len().next_power_of_two().trailing_zeros().clamp(8, 12);
+        let mut rows = Rows { rows: vec![0; 1 << log].into(), log };
+        for &(window, width) in windows {
+            match width {
+                1 => (0..=0xff).for_each(|second| *rows.row(window & 0xff | second << 8) = !0),
+                2 => {
+                    let product = (window & 0xffff).wrapping_mul(MULTIPLIER) << log;
+                    *rows.row(window & 0xffff) |= 1 << (product >> 27) | 1 << (product >> 22 & 31);
+                }
+                3 => *rows.row(window & 0xffff) |= Self::bits(window >> 16 & 0xff),
+                _ => *rows.row(window & 0xffff) |= Self::bits(window >> 16),
+            }
+        }
+        rows
+    }
+
+    fn row(&mut self, front: u32) -> &mut u32 {
+        &mut self.rows[(front.wrapping_mul(MULTIPLIER) >> (32 - self.log)) as usize]
+    }
+
+    fn bits(back: u32) -> u32 {
+        let product = back.wrapping_mul(MULTIPLIER);
+        1 << (product >> 27) | 1 << (product >> 22 & 31)
+    }
+
+    /// Folds and tests the windows at every byte, eight at a time, and calls `found` as [`Bits::scan_wide`] does.
+    #[inline(always)]
+    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(&[u32])) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if is_wide() && u32::try_from(bytes.len()).is_ok() {
+            // SAFETY: the processor has AVX2, as was asked just now.
+            unsafe { avx2::scan_rows(&self.rows, self.log, bytes, found) };
+            return true;
+        }
+        let _ = (bytes, found);
+        false
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.rows.len() * 4
+    }
+}
+
+/// Places that are written down before they are looked at.
+pub(super) const PLACES: usize = 128;
 
 /// Places where windows are looked at.
 #[derive(Debug)]
@@ -177,28 +251,23 @@ pub(super) type Short = (u32, usize);
 
 impl Nibbles {
     /// More windows than this would let too much through.
-    pub(super) const MAX: usize = 384;
+    pub(super) const MAX: usize = 128;
 
-    /// Of these windows: one set of buckets, two or four when there are many, and never more.
+    /// Of these windows: one set of buckets, or two when there are many, and never more.
     pub(super) fn sets(windows: &[Short]) -> Vec<Nibbles> {
         let mut sorted: Vec<Short> = windows.to_vec();
-        // alike ones are neighbours: by width, then by the upper halves
-        sorted.sort_by_key(|(window, width)| (*width, window.swap_bytes() & 0xf0f0_f0f0, *window));
+        sorted.sort_unstable();
         sorted.dedup();
-        let sets = match sorted.len() {
-            0..=16 => 1,
-            17..=128 => 2,
-            _ => 4,
-        };
+        let sets = if sorted.len() > 2 * BUCKETS { 2 } else { 1 };
         let buckets = split(&sorted, sets * BUCKETS);
         buckets.chunks(BUCKETS).map(Nibbles::new).collect()
     }
 
-    fn new(buckets: &[&[Short]]) -> Self {
+    fn new(buckets: &[Vec<Short>]) -> Self {
         let mut nibbles = Nibbles { low: [[0; 16]; 4], high: [[0; 16]; 4], widths: [0; 256] };
         for (nth, windows) in buckets.iter().enumerate() {
             let bucket = 1u8 << nth;
-            for (window, width) in *windows {
+            for (window, width) in windows {
                 for (set, widths) in (0..=u8::MAX).zip(&mut nibbles.widths) {
                     *widths |= if set & bucket != 0 { 1 << width } else { 0 };
                 }
@@ -217,29 +286,27 @@ impl Nibbles {
     }
 
     /// Folds and tests the windows at every byte, 32 at a time, and calls `found` with places and the widths of the windows that may
-    /// stand there (bit `n` for `n` bytes). Where [`is_wide`] is false, all places may be of all widths.
+    /// stand there (bit `n` for `n` bytes). False, and nothing done, where [`is_wide`] is.
     ///
     /// What passes is first written down without a branch for each, and called for a batch at a time: how many there are in the
     /// next few bytes is what a processor guesses worst.
     #[inline(always)]
-    pub(super) fn scan_wide(sets: &[Nibbles], bytes: &[u8], found: &mut impl FnMut(usize, u8)) {
+    pub(super) fn scan_wide(sets: &[Nibbles], bytes: &[u8], found: &mut impl FnMut(usize, u8)) -> bool {
         #[cfg(target_arch = "x86_64")]
         if is_wide() {
             // SAFETY: the processor has AVX2, as was asked just now.
             unsafe {
                 if let Ok(one) = <&[Nibbles; 1]>::try_from(sets) {
                     Self::scan_avx2(one, bytes, found);
+                    return true;
                 } else if let Ok(two) = <&[Nibbles; 2]>::try_from(sets) {
                     Self::scan_avx2(two, bytes, found);
-                } else if let Ok(four) = <&[Nibbles; 4]>::try_from(sets) {
-                    Self::scan_avx2(four, bytes, found);
+                    return true;
                 }
             }
-            return;
         }
-        if !sets.is_empty() {
-            (0..bytes.len()).for_each(|at| found(at, u8::MAX));
-        }
+        let _ = (sets, bytes, found);
+        false
     }
 
     /// # Safety
@@ -264,86 +331,111 @@ impl Nibbles {
     }
 }
 
-/// Cuts a sorted list into at most `pieces` so that as little of traffic as possible passes: the least sum, over the pieces, of
-/// the share of places at which all four bytes have halves of the piece.
-fn split(sorted: &[Short], pieces: usize) -> Vec<&[Short]> {
-    let (low, high) = half_frequencies();
-    let share = |halves: u16, of: &[f32; 16]| -> f32 {
-        (0..16).filter(|half| halves & 1 << half != 0).map(|half| of[half as usize]).sum()
+/// Parts windows into at most `pieces` so that as little of traffic as possible passes: those that cost least together are put together,
+/// one after the other. What a part costs is the share of places at which all four bytes have halves of it.
+fn split(windows: &[Short], pieces: usize) -> Vec<Vec<Short>> {
+    let shares = shares();
+    let mut parts: Vec<(Halves, Vec<Short>)> =
+        windows.iter().map(|window| (Halves::of(*window), vec![*window])).collect();
+    let cost = |halves: &Halves| halves.cost(shares);
+    let more = |one: &Halves, two: &Halves| cost(&one.with(two)) - cost(one) - cost(two);
+    // the best other part for each, among those behind it
+    let best = |parts: &[(Halves, Vec<Short>)], at: usize| {
+        let costs =
+            parts.iter().enumerate().skip(at + 1).map(|(other, part)| (more(&parts[at].0, &part.0), other));
+        costs.min_by(|one, two| one.0.total_cmp(&two.0)).unwrap_or((f32::INFINITY, at))
     };
-    let count = sorted.len();
-    // the cost of the piece from..to, at to - 1
-    let costs = |from: usize| -> Vec<f32> {
-        let mut halves = [(0u16, 0u16); 4];
-        sorted[from..]
-            .iter()
-            .map(|(window, width)| {
-                for (at, byte) in window.to_le_bytes().into_iter().enumerate() {
-                    let (lows, highs) =
-                        if at < *width { (1 << (byte & 15), 1 << (byte >> 4)) } else { (!0, !0) };
-                    halves[at].0 |= lows;
-                    halves[at].1 |= highs;
-                }
-                let mixed: f32 =
-                    halves.iter().map(|(lows, highs)| share(*lows, &low) * share(*highs, &high)).product();
-                // bytes alike stand together
-                let runs = RUNS.iter().filter(|(byte, _)| {
-                    halves
-                        .iter()
-                        .all(|(lows, highs)| lows & 1 << (byte & 15) != 0 && highs & 1 << (byte >> 4) != 0)
-                });
-                mixed + runs.map(|(_, share)| share).sum::<f32>()
-            })
-            .collect()
-    };
-    // best[n][end]: the least cost of the first `end` in at most n + 1 pieces, and where the last one begins
-    let mut best = vec![vec![(f32::INFINITY, 0usize); count + 1]; pieces];
-    best.iter_mut().for_each(|row| row[0] = (0.0, 0));
-    for from in 0..count {
-        for (end, cost) in costs(from).into_iter().enumerate().map(|(at, cost)| (from + at + 1, cost)) {
-            for nth in 0..pieces {
-                let before = if nth == 0 {
-                    if from == 0 { 0.0 } else { f32::INFINITY }
-                } else {
-                    best[nth - 1][from].0
-                };
-                if before + cost < best[nth][end].0 {
-                    best[nth][end] = (before + cost, from);
+    let mut nearest: Vec<(f32, usize)> = (0..parts.len()).map(|at| best(&parts, at)).collect();
+    while parts.len() > pieces {
+        let Some(one) = (0..parts.len()).min_by(|one, two| nearest[*one].0.total_cmp(&nearest[*two].0))
+        else {
+            break;
+        };
+        let two = nearest[one].1;
+        let (halves, joined) = parts.remove(two);
+        nearest.remove(two);
+        parts[one].0 = parts[one].0.with(&halves);
+        parts[one].1.extend(joined);
+        for at in 0..parts.len() {
+            if at == one || nearest[at].1 == two || nearest[at].1 == one {
+                nearest[at] = best(&parts, at);
+                continue;
+            }
+            nearest[at].1 -= usize::from(nearest[at].1 > two);
+            if at < one {
+                let here = more(&parts[at].0, &parts[one].0);
+                if here < nearest[at].0 {
+                    nearest[at] = (here, one);
                 }
             }
         }
     }
-    let (mut cut, mut end, mut nth) = (Vec::new(), count, pieces);
-    while end > 0 && nth > 0 {
-        nth -= 1;
-        let from = best[nth][end].1;
-        cut.push(&sorted[from..end]);
-        end = from;
+    parts.into_iter().map(|(_, windows)| windows).collect()
+}
+
+/// Which lower and which upper halves the bytes of some windows have.
+#[derive(Clone, Copy)]
+struct Halves([(u16, u16); WINDOW]);
+
+impl Halves {
+    fn of((window, width): Short) -> Self {
+        let mut halves = [(!0, !0); WINDOW];
+        for (of, byte) in halves.iter_mut().zip(window.to_le_bytes()).take(width) {
+            *of = (1 << (byte & 15), 1 << (byte >> 4));
+        }
+        Halves(halves)
     }
-    cut.reverse();
-    cut
+
+    fn with(&self, other: &Self) -> Self {
+        let mut both = *self;
+        for (of, more) in both.0.iter_mut().zip(other.0) {
+            *of = (of.0 | more.0, of.1 | more.1);
+        }
+        both
+    }
+
+    /// Whether all places may have that byte.
+    fn is_run(&self, byte: u8) -> bool {
+        self.0.iter().all(|(lows, highs)| lows >> (byte & 15) & 1 != 0 && highs >> (byte >> 4) & 1 != 0)
+    }
+
+    /// The share of traffic at which all of them stand.
+    fn cost(&self, [low, high]: &[Vec<f32>; 2]) -> f32 {
+        let mixed: f32 =
+            self.0.iter().map(|(lows, highs)| low[usize::from(*lows)] * high[usize::from(*highs)]).product();
+        // bytes alike stand together
+        mixed + RUNS.iter().filter(|(byte, _)| self.is_run(*byte)).map(|(_, share)| share).sum::<f32>()
+    }
 }
 
 /// Bytes that come in runs, and the share of traffic that is such a run.
 const RUNS: [(u8, f32); 3] = [(0, 1.0 / 16.0), (0xff, 1.0 / 64.0), (b' ', 1.0 / 256.0)];
 
-/// How often each lower and each upper half of a byte is met, by the model of [`literal`].
-fn half_frequencies() -> ([f32; 16], [f32; 16]) {
-    let (mut low, mut high) = ([0.0f32; 16], [0.0f32; 16]);
-    for byte in 0..=255u8 {
-        let often = (-(literal::worth_of_window(&[byte]) as f32) / 8.0).exp2();
-        low[usize::from(byte & 15)] += often;
-        high[usize::from(byte >> 4)] += often;
-    }
-    let (lows, highs): (f32, f32) = (low.iter().sum(), high.iter().sum());
-    (low.map(|often| often / lows), high.map(|often| often / highs))
+/// How often some lower and some upper halves of a byte are met, by the set of them, as the model of [`literal`] has it.
+fn shares() -> &'static [Vec<f32>; 2] {
+    static ALL: OnceLock<[Vec<f32>; 2]> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let (mut low, mut high) = ([0.0f32; 16], [0.0f32; 16]);
+        for byte in 0..=255u8 {
+            let often = (-(literal::worth_of_window(&[byte]) as f32) / 8.0).exp2();
+            low[usize::from(byte & 15)] += often;
+            high[usize::from(byte >> 4)] += often;
+        }
+        [low, high].map(|of| {
+            let all: f32 = of.iter().sum();
+            let share = |halves: usize| {
+                (0..16).filter(|half| halves >> half & 1 != 0).map(|half| of[half]).sum::<f32>()
+            };
+            (0..1 << 16).map(|halves| share(halves) / all).collect()
+        })
+    })
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::{MULTIPLIER, WINDOW};
+    use super::{MULTIPLIER, PLACES, WINDOW};
 
     /// Bytes of a vector.
     const BLOCK: usize = 32;
@@ -375,12 +467,11 @@ mod avx2 {
 
     /// See [`super::Bits::scan_wide`].
     #[target_feature(enable = "avx2")]
-    pub(super) fn scan_bits(words: &[u32], log: u32, bytes: &[u8], found: &mut impl FnMut(usize)) {
+    pub(super) fn scan_bits(words: &[u32], log: u32, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
         assert!(words.len() == 1 << (log - 5), "the map has a word for each hash");
         let upper = _mm_cvtsi32_si128(32 - log as i32);
         let next = _mm_cvtsi32_si128(27 - log as i32);
-        let mut at = 0;
-        while at < bytes.len() {
+        let test = |at: usize| -> u32 {
             let window = fold(load(bytes, at));
             let product = _mm256_mullo_epi32(window, _mm256_set1_epi32(MULTIPLIER as i32));
             let hash = _mm256_srl_epi32(product, upper);
@@ -392,12 +483,99 @@ mod avx2 {
             let last = _mm256_set1_epi32(31);
             let one = _mm256_sllv_epi32(word, _mm256_andnot_si256(hash, last));
             let two = _mm256_sllv_epi32(word, _mm256_andnot_si256(more, last));
-            let mut hits = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(one, two))) as u32;
-            while hits != 0 {
-                found(at + 4 * hits.trailing_zeros() as usize);
-                hits &= hits - 1;
+            _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(one, two))) as u32
+        };
+        let mut places = Places { at: [0; PLACES], count: 0 };
+        let mut at = 0;
+        while at < bytes.len() {
+            // two at once: what one waits for is no hindrance to the other
+            let (hits, step) = match at + BLOCK < bytes.len() {
+                true => (test(at) | test(at + BLOCK) << 8, 2 * BLOCK),
+                false => (test(at), BLOCK),
+            };
+            if hits != 0 {
+                places.write(hits, |bit| at as u32 + 4 * bit, found);
+            }
+            at += step;
+        }
+        found(places.all());
+    }
+
+    /// See [`super::Rows::scan_wide`].
+    #[target_feature(enable = "avx2")]
+    pub(super) fn scan_rows(rows: &[u32], log: u32, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
+        assert!(rows.len() == 1 << log, "the table has a row for each hash");
+        let upper = _mm_cvtsi32_si128(32 - log as i32);
+        let own = _mm_cvtsi32_si128(log as i32);
+        let multiplier = _mm256_set1_epi32(MULTIPLIER as i32);
+        let test = |at: usize| -> u32 {
+            let window = fold(load(bytes, at));
+            let front = _mm256_mullo_epi32(_mm256_and_si256(window, _mm256_set1_epi32(0xffff)), multiplier);
+            // SAFETY: a hash has `log` bits, so it is below `1 << log`, the length of `rows` asserted above.
+            let row =
+                unsafe { _mm256_i32gather_epi32::<4>(rows.as_ptr().cast(), _mm256_srl_epi32(front, upper)) };
+            let back = _mm256_srli_epi32::<16>(window);
+            let third = _mm256_and_si256(back, _mm256_set1_epi32(0xff));
+            // the wanted bit of each row becomes its sign
+            let last = _mm256_set1_epi32(31);
+            let bits = |product: __m256i| {
+                let one = _mm256_sub_epi32(last, _mm256_srli_epi32::<27>(product));
+                let two = _mm256_andnot_si256(_mm256_srli_epi32::<22>(product), last);
+                _mm256_and_si256(_mm256_sllv_epi32(row, one), _mm256_sllv_epi32(row, two))
+            };
+            let any = _mm256_or_si256(
+                _mm256_or_si256(
+                    bits(_mm256_mullo_epi32(back, multiplier)),
+                    bits(_mm256_mullo_epi32(third, multiplier)),
+                ),
+                bits(_mm256_sll_epi32(front, own)),
+            );
+            _mm256_movemask_ps(_mm256_castsi256_ps(any)) as u32
+        };
+        let mut places = Places { at: [0; PLACES], count: 0 };
+        let mut at = 0;
+        while at < bytes.len() {
+            let hits = test(at) | test(at + 1) << 8 | test(at + 2) << 16 | test(at + 3) << 24;
+            if hits != 0 {
+                places.write(hits, |bit| at as u32 + 4 * (bit & 7) + (bit >> 3), found);
             }
             at += BLOCK;
+        }
+        found(places.all());
+    }
+
+    /// Places that were found.
+    struct Places {
+        at: [u32; PLACES],
+        count: usize,
+    }
+
+    impl Places {
+        /// Writes down the bits that are set, four at once, as few blocks have more; hands over what it has when there is no room for
+        /// as many again.
+        #[inline(always)]
+        fn write(&mut self, mut bits: u32, place: impl Fn(u32) -> u32, found: &mut impl FnMut(&[u32])) {
+            let count = bits.count_ones() as usize;
+            let mut at = self.count;
+            self.count += count;
+            while let Some(four) = self.at.get_mut(at..at + 4) {
+                for to in four {
+                    *to = place(bits.trailing_zeros() & 31);
+                    bits &= bits.wrapping_sub(1);
+                }
+                at += 4;
+                if bits == 0 {
+                    break;
+                }
+            }
+            if self.count > PLACES - BLOCK {
+                found(self.all());
+                self.count = 0;
+            }
+        }
+
+        fn all(&self) -> &[u32] {
+            self.at.get(..self.count).unwrap_or(&self.at)
         }
     }
 

@@ -28,12 +28,21 @@ pub enum Region<'p> {
     Whole,
 }
 
+/// What whoever is told of a literal wants to be told next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Its other places too.
+    More,
+    /// Nothing more of it: one place is as good as another. It may be told of all the same.
+    Enough,
+}
+
 /// Finds which literals of a set occur in bytes.
 pub trait Prefilter: Send + Sync + fmt::Debug {
     /// Calls `hit` with the number of each literal that stands in `bytes` and the index where it begins, letters compared without
-    /// case. It may name places where none stands, and [`ANYWHERE`] instead of the places of a literal. `offset` is where
-    /// `bytes` begins in its buffer.
-    fn scan(&self, bytes: &[u8], offset: u64, hit: &mut dyn FnMut(u32, usize));
+    /// case. It may name places where none stands, and [`ANYWHERE`] instead of the places of a literal; and it may leave out
+    /// further places of a literal of which `hit` has [`Wish::Enough`]. `offset` is where `bytes` begins in its buffer.
+    fn scan(&self, bytes: &[u8], offset: u64, hit: &mut dyn FnMut(u32, usize) -> Wish);
 
     /// Memory it takes, bytes.
     fn memory(&self) -> usize;
@@ -72,7 +81,7 @@ impl Automaton {
 }
 
 impl Prefilter for Automaton {
-    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize)) {
+    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize) -> Wish) {
         for found in self.automaton.find_overlapping_iter(bytes) {
             hit(found.pattern().as_u32(), found.start());
         }
@@ -95,7 +104,7 @@ impl Naive {
 }
 
 impl Prefilter for Naive {
-    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize)) {
+    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize) -> Wish) {
         for (id, literal) in self.0.iter().enumerate() {
             for (at, window) in bytes.windows(literal.len().max(1)).enumerate() {
                 if window.eq_ignore_ascii_case(literal) {
@@ -122,8 +131,10 @@ impl Everything {
 }
 
 impl Prefilter for Everything {
-    fn scan(&self, _bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize)) {
-        (0..self.0).for_each(|literal| hit(literal, ANYWHERE));
+    fn scan(&self, _bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize) -> Wish) {
+        for literal in 0..self.0 {
+            hit(literal, ANYWHERE);
+        }
     }
 
     fn memory(&self) -> usize {
@@ -141,6 +152,17 @@ mod tests {
         let mut hits = BTreeSet::new();
         prefilter.scan(bytes, 0, &mut |literal, at| {
             hits.insert((literal, at));
+            Wish::More
+        });
+        hits
+    }
+
+    /// The literals alone, each asked for once.
+    fn found_once(prefilter: &dyn Prefilter, bytes: &[u8]) -> BTreeSet<u32> {
+        let mut hits = BTreeSet::new();
+        prefilter.scan(bytes, 0, &mut |literal, _| {
+            hits.insert(literal);
+            Wish::Enough
         });
         hits
     }
@@ -196,7 +218,10 @@ mod tests {
         assert!(found(&*filter, b"").is_empty());
         // bytes that begin further on in the buffer
         let mut hits = Vec::new();
-        filter.scan(b"zABC", 2, &mut |literal, at| hits.push((literal, at)));
+        filter.scan(b"zABC", 2, &mut |literal, at| {
+            hits.push((literal, at));
+            Wish::More
+        });
         assert_eq!(hits, [(2, 1), (3, 1)]);
         filter.scan(b"get ", 1 << 40, &mut |_, _| panic!("far behind all places"));
     }
@@ -263,6 +288,8 @@ mod tests {
                     if region == Region::Head {
                         assert_eq!(hits, naive);
                     }
+                    let all: BTreeSet<u32> = hits.iter().map(|hit| hit.0).collect();
+                    assert_eq!(found_once(&filter, &bytes), all, "{literals:?} in {bytes:?}");
                 }
             }
         }

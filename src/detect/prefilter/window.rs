@@ -7,8 +7,8 @@
 //!
 //! **Strides.** A literal of seven bytes or more is represented by the four windows of a stretch of seven: wherever it
 //! stands, one of them begins at a multiple of four, so only every fourth window of the data is hashed. Shorter ones have one
-//! window, which may begin anywhere: where they are few, they are told by the halves of their bytes, and where they are many,
-//! every window of the data is hashed. Of all stretches the one is taken
+//! window, which may begin anywhere: where they are few, they are told by the halves of their bytes, and where they are many, by
+//! the hash of their first two. Of all stretches the one is taken
 //! whose worst window is rarest ([`literal::worth_of_window`]).
 //!
 //! **A second test.** In large sets some literal has nearly every common window. So where a literal goes on for four more bytes
@@ -22,8 +22,8 @@
 //! A worked example: `User-Agent: sqlmap` has the stretch ` sqlmap`, whose windows ` sql`, `sqlm`, `qlma`, `lmap` are all
 //! rarer than `User`, so requests of browsers never reach the comparison, and a request of 300 bytes costs 75 hashes.
 
-use super::kernel::{Bits, Nibbles, Short, fold, is_wide};
-use super::{ANYWHERE, Anchors, Prefilter, Region};
+use super::kernel::{Bits, Nibbles, PLACES, Rows, Short, fold, is_wide, prefetch};
+use super::{ANYWHERE, Anchors, Prefilter, Region, Wish};
 use crate::detect::literal;
 
 /// Bits of the map for each window, before rounding up to a power of two.
@@ -56,13 +56,25 @@ pub struct WindowFilter {
     /// Where each begins; one more than there are.
     starts: Box<[u32]>,
     /// Literals that count as seen in all data.
-    everywhere: Box<[u32]>,
+    told: Box<[u32]>,
     /// Windows of those of seven bytes and more.
     long: Option<Map>,
-    /// Windows of shorter ones, by width, and whether `nibbles` tell them.
-    short: Vec<(Map, bool)>,
-    nibbles: Vec<Nibbles>,
+    /// Windows of shorter ones, by width.
+    short: Vec<Map>,
+    /// What finds these.
+    everywhere: Everywhere,
     kernel: Kernel,
+}
+
+/// What finds windows that may begin at any byte.
+#[derive(Debug)]
+enum Everywhere {
+    /// There are none.
+    Nothing,
+    Few(Vec<Nibbles>),
+    Many(Rows),
+    /// One look after the other.
+    Portable,
 }
 
 /// Windows of one width.
@@ -131,57 +143,83 @@ impl WindowFilter {
             whole.extend_from_slice(text);
         }
         starts.push(whole.len() as u32);
-        // few windows are told by their halves; where there are many, those of four bytes are hashed
-        let of = |widths: std::ops::Range<usize>| -> Vec<Short> {
-            let wide_enough = plan.short.iter().zip(1..).filter(|(_, width)| widths.contains(width));
-            wide_enough.flat_map(|(of, width)| of.iter().map(move |entry| (entry.window, width))).collect()
+        let short = plan.short.iter().zip(1..);
+        let windows: Vec<Short> =
+            short.flat_map(|(of, width)| of.iter().map(move |entry| (entry.window, width))).collect();
+        let everywhere = match windows.len() {
+            _ if kernel == Kernel::Portable || !is_wide() => Everywhere::Portable,
+            0 => Everywhere::Nothing,
+            1..=Nibbles::MAX => Everywhere::Few(Nibbles::sets(&windows)),
+            _ => Everywhere::Many(Rows::new(&windows)),
         };
-        let wide = kernel == Kernel::Wide && is_wide();
-        let told = [1..5, 1..4].into_iter().find(|widths| of(widths.clone()).len() <= Nibbles::MAX);
-        let told = told.filter(|_| wide).unwrap_or(0..0);
-        let windows = of(told.clone());
-        let nibbles = if windows.is_empty() { Vec::new() } else { Nibbles::sets(&windows) };
         WindowFilter {
             text: whole.into(),
             starts: starts.into(),
-            everywhere: plan.everywhere.into(),
+            told: plan.everywhere.into(),
             long: (!plan.long.is_empty()).then(|| Map::new(plan.long, 4)),
             short: (plan.short.into_iter().zip(1..))
                 .filter(|(entries, _)| !entries.is_empty())
-                .map(|(entries, width)| (Map::new(entries, width), told.contains(&width)))
+                .map(|(entries, width)| Map::new(entries, width))
                 .collect(),
-            nibbles,
+            everywhere,
             kernel,
         }
     }
 
     /// Calls `hit` for the literals of which a window stands at `at`.
     #[inline]
-    fn look(&self, map: &Map, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32, usize)) {
+    fn look(&self, map: &Map, bytes: &[u8], at: usize, hit: &mut Told<'_>) {
         if let Some(window) = map.window(bytes, at)
             && map.bits.test(window)
-            && map.goes_on(window, bytes, at)
+            && (map.plain.test(window) || map.is_pair(window, bytes, at))
         {
             self.candidates(map, window, bytes, at, hit);
         }
     }
 
-    /// The same where the bits of the window, if it is whole, are known to be set.
-    #[inline]
-    fn look_on(&self, map: &Map, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32, usize)) {
-        if let Some(window) = four(bytes, at).map(fold)
-            && map.goes_on(window, bytes, at)
-        {
-            self.candidates(map, window, bytes, at, hit);
-        }
-    }
-
+    /// The same for many places; with `TESTED`, the bits of whole windows are known to be set. First all are tested, without waiting for
+    /// the answer of one to ask the next.
     #[inline(never)]
-    fn candidates(&self, map: &Map, window: u32, bytes: &[u8], at: usize, hit: &mut dyn FnMut(u32, usize)) {
+    fn look_all<const TESTED: bool>(&self, map: &Map, bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
+        for places in places.chunks(PLACES) {
+            let mut rest = [(0, 0); PLACES];
+            let mut count = 0;
+            for &at in places {
+                let Some(window) = map.window(bytes, at as usize) else { continue };
+                rest[count] = (at, window);
+                count += usize::from(TESTED || map.bits.test(window));
+            }
+            let passed = count;
+            count = 0;
+            for nth in 0..passed {
+                let (at, window) = rest[nth];
+                rest[count] = (at, window);
+                count += usize::from(map.plain.test(window) | map.is_pair(window, bytes, at as usize));
+            }
+            for (_, window) in &rest[..count] {
+                if let Some(first) = map.bucket(*window).first() {
+                    prefetch(first);
+                }
+            }
+            // a run of one window of which nothing more is wanted
+            let mut spent = None;
+            for &(at, window) in &rest[..count] {
+                if spent != Some(window) {
+                    spent = self.candidates(map, window, bytes, at as usize, hit).then_some(window);
+                }
+            }
+        }
+    }
+
+    /// Compares the literals that have that window, which stands at `at`. Whether nothing more is wanted of any of them.
+    #[inline(never)]
+    fn candidates(&self, map: &Map, window: u32, bytes: &[u8], at: usize, hit: &mut Told<'_>) -> bool {
+        let mut spent = true;
         for entry in map.bucket(window) {
-            if entry.window != window {
+            if entry.window != window || entry.literal == hit.enough {
                 continue;
             }
+            spent = false;
             let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
             let other =
                 (entry.other_at != NO_OTHER).then(|| four(bytes, start + usize::from(entry.other_at)));
@@ -191,27 +229,30 @@ impl WindowFilter {
             let Some(literal) = self.literal(entry.literal) else { continue };
             if bytes.get(start..start + literal.len()).is_some_and(|here| here.eq_ignore_ascii_case(literal))
             {
-                hit(entry.literal, start);
+                hit.tell(entry.literal, start);
             }
         }
-    }
-
-    /// Looks at the windows at every byte: four times those at every fourth.
-    fn every_byte(&self, map: &Map, bytes: &[u8], wide: bool, hit: &mut dyn FnMut(u32, usize)) {
-        for first in 0..4.min(bytes.len()) {
-            let rest = &bytes[first..];
-            let done = wide
-                && map.width == 4
-                && map.bits.scan_wide(rest, &mut |at| self.look_on(map, bytes, first + at, hit));
-            if !done {
-                (first..bytes.len()).step_by(4).for_each(|at| self.look(map, bytes, at, hit));
-            }
-        }
+        spent
     }
 
     fn literal(&self, id: u32) -> Option<&[u8]> {
         let (start, end) = (self.starts.get(id as usize)?, self.starts.get(id as usize + 1)?);
         self.text.get(*start as usize..*end as usize)
+    }
+}
+
+/// Who is told of literals, and of which nothing more is wanted for now: the last that was enough.
+struct Told<'h> {
+    hit: &'h mut dyn FnMut(u32, usize) -> Wish,
+    enough: u32,
+}
+
+impl Told<'_> {
+    #[inline]
+    fn tell(&mut self, literal: u32, at: usize) {
+        if (self.hit)(literal, at) == Wish::Enough {
+            self.enough = literal;
+        }
     }
 }
 
@@ -326,11 +367,10 @@ impl Map {
         Map { bits, plain, pairs, width, mask, buckets: buckets.into(), spare, entries: entries.into() }
     }
 
-    /// Whether a window of the set, alone or with the four bytes behind it, may be of a literal.
+    /// Whether the window and the four bytes behind it may be of a literal.
     #[inline(always)]
-    fn goes_on(&self, window: u32, bytes: &[u8], at: usize) -> bool {
-        let is_pair = |behind| self.pairs.test(pair(window, fold(behind)));
-        self.plain.test(window) || four(bytes, at + 4).is_some_and(is_pair)
+    fn is_pair(&self, window: u32, bytes: &[u8], at: usize) -> bool {
+        four(bytes, at + 4).is_some_and(|behind| self.pairs.test(pair(window, fold(behind))))
     }
 
     /// The window at `at`, folded and masked; `None` when it is cut short.
@@ -364,29 +404,46 @@ impl Map {
 }
 
 impl Prefilter for WindowFilter {
-    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize)) {
-        self.everywhere.iter().for_each(|id| hit(*id, ANYWHERE));
-        let wide = self.kernel == Kernel::Wide;
+    fn scan(&self, bytes: &[u8], _: u64, hit: &mut dyn FnMut(u32, usize) -> Wish) {
+        for id in &self.told {
+            hit(*id, ANYWHERE);
+        }
+        let hit = &mut Told { hit, enough: u32::MAX };
         if let Some(map) = &self.long {
-            let done = wide && map.bits.scan_wide(bytes, &mut |at| self.look_on(map, bytes, at, hit));
+            let done = self.kernel == Kernel::Wide
+                && map.bits.scan_wide(bytes, &mut |places| self.look_all::<true>(map, bytes, places, hit));
             if !done {
                 (0..bytes.len()).step_by(4).for_each(|at| self.look(map, bytes, at, hit));
             }
         }
-        Nibbles::scan_wide(&self.nibbles, bytes, &mut |at, widths: u8| {
-            for (map, _) in self.short.iter().filter(|(map, _)| widths & 1 << map.width != 0) {
-                self.look(map, bytes, at, hit);
+        let done = match &self.everywhere {
+            Everywhere::Nothing => true,
+            Everywhere::Few(nibbles) => Nibbles::scan_wide(nibbles, bytes, &mut |at, widths: u8| {
+                for map in self.short.iter().filter(|map| widths & 1 << map.width != 0) {
+                    self.look(map, bytes, at, hit);
+                }
+            }),
+            Everywhere::Many(rows) => rows.scan_wide(bytes, &mut |places| {
+                self.short.iter().for_each(|map| self.look_all::<false>(map, bytes, places, hit));
+            }),
+            Everywhere::Portable => false,
+        };
+        if !done {
+            for map in &self.short {
+                (0..bytes.len()).for_each(|at| self.look(map, bytes, at, hit));
             }
-        });
-        for (map, _) in self.short.iter().filter(|(_, told)| !told) {
-            self.every_byte(map, bytes, wide, hit);
         }
     }
 
     fn memory(&self) -> usize {
+        let everywhere = match &self.everywhere {
+            Everywhere::Nothing | Everywhere::Portable => 0,
+            Everywhere::Few(nibbles) => nibbles.len() * size_of::<Nibbles>(),
+            Everywhere::Many(rows) => rows.memory(),
+        };
         self.text.len()
-            + (self.starts.len() + self.everywhere.len()) * 4
-            + self.long.iter().chain(self.short.iter().map(|(map, _)| map)).map(Map::memory).sum::<usize>()
-            + self.nibbles.len() * size_of::<Nibbles>()
+            + (self.starts.len() + self.told.len()) * 4
+            + self.long.iter().chain(&self.short).map(Map::memory).sum::<usize>()
+            + everywhere
     }
 }
