@@ -12,24 +12,79 @@ mod engine;
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use engine::{Engine, Make, Packet, rules};
 use etherparse::PacketBuilder;
 use mamparo::capture::LinkType;
+use mamparo::detect::Tables;
 use mamparo::detect::prefilter::WindowFilter;
+use mamparo::detect::tables::Files;
 use mamparo::types::Timestamp;
 
 /// Bytes of payload of each case.
 const SIZE: usize = 1 << 20;
+
+/// What carries a payload.
+#[derive(Clone, Copy)]
+enum Carrier {
+    /// Datagrams of 1,400 bytes.
+    Datagrams,
+    /// One connection.
+    Stream,
+    /// Questions for a name, of [`QUESTION`] bytes each.
+    Questions,
+}
+
+/// Bytes of a question: its header, three labels, type and class (RFC 1035 section 4.1).
+const QUESTION: usize = 12 + 1 + 12 + 1 + 7 + 1 + 3 + 1 + 4;
+
+/// Entries of the data set.
+const ENTRIES: u64 = 1_000_000;
 
 /// A rule set and the payload that it is to meet.
 struct Case {
     name: &'static str,
     rules: String,
     payload: Vec<u8>,
-    tcp: bool,
+    carrier: Carrier,
+}
+
+/// The name of a question; one in two is in the data set.
+fn name(number: u64) -> String {
+    format!("{number:012}.example.com")
+}
+
+/// Questions for names that are drawn at random.
+fn questions() -> Vec<u8> {
+    let mut all = Vec::with_capacity(SIZE + QUESTION);
+    for number in numbers(17, 2 * ENTRIES) {
+        if all.len() >= SIZE {
+            break;
+        }
+        // number, recursion desired, one question
+        all.extend([number as u8, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+        for label in name(number).split('.') {
+            all.push(label.len() as u8);
+            all.extend(label.as_bytes());
+        }
+        all.extend([0, 0, 1, 0, 1]);
+    }
+    all
+}
+
+/// Every file is the data set.
+struct Million;
+
+impl Files for Million {
+    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
+        use base64::Engine as _;
+        let line = |number| base64::engine::general_purpose::STANDARD.encode(name(number)) + "\n";
+        Ok((0..ENTRIES).map(line).collect::<String>().into_bytes())
+    }
 }
 
 /// A fixed sequence of numbers below `bound`.
@@ -98,27 +153,53 @@ fn cases() -> Vec<Case> {
         bombs.iter().enumerate().map(|(sid, options)| rule_of(head, options, sid)).collect()
     };
     let mut all = vec![
-        Case { name: "plain", rules: literals(UDP), payload: noise.clone(), tcp: false },
-        Case { name: "plain, a stream", rules: literals(tcp), payload: noise, tcp: true },
-        Case { name: "near misses", rules: literals(UDP), payload: filled(near.as_bytes()), tcp: false },
+        Case { name: "plain", rules: literals(UDP), payload: noise.clone(), carrier: Carrier::Datagrams },
+        Case { name: "plain, a stream", rules: literals(tcp), payload: noise, carrier: Carrier::Stream },
+        Case {
+            name: "plain, questions",
+            rules: literals("dns any any -> any any"),
+            payload: questions(),
+            carrier: Carrier::Questions,
+        },
+        Case {
+            name: "questions, a million names are asked for",
+            rules: rule_of(
+                "dns any any -> any any",
+                "dns.query; dataset:isset,names,type string,load names.lst;",
+                1,
+            ),
+            payload: questions(),
+            carrier: Carrier::Questions,
+        },
+        Case {
+            name: "near misses",
+            rules: literals(UDP),
+            payload: filled(near.as_bytes()),
+            carrier: Carrier::Datagrams,
+        },
         Case {
             name: "near misses, a stream",
             rules: literals(tcp),
             payload: filled(near.as_bytes()),
-            tcp: true,
+            carrier: Carrier::Stream,
         },
-        Case { name: "expressions that explode", rules: bombs(UDP), payload: filled(b"a"), tcp: false },
+        Case {
+            name: "expressions that explode",
+            rules: bombs(UDP),
+            payload: filled(b"a"),
+            carrier: Carrier::Datagrams,
+        },
         Case {
             name: "expressions that explode, a stream",
             rules: bombs(tcp),
             payload: filled(b"a"),
-            tcp: true,
+            carrier: Carrier::Stream,
         },
         Case {
             name: "5,000 rules wait for one text",
             rules: same_port,
             payload: filled(&mixed(40)),
-            tcp: false,
+            carrier: Carrier::Datagrams,
         },
     ];
     let every = words.join(" ") + " common text ";
@@ -126,7 +207,7 @@ fn cases() -> Vec<Case> {
         name: "10,000 rules on flow bits",
         rules: bits,
         payload: filled(every.as_bytes()),
-        tcp: false,
+        carrier: Carrier::Datagrams,
     });
     all
 }
@@ -150,9 +231,13 @@ fn traffic(case: &Case) -> Vec<Packet> {
     let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
     let from_client = || PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4(client, server, 64);
     let from_server = || PacketBuilder::ethernet2([2; 6], [1; 6]).ipv4(server, client, 64);
-    if !case.tcp {
-        for piece in case.payload.chunks(1400) {
-            add(&|bytes| from_client().udp(40_000, 9999).write(bytes, piece).expect("a packet"));
+    let (size, port) = match case.carrier {
+        Carrier::Questions => (QUESTION, 53),
+        Carrier::Datagrams | Carrier::Stream => (1400, 9999),
+    };
+    if !matches!(case.carrier, Carrier::Stream) {
+        for piece in case.payload.chunks(size) {
+            add(&|bytes| from_client().udp(40_000, port).write(bytes, piece).expect("a packet"));
         }
         return out;
     }
@@ -161,7 +246,7 @@ fn traffic(case: &Case) -> Vec<Packet> {
         from_server().tcp(9999, 40_000, 5000, 60_000).syn().ack(1001).write(bytes, &[]).expect("a packet")
     });
     let mut seq = 1001u32;
-    for piece in case.payload.chunks(1400) {
+    for piece in case.payload.chunks(size) {
         add(&|bytes| {
             from_client().tcp(40_000, 9999, seq, 60_000).ack(5001).write(bytes, piece).expect("a packet")
         });
@@ -201,14 +286,16 @@ fn real() -> f64 {
 fn adversarial(c: &mut Criterion) {
     let mut group = c.benchmark_group("adversarial");
     group.throughput(Throughput::Bytes(SIZE as u64)).sample_size(10);
-    let (mut told, mut plain) = (String::new(), [Duration::ZERO; 2]);
+    let (mut told, mut plain) = (String::new(), [Duration::ZERO; 3]);
     let real = real();
-    let _ = writeln!(told, "{:36} {real:8.2} ns a byte", "real conversations");
+    let _ = writeln!(told, "{:42} {real:8.2} ns a byte", "real conversations");
     for case in cases() {
-        let make = Make { sources: rules(&case.rules), prefilter: WindowFilter::build, ..Make::default() };
+        let tables = Tables { files: Box::new(Million), ..Tables::default() };
+        let make =
+            Make { sources: rules(&case.rules), prefilter: WindowFilter::build, tables, ..Make::default() };
         let (engine, packets) = (make.engine(), traffic(&case));
         let took = time(&engine, &packets);
-        let beside = &mut plain[usize::from(case.tcp)];
+        let beside = &mut plain[case.carrier as usize];
         if case.name.starts_with("plain") {
             *beside = took;
         }
@@ -217,7 +304,7 @@ fn adversarial(c: &mut Criterion) {
         let beside = each / real;
         let _ = writeln!(
             told,
-            "{:36} {each:8.2} ns a byte, {ratio:6.2} times a plain one, {beside:5.2} times a real one",
+            "{:42} {each:8.2} ns a byte, {ratio:6.2} times a plain one, {beside:5.2} times a real one",
             case.name
         );
         group.bench_function(case.name, |b| b.iter(|| black_box(engine.run(&packets).alerts.len())));

@@ -86,6 +86,8 @@ pub(crate) struct Make<'m> {
     pub(crate) checksums: bool,
     /// A configuration.
     pub(crate) config: Option<&'m Path>,
+    /// What rules look up outside themselves.
+    pub(crate) tables: Tables,
 }
 
 impl Default for Make<'_> {
@@ -99,6 +101,7 @@ impl Default for Make<'_> {
             merge_after: 64,
             checksums: true,
             config: None,
+            tables: Tables::default(),
         }
     }
 }
@@ -158,7 +161,7 @@ impl Make<'_> {
             pcre_limits: (config.pcre_match_limit, config.pcre_recursion_limit),
             prefilter: self.prefilter,
             features: &configure::features(&config),
-            tables: &Tables::default(),
+            tables: &self.tables,
             folders: &[],
             lint: false,
             texts: false,

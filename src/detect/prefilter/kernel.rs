@@ -1,6 +1,6 @@
 //! The inner loops of the window filter: which windows of some bytes are worth a closer look.
 //!
-//! Two tests, both with a portable version and one for AVX2, which is chosen when the processor has it:
+//! These tests, of which each but the second has a portable version beside the one for AVX2, which is chosen when the processor has it:
 //!
 //! - [`Bits`]: any number of windows, hashed into a bit map; eight windows of the data are looked up with one gather. Used at
 //!   every fourth byte.
@@ -107,23 +107,41 @@ impl Bits {
         self.words.len() * 4
     }
 
-    /// Folds and tests the windows at every fourth byte, eight at a time, and calls `found` with the places of those that may be in the
-    /// set, some at a time; places near the end may be of windows that are cut short. False, and nothing done, where [`is_wide`] is.
+    /// Folds and tests the windows at every fourth byte, where `wide` eight at a time, and calls `found` with the places of those that may
+    /// be in the set, some at a time; places near the end may be of windows that are cut short. There are less than four GiB.
     #[inline(always)]
-    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(&[u32])) -> bool {
+    pub(super) fn scan(&self, wide: bool, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
         #[cfg(target_arch = "x86_64")]
-        if is_wide() && u32::try_from(bytes.len()).is_ok() {
+        if wide && is_wide() {
             // SAFETY: the processor has AVX2, as was asked just now.
-            unsafe { avx2::scan_bits(&self.words, self.log, bytes, found) };
-            return true;
+            return unsafe { avx2::scan_bits(&self.words, self.log, bytes, found) };
         }
-        let _ = (bytes, found);
-        false
+        let _ = wide;
+        one_by_one::<4>(bytes, |window| self.test(window), found);
     }
 }
 
+/// The same, one place after the other, at every `STEP` bytes.
+#[inline(always)]
+fn one_by_one<const STEP: usize>(bytes: &[u8], test: impl Fn(u32) -> bool, found: &mut impl FnMut(&[u32])) {
+    let (mut places, mut count) = ([0; PLACES], 0);
+    for at in (0..bytes.len()).step_by(STEP) {
+        let window = match bytes.get(at..at + WINDOW) {
+            Some(four) => u32::from_le_bytes([four[0], four[1], four[2], four[3]]),
+            None => bytes[at..].iter().rev().fold(0, |window, byte| window << 8 | u32::from(*byte)),
+        };
+        places[count] = at as u32;
+        count += usize::from(test(fold(window)));
+        if count == PLACES {
+            found(&places);
+            count = 0;
+        }
+    }
+    found(&places[..count]);
+}
+
 /// A set of windows of any width, to be found at every byte: a row for the hash of the first two bytes, and in it two bits for the third,
-/// and two for the third and fourth together; all bits for windows that have no third.
+/// and two for the third and fourth together; windows of two bytes have two by what is left of their hash, those of one have all.
 #[derive(Debug)]
 pub(super) struct Rows {
     /// Always two to the power of `log`.
@@ -140,36 +158,59 @@ impl Rows {
             match width {
                 1 => (0..=0xff).for_each(|second| *rows.row(window & 0xff | second << 8) = !0),
                 2 => {
-                    let product = (window & 0xffff).wrapping_mul(MULTIPLIER) << log;
-                    *rows.row(window & 0xffff) |= 1 << (product >> 27) | 1 << (product >> 22 & 31);
+                    let (_, rest) = rows.place(window);
+                    *rows.row(window) |= Self::bits(rest);
                 }
-                3 => *rows.row(window & 0xffff) |= Self::bits(window >> 16 & 0xff),
-                _ => *rows.row(window & 0xffff) |= Self::bits(window >> 16),
+                3 => *rows.row(window) |= Self::back(window >> 16 & 0xff),
+                _ => *rows.row(window) |= Self::back(window >> 16),
             }
         }
         rows
     }
 
-    fn row(&mut self, front: u32) -> &mut u32 {
-        &mut self.rows[(front.wrapping_mul(MULTIPLIER) >> (32 - self.log)) as usize]
-    }
-
-    fn bits(back: u32) -> u32 {
-        let product = back.wrapping_mul(MULTIPLIER);
-        1 << (product >> 27) | 1 << (product >> 22 & 31)
-    }
-
-    /// Folds and tests the windows at every byte, eight at a time, and calls `found` as [`Bits::scan_wide`] does.
+    /// The row for the first two bytes, and what is left of their hash.
     #[inline(always)]
-    pub(super) fn scan_wide(&self, bytes: &[u8], found: &mut impl FnMut(&[u32])) -> bool {
+    fn place(&self, front: u32) -> (usize, u32) {
+        let product = (front & 0xffff).wrapping_mul(MULTIPLIER);
+        ((product >> (32 - self.log)) as usize, product << self.log)
+    }
+
+    fn row(&mut self, front: u32) -> &mut u32 {
+        let (row, _) = self.place(front);
+        &mut self.rows[row]
+    }
+
+    /// Two bits by the upper part of a hash.
+    #[inline(always)]
+    fn bits(hash: u32) -> u32 {
+        1 << (hash >> 27) | 1 << (hash >> 22 & 31)
+    }
+
+    /// The bits of the third byte, or of the third and fourth.
+    #[inline(always)]
+    fn back(bytes: u32) -> u32 {
+        Self::bits(bytes.wrapping_mul(MULTIPLIER))
+    }
+
+    /// Whether a window that begins with the first bytes of this one may be in the set.
+    #[inline(always)]
+    fn test(&self, window: u32) -> bool {
+        let (row, rest) = self.place(window);
+        let row = self.rows.get(row).copied().unwrap_or(!0);
+        let has = |bits: u32| row & bits == bits;
+        has(Self::bits(rest)) | has(Self::back(window >> 16)) | has(Self::back(window >> 16 & 0xff))
+    }
+
+    /// Folds and tests the windows at every byte as [`Bits::scan`] does those at every fourth.
+    #[inline(always)]
+    pub(super) fn scan(&self, wide: bool, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
         #[cfg(target_arch = "x86_64")]
-        if is_wide() && u32::try_from(bytes.len()).is_ok() {
+        if wide && is_wide() {
             // SAFETY: the processor has AVX2, as was asked just now.
-            unsafe { avx2::scan_rows(&self.rows, self.log, bytes, found) };
-            return true;
+            return unsafe { avx2::scan_rows(&self.rows, self.log, bytes, found) };
         }
-        let _ = (bytes, found);
-        false
+        let _ = wide;
+        one_by_one::<1>(bytes, |window| self.test(window), found);
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -286,27 +327,27 @@ impl Nibbles {
     }
 
     /// Folds and tests the windows at every byte, 32 at a time, and calls `found` with places and the widths of the windows that may
-    /// stand there (bit `n` for `n` bytes). False, and nothing done, where [`is_wide`] is.
+    /// stand there (bit `n` for `n` bytes). Where [`is_wide`] is false, all places may be of all widths.
     ///
     /// What passes is first written down without a branch for each, and called for a batch at a time: how many there are in the
     /// next few bytes is what a processor guesses worst.
     #[inline(always)]
-    pub(super) fn scan_wide(sets: &[Nibbles], bytes: &[u8], found: &mut impl FnMut(usize, u8)) -> bool {
+    pub(super) fn scan_wide(sets: &[Nibbles], bytes: &[u8], found: &mut impl FnMut(usize, u8)) {
         #[cfg(target_arch = "x86_64")]
         if is_wide() {
             // SAFETY: the processor has AVX2, as was asked just now.
             unsafe {
                 if let Ok(one) = <&[Nibbles; 1]>::try_from(sets) {
                     Self::scan_avx2(one, bytes, found);
-                    return true;
                 } else if let Ok(two) = <&[Nibbles; 2]>::try_from(sets) {
                     Self::scan_avx2(two, bytes, found);
-                    return true;
                 }
             }
+            return;
         }
-        let _ = (sets, bytes, found);
-        false
+        // whoever asked knows better
+        (0..bytes.len()).for_each(|at| found(at, u8::MAX));
+        let _ = sets;
     }
 
     /// # Safety
@@ -465,7 +506,7 @@ mod avx2 {
         _mm256_or_si256(block, case)
     }
 
-    /// See [`super::Bits::scan_wide`].
+    /// See [`super::Bits::scan`].
     #[target_feature(enable = "avx2")]
     pub(super) fn scan_bits(words: &[u32], log: u32, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
         assert!(words.len() == 1 << (log - 5), "the map has a word for each hash");
@@ -501,7 +542,7 @@ mod avx2 {
         found(places.all());
     }
 
-    /// See [`super::Rows::scan_wide`].
+    /// See [`super::Rows::scan`].
     #[target_feature(enable = "avx2")]
     pub(super) fn scan_rows(rows: &[u32], log: u32, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
         assert!(rows.len() == 1 << log, "the table has a row for each hash");

@@ -71,10 +71,10 @@ pub struct WindowFilter {
 enum Everywhere {
     /// There are none.
     Nothing,
+    /// A few, where the processor has what it takes.
     Few(Vec<Nibbles>),
+    /// Any number.
     Many(Rows),
-    /// One look after the other.
-    Portable,
 }
 
 /// Windows of one width.
@@ -147,9 +147,10 @@ impl WindowFilter {
         let windows: Vec<Short> =
             short.flat_map(|(of, width)| of.iter().map(move |entry| (entry.window, width))).collect();
         let everywhere = match windows.len() {
-            _ if kernel == Kernel::Portable || !is_wide() => Everywhere::Portable,
             0 => Everywhere::Nothing,
-            1..=Nibbles::MAX => Everywhere::Few(Nibbles::sets(&windows)),
+            1..=Nibbles::MAX if kernel == Kernel::Wide && is_wide() => {
+                Everywhere::Few(Nibbles::sets(&windows))
+            }
             _ => Everywhere::Many(Rows::new(&windows)),
         };
         WindowFilter {
@@ -409,35 +410,31 @@ impl Prefilter for WindowFilter {
             hit(*id, ANYWHERE);
         }
         let hit = &mut Told { hit, enough: u32::MAX };
-        if let Some(map) = &self.long {
-            let done = self.kernel == Kernel::Wide
-                && map.bits.scan_wide(bytes, &mut |places| self.look_all::<true>(map, bytes, places, hit));
-            if !done {
-                (0..bytes.len()).step_by(4).for_each(|at| self.look(map, bytes, at, hit));
-            }
+        if u32::try_from(bytes.len()).is_err() {
+            // more than anything keeps
+            (0..self.starts.len() as u32 - 1).for_each(|id| hit.tell(id, ANYWHERE));
+            return;
         }
-        let done = match &self.everywhere {
-            Everywhere::Nothing => true,
+        let wide = self.kernel == Kernel::Wide;
+        if let Some(map) = &self.long {
+            map.bits.scan(wide, bytes, &mut |places| self.look_all::<true>(map, bytes, places, hit));
+        }
+        match &self.everywhere {
+            Everywhere::Nothing => {}
             Everywhere::Few(nibbles) => Nibbles::scan_wide(nibbles, bytes, &mut |at, widths: u8| {
                 for map in self.short.iter().filter(|map| widths & 1 << map.width != 0) {
                     self.look(map, bytes, at, hit);
                 }
             }),
-            Everywhere::Many(rows) => rows.scan_wide(bytes, &mut |places| {
+            Everywhere::Many(rows) => rows.scan(wide, bytes, &mut |places| {
                 self.short.iter().for_each(|map| self.look_all::<false>(map, bytes, places, hit));
             }),
-            Everywhere::Portable => false,
-        };
-        if !done {
-            for map in &self.short {
-                (0..bytes.len()).for_each(|at| self.look(map, bytes, at, hit));
-            }
         }
     }
 
     fn memory(&self) -> usize {
         let everywhere = match &self.everywhere {
-            Everywhere::Nothing | Everywhere::Portable => 0,
+            Everywhere::Nothing => 0,
             Everywhere::Few(nibbles) => nibbles.len() * size_of::<Nibbles>(),
             Everywhere::Many(rows) => rows.memory(),
         };
