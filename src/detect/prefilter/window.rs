@@ -8,8 +8,7 @@
 //! **Strides.** A literal of seven bytes or more is represented by the four windows of a stretch of seven: wherever it
 //! stands, one of them begins at a multiple of four, so only every fourth window of the data is hashed. Shorter ones have one
 //! window, which may begin anywhere: where they are few, they are told by the halves of their bytes, and where they are many, by
-//! the hash of their first two. Of all stretches the one is taken
-//! whose worst window is rarest ([`literal::worth_of_window`]).
+//! the hash of their first two. Of all stretches the one is taken whose worst window is rarest ([`literal::worth_of_window`]).
 //!
 //! **A second test.** In large sets some literal has nearly every common window. So where a literal goes on for four more bytes
 //! behind each of its windows (eleven bytes or more), these are part of what is looked up: a window that passed is tested
@@ -28,6 +27,9 @@ use crate::detect::literal;
 
 /// Bits of the map for each window, before rounding up to a power of two.
 const BITS_PER_WINDOW: usize = 16;
+
+/// As many places are worth being tested together.
+const MANY: usize = 8;
 
 /// Literals are represented by windows within their first bytes.
 const USEFUL: usize = 1 << 15;
@@ -178,10 +180,18 @@ impl WindowFilter {
         }
     }
 
-    /// The same for many places; with `TESTED`, the bits of whole windows are known to be set. First all are tested, without waiting for
-    /// the answer of one to ask the next.
-    #[inline(never)]
+    /// The same for some places; with `TESTED`, the bits of whole windows are known to be set.
+    #[inline]
     fn look_all<const TESTED: bool>(&self, map: &Map, bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
+        match places.len() {
+            0..MANY => places.iter().for_each(|at| self.look(map, bytes, *at as usize, hit)),
+            _ => self.look_at_many::<TESTED>(map, bytes, places, hit),
+        }
+    }
+
+    /// The same: first all are tested, without waiting for the answer of one to ask the next.
+    #[inline(never)]
+    fn look_at_many<const TESTED: bool>(&self, map: &Map, bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
         for places in places.chunks(PLACES) {
             let mut rest = [(0, 0); PLACES];
             let mut count = 0;
