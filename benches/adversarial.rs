@@ -304,8 +304,9 @@ fn adversarial(c: &mut Criterion) {
         let beside = each / real;
         let _ = writeln!(
             told,
-            "{:42} {each:8.2} ns a byte, {ratio:6.2} times a plain one, {beside:5.2} times a real one",
-            case.name
+            "{:42} {each:8.2} ns a byte, {ratio:6.2} times a plain one, {beside:5.2} times a real one, {} alerts",
+            case.name,
+            engine.run(&packets).alerts.len()
         );
         group.bench_function(case.name, |b| b.iter(|| black_box(engine.run(&packets).alerts.len())));
     }

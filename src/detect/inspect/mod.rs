@@ -260,6 +260,22 @@ mod tests {
     }
 
     #[test]
+    fn literals_of_any_length_are_found() {
+        for len in [1, 2, 31, 32, 33, LONG, LONG + 1, 200] {
+            let text = format!("{}b", "a".repeat(len - 1));
+            for front in [0, 1, 40, 700] {
+                let bytes = format!("{}{text}", "a".repeat(front));
+                for nocase in [false, true] {
+                    let literal = with(content(&text), |c| c.nocase = nocase);
+                    assert_eq!(search(&literal, bytes.as_bytes()), Some(front), "{len} {nocase}");
+                    let cut = &bytes.as_bytes()[..bytes.len() - 1];
+                    assert_eq!(search(&literal, cut), None, "{len} {nocase}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn literals_stand_where_their_modifiers_allow() {
         let value = |n| Some(Arg::Value(n));
         for (bytes, contents, expected) in [

@@ -345,7 +345,7 @@ impl Nibbles {
             }
             return;
         }
-        // whoever asked knows better
+        // not asked on such processors; nothing is missed if it is
         (0..bytes.len()).for_each(|at| found(at, u8::MAX));
         let _ = sets;
     }
@@ -585,6 +585,20 @@ mod avx2 {
         found(places.all());
     }
 
+    /// Writes down the places of the bits that are set: four at once, as few blocks have more. There is room for 32.
+    #[inline(always)]
+    fn write_down<T>(to: &mut [T], mut bits: u32, place: impl Fn(u32) -> T) {
+        for four in to.chunks_exact_mut(4) {
+            for to in four {
+                *to = place(bits.trailing_zeros() & 31);
+                bits &= bits.wrapping_sub(1);
+            }
+            if bits == 0 {
+                break;
+            }
+        }
+    }
+
     /// Places that were found.
     struct Places {
         at: [u32; PLACES],
@@ -592,23 +606,11 @@ mod avx2 {
     }
 
     impl Places {
-        /// Writes down the bits that are set, four at once, as few blocks have more; hands over what it has when there is no room for
-        /// as many again.
+        /// Writes down the bits that are set; hands over what it has when there is no room for as many again.
         #[inline(always)]
-        fn write(&mut self, mut bits: u32, place: impl Fn(u32) -> u32, found: &mut impl FnMut(&[u32])) {
-            let count = bits.count_ones() as usize;
-            let mut at = self.count;
-            self.count += count;
-            while let Some(four) = self.at.get_mut(at..at + 4) {
-                for to in four {
-                    *to = place(bits.trailing_zeros() & 31);
-                    bits &= bits.wrapping_sub(1);
-                }
-                at += 4;
-                if bits == 0 {
-                    break;
-                }
-            }
+        fn write(&mut self, bits: u32, place: impl Fn(u32) -> u32, found: &mut impl FnMut(&[u32])) {
+            write_down(self.at.get_mut(self.count..).unwrap_or_default(), bits, place);
+            self.count += bits.count_ones() as usize;
             if self.count > PLACES - BLOCK {
                 found(self.all());
                 self.count = 0;
@@ -711,22 +713,12 @@ mod avx2 {
     }
 
     impl<const N: usize> Batch<N> {
-        /// Writes down the bits that are set: four at once, as few blocks have more.
+        /// Writes down the bits that are set.
         #[inline(always)]
-        fn write(&mut self, mut bits: u32, base: u8) {
-            let count = bits.count_ones() as usize;
-            let mut at = self.count;
-            self.count += count;
-            while let Some(four) = self.places.get_mut(at..at + 4) {
-                for place in four {
-                    *place = base.wrapping_add((bits.trailing_zeros() & 31) as u8);
-                    bits &= bits.wrapping_sub(1);
-                }
-                at += 4;
-                if bits == 0 {
-                    break;
-                }
-            }
+        fn write(&mut self, bits: u32, base: u8) {
+            let rest = self.places.get_mut(self.count..).unwrap_or_default();
+            write_down(rest, bits, |bit| base.wrapping_add(bit as u8));
+            self.count += bits.count_ones() as usize;
         }
 
         pub(super) fn places(&self) -> &[u8] {
