@@ -4,7 +4,9 @@
 //! some literal is expected, and each width (one to four bytes), one window of the data is hashed; all places share a bit map.
 //! A thousand such literals on forty places cost forty looks a packet, whatever its length.
 
-use super::kernel::{Bits, Looks, fold};
+use super::bits::Bits;
+use super::kernel::fold;
+use super::looks::Looks;
 use super::{Prefilter, Wish};
 
 /// See the module.

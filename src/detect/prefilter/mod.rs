@@ -4,7 +4,14 @@
 //! decided by its full evaluation. It may answer with too many, never with too few.
 
 mod anchors;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod bits;
 mod kernel;
+mod looks;
+mod nibbles;
+mod rows;
+mod table;
 mod window;
 
 use std::fmt;

@@ -2,7 +2,7 @@
 //! set.
 //!
 //! Each literal is represented by windows of four of its bytes. They are hashed into a bit map small enough for the
-//! first-level cache; the search hashes windows of the data and looks at their bits ([`super::kernel`], eight at a time).
+//! first-level cache; the search hashes windows of the data and looks at their bits ([`super::bits`], eight at a time).
 //! Where they are set, the literals of that hash are compared in full. Letters are folded on both sides.
 //!
 //! **Strides.** A literal of seven bytes or more is represented by the four windows of a stretch of seven: wherever it
@@ -10,9 +10,10 @@
 //! window, which may begin anywhere: where they are few, they are told by the halves of their bytes, and where they are many, by
 //! the hash of their first two. Of all stretches the one is taken whose worst window is rarest ([`literal::worth_of_window`]).
 //!
-//! **A second test.** In large sets some literal has nearly every common window. So where a literal goes on for four more bytes
-//! behind each of its windows (eleven bytes or more), these are part of what is looked up: a window that passed is tested
-//! again together with the four bytes behind it, in a map of its own, before anything of the literals is touched.
+//! **What stands behind.** In large sets some literal has nearly every common window. So where a literal goes on for four more
+//! bytes behind each of its windows (eleven bytes or more), these are part of the key by which it is found: a window that passed
+//! is looked up in two tables, by itself for the shorter literals and together with the four bytes behind it for the longer ones,
+//! each with a bit map of its own that is asked before anything of the literals is touched.
 //!
 //! **What does not fit.** Literals of one or two bytes, and those that are worth next to nothing (runs of zeros), would be
 //! candidates everywhere. In [`Region::Whole`] they count as seen in all data, and their rules are held against the cheap
@@ -21,11 +22,15 @@
 //! A worked example: `User-Agent: sqlmap` has the stretch ` sqlmap`, whose windows ` sql`, `sqlm`, `qlma`, `lmap` are all
 //! rarer than `User`, so requests of browsers never reach the comparison, and a request of 300 bytes costs 75 hashes.
 
-use super::kernel::{Bits, Nibbles, PLACES, Rows, Short, fold, is_wide, prefetch};
+use super::bits::Bits;
+use super::kernel::{PLACES, Short, Windows, fold, four_or_less, is_wide};
+use super::nibbles::Nibbles;
+use super::rows::Rows;
+use super::table::{Entry, NO_OTHER, Table};
 use super::{ANYWHERE, Anchors, Prefilter, Region, Wish};
 use crate::detect::literal;
 
-/// Bits of the map for each window, before rounding up to a power of two.
+/// Bits of a map for each window.
 const BITS_PER_WINDOW: usize = 16;
 
 /// As many places are worth being tested together.
@@ -59,8 +64,8 @@ pub struct WindowFilter {
     starts: Box<[u32]>,
     /// Literals that count as seen in all data.
     told: Box<[u32]>,
-    /// Windows of those of seven bytes and more.
-    long: Option<Map>,
+    /// Windows of those of seven bytes and more, and what finds them.
+    long: Option<(Bits, Map)>,
     /// Windows of shorter ones, by width.
     short: Vec<Map>,
     /// What finds these.
@@ -82,38 +87,15 @@ enum Everywhere {
 /// Windows of one width.
 #[derive(Debug)]
 struct Map {
-    /// All windows.
-    bits: Bits,
-    /// Windows of literals that end within the four bytes behind: passed at once.
-    plain: Bits,
-    /// The others, together with the four bytes behind.
-    pairs: Bits,
+    /// By the window alone, where four bytes behind it are not of the literal.
+    plain: Table,
+    /// By [`pair`], where they are; `None` when there is no such literal.
+    paired: Option<Table>,
     /// Bytes of a window: 1 to 4.
     width: usize,
     /// Which bytes of four these are.
     mask: u32,
-    /// Entries of bucket `b`: `entries[buckets[b]..buckets[b + 1]]`; a bucket is the upper bits of the hash.
-    buckets: Box<[u32]>,
-    /// Bits of the hash that do not choose the bucket.
-    spare: u32,
-    entries: Box<[Entry]>,
 }
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// The window, folded and masked.
-    window: u32,
-    literal: u32,
-    /// Four other bytes of the literal, folded: most of what only has the window is told by them.
-    other: u32,
-    /// Where in the literal the window stands.
-    offset: u16,
-    /// Where the other bytes stand; [`NO_OTHER`] when it is too short.
-    other_at: u16,
-}
-
-/// See [`Entry::other_at`].
-const NO_OTHER: u16 = u16::MAX;
 
 impl WindowFilter {
     /// For these literals, which are in lower case.
@@ -147,7 +129,7 @@ impl WindowFilter {
         starts.push(whole.len() as u32);
         let short = plan.short.iter().zip(1..);
         let windows: Vec<Short> =
-            short.flat_map(|(of, width)| of.iter().map(move |entry| (entry.window, width))).collect();
+            short.flat_map(|(of, width)| of.iter().map(move |entry| (entry.key, width))).collect();
         let everywhere = match windows.len() {
             0 => Everywhere::Nothing,
             1..=Nibbles::MAX if kernel == Kernel::Wide && is_wide() => {
@@ -159,10 +141,10 @@ impl WindowFilter {
             text: whole.into(),
             starts: starts.into(),
             told: plan.everywhere.into(),
-            long: (!plan.long.is_empty()).then(|| Map::new(plan.long, 4)),
+            long: (!plan.long.is_empty()).then(|| (all_windows(&plan.long), Map::new(plan.long, 4, true))),
             short: (plan.short.into_iter().zip(1..))
                 .filter(|(entries, _)| !entries.is_empty())
-                .map(|(entries, width)| Map::new(entries, width))
+                .map(|(entries, width)| Map::new(entries, width, false))
                 .collect(),
             everywhere,
             kernel,
@@ -172,62 +154,71 @@ impl WindowFilter {
     /// Calls `hit` for the literals of which a window stands at `at`.
     #[inline]
     fn look(&self, map: &Map, bytes: &[u8], at: usize, hit: &mut Told<'_>) {
-        if let Some(window) = map.window(bytes, at)
-            && map.bits.test(window)
-            && (map.plain.test(window) || map.is_pair(window, bytes, at))
-        {
-            self.candidates(map, window, bytes, at, hit);
+        let (front, behind) = eight_or_less(bytes, at);
+        let window = front & map.mask;
+        if map.plain.bits.test(window) {
+            self.candidates(&map.plain, window, bytes, at, hit);
+        }
+        if let Some(paired) = &map.paired {
+            let key = pair(window, behind);
+            if paired.bits.test(key) {
+                self.candidates(paired, key, bytes, at, hit);
+            }
         }
     }
 
-    /// The same for some places; with `TESTED`, the bits of whole windows are known to be set.
+    /// The same for some places.
     #[inline]
-    fn look_all<const TESTED: bool>(&self, map: &Map, bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
+    fn look_all(&self, maps: &[Map], bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
         match places.len() {
-            0..MANY => places.iter().for_each(|at| self.look(map, bytes, *at as usize, hit)),
-            _ => self.look_at_many::<TESTED>(map, bytes, places, hit),
+            0..MANY => {
+                for (map, at) in maps.iter().flat_map(|map| places.iter().map(move |at| (map, at))) {
+                    self.look(map, bytes, *at as usize, hit);
+                }
+            }
+            _ => places.chunks(PLACES).for_each(|places| self.look_at_many(maps, bytes, places, hit)),
         }
     }
 
-    /// The same: first all are tested, without waiting for the answer of one to ask the next.
+    /// The same for as many as [`PLACES`]: first all are tested, without waiting for the answer of one to ask the next.
     #[inline(never)]
-    fn look_at_many<const TESTED: bool>(&self, map: &Map, bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
-        for places in places.chunks(PLACES) {
-            let mut rest = [(0, 0); PLACES];
-            let mut count = 0;
-            for &at in places {
-                let Some(window) = map.window(bytes, at as usize) else { continue };
-                rest[count] = (at, window);
-                count += usize::from(TESTED || map.bits.test(window));
-            }
-            let passed = count;
-            count = 0;
-            for nth in 0..passed {
-                let (at, window) = rest[nth];
-                rest[count] = (at, window);
-                count += usize::from(map.plain.test(window) | map.is_pair(window, bytes, at as usize));
-            }
-            for (_, window) in &rest[..count] {
-                if let Some(first) = map.bucket(*window).first() {
-                    prefetch(first);
-                }
-            }
-            // a run of one window of which nothing more is wanted
-            let mut spent = None;
-            for &(at, window) in &rest[..count] {
-                if spent != Some(window) {
-                    spent = self.candidates(map, window, bytes, at as usize, hit).then_some(window);
-                }
+    fn look_at_many(&self, maps: &[Map], bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
+        let (mut fronts, mut behinds) = ([0; PLACES], [0; PLACES]);
+        for ((front, behind), at) in fronts.iter_mut().zip(&mut behinds).zip(places) {
+            (*front, *behind) = eight_or_less(bytes, *at as usize);
+        }
+        for map in maps {
+            let mut keys = fronts.map(|front| front & map.mask);
+            self.look_up(&map.plain, &keys, bytes, places, hit);
+            if let Some(paired) = &map.paired {
+                let n = places.len();
+                keys[..n].iter_mut().zip(&behinds[..n]).for_each(|(key, behind)| *key = pair(*key, *behind));
+                self.look_up(paired, &keys, bytes, places, hit);
             }
         }
     }
 
-    /// Compares the literals that have that window, which stands at `at`. Whether nothing more is wanted of any of them.
+    /// Compares the literals that have one of the keys, each of which stands at one of the places.
+    #[inline(always)]
+    fn look_up(&self, table: &Table, keys: &Windows, bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
+        let hits = table.bits.tests(self.kernel == Kernel::Wide, keys, places.len());
+        // a run of one key of which nothing more is wanted
+        let mut spent = None;
+        each_one(hits, |nth| {
+            if let (key, Some(&at)) = (keys[nth], places.get(nth))
+                && spent != Some(key)
+            {
+                spent = self.candidates(table, key, bytes, at as usize, hit).then_some(key);
+            }
+        });
+    }
+
+    /// Compares the literals that have that key, which stands at `at`. Whether nothing more is wanted of any of them.
     #[inline(never)]
-    fn candidates(&self, map: &Map, window: u32, bytes: &[u8], at: usize, hit: &mut Told<'_>) -> bool {
+    fn candidates(&self, table: &Table, key: u32, bytes: &[u8], at: usize, hit: &mut Told<'_>) -> bool {
         let mut spent = true;
-        for entry in map.bucket(window) {
-            if entry.window != window || entry.literal == hit.enough {
+        for entry in table.bucket(key) {
+            if entry.key != key || entry.literal == hit.enough {
                 continue;
             }
             spent = false;
@@ -249,6 +240,17 @@ impl WindowFilter {
     fn literal(&self, id: u32) -> Option<&[u8]> {
         let (start, end) = (self.starts.get(id as usize)?, self.starts.get(id as usize + 1)?);
         self.text.get(*start as usize..*end as usize)
+    }
+}
+
+/// Calls `each` with the numbers of the bits that are set.
+#[inline(always)]
+fn each_one(bits: u128, mut each: impl FnMut(usize)) {
+    for (mut half, first) in [(bits as u64, 0), ((bits >> 64) as u64, 64)] {
+        while half != 0 {
+            each(first + half.trailing_zeros() as usize);
+            half &= half - 1;
+        }
     }
 }
 
@@ -330,10 +332,14 @@ fn entry(literal: u32, text: &[u8], offset: usize, width: usize) -> Entry {
     let behind = (offset + width).min(text.len().saturating_sub(4));
     let other_at = if behind > offset { behind } else { offset.saturating_sub(4) };
     match four(text, other_at) {
-        Some(other) if other_at != offset => {
-            Entry { window, literal, other: fold(other), offset: offset as u16, other_at: other_at as u16 }
-        }
-        _ => Entry { window, literal, other: 0, offset: offset as u16, other_at: NO_OTHER },
+        Some(other) if other_at != offset => Entry {
+            key: window,
+            literal,
+            other: fold(other),
+            offset: offset as u16,
+            other_at: other_at as u16,
+        },
+        _ => Entry { key: window, literal, other: 0, offset: offset as u16, other_at: NO_OTHER },
     }
 }
 
@@ -349,68 +355,43 @@ fn four(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
 }
 
+/// The four bytes at `at` and the four behind them, folded; zeros behind the last.
+#[inline(always)]
+fn eight_or_less(bytes: &[u8], at: usize) -> (u32, u32) {
+    let (front, behind) = match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        Some(eight) => {
+            let eight = u64::from_le_bytes(*eight);
+            (eight as u32, (eight >> 32) as u32)
+        }
+        None => (four_or_less(bytes, at), four_or_less(bytes, at + 4)),
+    };
+    (fold(front), fold(behind))
+}
+
+/// The first test of all windows of a map.
+fn all_windows(entries: &[Entry]) -> Bits {
+    let mut bits = Bits::new((entries.len() * BITS_PER_WINDOW).next_power_of_two().trailing_zeros());
+    entries.iter().for_each(|entry| bits.insert(entry.key));
+    bits
+}
+
 impl Map {
-    fn new(mut entries: Vec<Entry>, width: usize) -> Self {
-        let windows = |per: usize| (entries.len().max(4) * per).next_power_of_two().trailing_zeros();
-        let per = if width < 4 { 4 * BITS_PER_WINDOW } else { BITS_PER_WINDOW };
-        let mut bits = Bits::new(windows(per));
-        let spare = bits.log().saturating_sub(windows(1));
-        entries.sort_by_key(|entry| (bits.hash(entry.window), entry.window, entry.literal));
-        let mut buckets = vec![0u32; (1 << (bits.log() - spare)) + 1];
-        let paired =
-            |entry: &Entry| width == 4 && usize::from(entry.other_at) == usize::from(entry.offset) + 4;
-        let log = |many: usize| (many.max(4) * BITS_PER_WINDOW).next_power_of_two().trailing_zeros();
-        let pairs_count = entries.iter().filter(|entry| paired(entry)).count();
-        let (mut plain, mut pairs) =
-            (Bits::new(log(entries.len() - pairs_count)), Bits::new(log(pairs_count)));
-        for entry in &entries {
-            bits.insert(entry.window);
-            match paired(entry) {
-                true => pairs.insert(pair(entry.window, entry.other)),
-                false => plain.insert(entry.window),
-            }
-            buckets[(bits.hash(entry.window) >> spare) as usize + 1] += 1;
+    /// With `pairs`, those with four bytes behind are found together with these.
+    fn new(entries: Vec<Entry>, width: usize, pairs: bool) -> Self {
+        let is_paired = |entry: &Entry| pairs && usize::from(entry.other_at) == usize::from(entry.offset) + 4;
+        let (mut paired, plain): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_paired);
+        paired.iter_mut().for_each(|entry| entry.key = pair(entry.key, entry.other));
+        let bits_each = if width < 4 { 4 * BITS_PER_WINDOW } else { BITS_PER_WINDOW };
+        Map {
+            plain: Table::new(plain, bits_each),
+            paired: (!paired.is_empty()).then(|| Table::new(paired, BITS_PER_WINDOW)),
+            width,
+            mask: u32::MAX >> (8 * (4 - width)),
         }
-        for at in 1..buckets.len() {
-            buckets[at] += buckets[at - 1];
-        }
-        let mask = u32::MAX >> (8 * (4 - width));
-        Map { bits, plain, pairs, width, mask, buckets: buckets.into(), spare, entries: entries.into() }
-    }
-
-    /// Whether the window and the four bytes behind it may be of a literal.
-    #[inline(always)]
-    fn is_pair(&self, window: u32, bytes: &[u8], at: usize) -> bool {
-        four(bytes, at + 4).is_some_and(|behind| self.pairs.test(pair(window, fold(behind))))
-    }
-
-    /// The window at `at`, folded and masked; `None` when it is cut short.
-    #[inline(always)]
-    fn window(&self, bytes: &[u8], at: usize) -> Option<u32> {
-        let window = match four(bytes, at) {
-            Some(four) => four,
-            None => {
-                let mut rest = [0; 4];
-                for (to, from) in rest.iter_mut().zip(bytes.get(at..at + self.width)?) {
-                    *to = *from;
-                }
-                u32::from_le_bytes(rest)
-            }
-        };
-        Some(fold(window) & self.mask)
-    }
-
-    fn bucket(&self, window: u32) -> &[Entry] {
-        let bucket = (self.bits.hash(window) >> self.spare) as usize;
-        let (Some(&start), Some(&end)) = (self.buckets.get(bucket), self.buckets.get(bucket + 1)) else {
-            return &[];
-        };
-        self.entries.get(start as usize..end as usize).unwrap_or(&[])
     }
 
     fn memory(&self) -> usize {
-        let bits = self.bits.memory() + self.plain.memory() + self.pairs.memory();
-        bits + self.buckets.len() * 4 + self.entries.len() * size_of::<Entry>()
+        self.plain.memory() + self.paired.as_ref().map_or(0, Table::memory)
     }
 }
 
@@ -426,8 +407,10 @@ impl Prefilter for WindowFilter {
             return;
         }
         let wide = self.kernel == Kernel::Wide;
-        if let Some(map) = &self.long {
-            map.bits.scan(wide, bytes, &mut |places| self.look_all::<true>(map, bytes, places, hit));
+        if let Some((bits, map)) = &self.long {
+            bits.scan(wide, bytes, &mut |places| {
+                self.look_all(std::slice::from_ref(map), bytes, places, hit)
+            });
         }
         match &self.everywhere {
             Everywhere::Nothing => {}
@@ -436,9 +419,9 @@ impl Prefilter for WindowFilter {
                     self.look(map, bytes, at, hit);
                 }
             }),
-            Everywhere::Many(rows) => rows.scan(wide, bytes, &mut |places| {
-                self.short.iter().for_each(|map| self.look_all::<false>(map, bytes, places, hit));
-            }),
+            Everywhere::Many(rows) => {
+                rows.scan(wide, bytes, &mut |places| self.look_all(&self.short, bytes, places, hit))
+            }
         }
     }
 
@@ -450,7 +433,8 @@ impl Prefilter for WindowFilter {
         };
         self.text.len()
             + (self.starts.len() + self.told.len()) * 4
-            + self.long.iter().chain(&self.short).map(Map::memory).sum::<usize>()
+            + self.long.as_ref().map_or(0, |(bits, map)| bits.memory() + map.memory())
+            + self.short.iter().map(Map::memory).sum::<usize>()
             + everywhere
     }
 }

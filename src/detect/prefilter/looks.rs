@@ -1,0 +1,59 @@
+//! Windows at certain places, hashed into a bit map together with where they stand.
+#![allow(unsafe_code)] // calls what only some processors have; the block says why it is sound
+
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
+use super::bits::Bits;
+use super::kernel::is_wide;
+
+/// Places where windows are looked at.
+#[derive(Debug)]
+pub(super) struct Looks(Box<[Eight]>);
+
+/// Eight of them.
+#[derive(Debug)]
+pub(super) struct Eight {
+    pub(super) places: [u32; 8],
+    /// Which bytes of the window count.
+    pub(super) masks: [u32; 8],
+    /// What makes the same window at different places different.
+    pub(super) salts: [u32; 8],
+}
+
+impl Looks {
+    /// At these places, each with mask and salt; what is left of the last eight is not looked at.
+    pub(super) fn new(looks: &[(u32, u32, u32)]) -> Self {
+        let of = |eight: &[(u32, u32, u32)], take: fn(&(u32, u32, u32)) -> u32| {
+            let mut numbers = [0; 8];
+            numbers.iter_mut().zip(eight).for_each(|(to, from)| *to = take(from));
+            numbers
+        };
+        Looks(
+            looks
+                .chunks_exact(8)
+                .map(|eight| Eight {
+                    places: of(eight, |look| look.0),
+                    masks: of(eight, |look| look.1),
+                    salts: of(eight, |look| look.2),
+                })
+                .collect(),
+        )
+    }
+
+    /// Looks at the windows of the first places, as many as are whole in `bytes`, and calls `found` with the numbers of those that
+    /// may be in the set. Returns how many places these were; none where [`is_wide`] is false.
+    #[inline(always)]
+    pub(super) fn scan(&self, bits: &Bits, bytes: &[u8], found: &mut impl FnMut(usize)) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if is_wide() {
+            // SAFETY: the processor has AVX2, as was asked just now.
+            return unsafe { avx2::scan_looks(bits, &self.0, bytes, found) };
+        }
+        let _ = (bits, bytes, found);
+        0
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.0.len() * size_of::<Eight>()
+    }
+}
