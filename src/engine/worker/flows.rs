@@ -61,11 +61,7 @@ impl Lane {
 
     /// A SYN on a session that is over, or that is dropped, begins another flow on the same ports; of a dropped one the first number
     /// comes along.
-    pub(super) fn new_session(
-        &mut self,
-        at: crate::flow::table::FlowIndex,
-        packet: &Packet<'_>,
-    ) -> Option<Option<u32>> {
+    fn new_session(&mut self, at: crate::flow::table::FlowIndex, packet: &Packet<'_>) -> Option<Option<u32>> {
         let tcp = packet.tcp()?;
         let flow = self.flows.flow(at)?;
         let dir = direction(flow, packet);
@@ -76,11 +72,7 @@ impl Lane {
         session.is_reuse(tcp, dir).then_some(None)
     }
 
-    pub(super) fn begin_flow(
-        &mut self,
-        key: FlowKey,
-        packet: &Packet<'_>,
-    ) -> Option<crate::flow::table::FlowIndex> {
+    fn begin_flow(&mut self, key: FlowKey, packet: &Packet<'_>) -> Option<crate::flow::table::FlowIndex> {
         let (mut client, mut server) = packet.ends()?;
         if let Some((kind, _)) = icmp_of(packet) {
             (client.port, server.port) = (0, 0);
@@ -211,7 +203,7 @@ impl Lane {
 }
 
 /// The packet's direction in its flow.
-pub(super) fn direction(flow: &Flow, packet: &Packet<'_>) -> Direction {
+fn direction(flow: &Flow, packet: &Packet<'_>) -> Direction {
     let Some((mut source, destination)) = packet.ends() else { return Direction::ToServer };
     if let Some((kind, _)) = icmp_of(packet) {
         // ICMP has no ports; an answer to oneself is told by its type
@@ -252,7 +244,7 @@ pub(super) fn count(flow: &mut Flow, packet: &Packet<'_>, dir: Direction) -> Dir
 }
 
 /// The same for any number of workers and any run: made of the key and the first packet. Fits into a JSON number (53 bits).
-pub(super) fn flow_id(key: &FlowKey, first: Timestamp, number: u64) -> FlowId {
+fn flow_id(key: &FlowKey, first: Timestamp, number: u64) -> FlowId {
     use std::hash::{Hash, Hasher};
     // the hash tells flows apart in a log; nothing is looked up by it, so it needs no secret
     let mut hasher = std::hash::DefaultHasher::new();

@@ -133,7 +133,7 @@ impl Lane {
     }
 
     /// Whether another flow has announced this one: then what it speaks is known.
-    pub(super) fn announced(&mut self, flow: &mut Flow, now: Timestamp) -> bool {
+    fn announced(&mut self, flow: &mut Flow, now: Timestamp) -> bool {
         if self.expectations.is_empty() || flow.app.protocol().is_some() || flow.app.original().is_some() {
             return false;
         }
@@ -157,7 +157,7 @@ impl Lane {
 
     /// Another protocol follows: rules see what its transactions have become, and they are recorded, as none of it will be there
     /// when the other protocol's are.
-    pub(super) fn work_off(&mut self, flow: &mut Box<Flow>) {
+    fn work_off(&mut self, flow: &mut Box<Flow>) {
         let findings = Findings { in_stream: true, ..Findings::default() };
         for dir in Direction::BOTH {
             if flow.action != FlowAction::None || flow.no_payload {
@@ -174,7 +174,7 @@ impl Lane {
     }
 
     /// Takes note of what the application layer did.
-    pub(super) fn advanced(
+    fn advanced(
         &mut self,
         flow: &mut Box<Flow>,
         side: Direction,
@@ -254,7 +254,7 @@ impl Lane {
         dir
     }
 
-    pub(super) fn exception(
+    fn exception(
         &mut self,
         flow: &mut Box<Flow>,
         policy: ExceptionPolicy,

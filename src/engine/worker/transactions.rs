@@ -133,7 +133,7 @@ impl Lane {
         }
     }
 
-    pub(super) fn tx_events(
+    fn tx_events(
         &mut self,
         packet: &Packet<'_>,
         flow: &Flow,

@@ -56,7 +56,7 @@ impl Lane {
     }
 
     /// Acts on matches in their order, on top of what the stages before say of the packet.
-    pub(super) fn act(
+    fn act(
         &mut self,
         packet: &Packet<'_>,
         mut flow: Option<&mut Box<Flow>>,
@@ -184,7 +184,7 @@ impl Lane {
         verdict
     }
 
-    pub(super) fn judge(
+    fn judge(
         &mut self,
         found: &Match,
         rule: &crate::detect::Rule,
@@ -204,7 +204,7 @@ impl Lane {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one alert and all that is told of it")]
-    pub(super) fn alert(
+    fn alert(
         &mut self,
         packet: &Packet<'_>,
         flow: Option<&Flow>,
@@ -296,7 +296,7 @@ impl Lane {
     }
 
     /// Notes the files that a match wants to have stored.
-    pub(super) fn mark(&self, rule: &crate::detect::Rule, found: &Match, dir: Direction, flow: &mut Flow) {
+    fn mark(&self, rule: &crate::detect::Rule, found: &Match, dir: Direction, flow: &mut Flow) {
         use crate::detect::rule::{FileDirection, FileScope};
         let (Some(store), Some(tx), true) = (rule.file_store, found.tx, self.config.file_store.is_some())
         else {
@@ -319,7 +319,7 @@ impl Lane {
 }
 
 /// Whether what a rule does holds for the whole flow of the packet: when it matched on more than the packet.
-pub(super) fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
+fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
     if let Some(scope) = rule.scope {
         return scope == crate::rules::Scope::Flow;
     }
@@ -333,7 +333,7 @@ pub(super) fn is_about_flow(rule: &crate::detect::Rule, found: &Match) -> bool {
 }
 
 /// What a `tag` asks for, from now on.
-pub(super) fn tag_begins(tag: crate::detect::rule::Tag, now: Timestamp) -> Tagged {
+fn tag_begins(tag: crate::detect::rule::Tag, now: Timestamp) -> Tagged {
     use crate::detect::rule::TagMetric;
     match tag.metric {
         TagMetric::Packets => Tagged::Packets(tag.count),
@@ -345,7 +345,7 @@ pub(super) fn tag_begins(tag: crate::detect::rule::Tag, now: Timestamp) -> Tagge
 }
 
 /// What hosts are judged by.
-pub(super) fn candidate(found: &Match, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<Candidate> {
+fn candidate(found: &Match, packet: &Packet<'_>, flow: Option<&Flow>) -> Option<Candidate> {
     let Match { rule, tx, .. } = *found;
     Some(Candidate {
         rule,
