@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::buffer::{BufferId, Origin};
-use super::inspect::ops::Op;
+use super::inspect::ops::{Op, mark_loose};
 use super::keyword::{Environment, Names, RuleBuilder};
 use super::planned::{keyword_without_parser, protocol_without_parser};
 use super::registry::{Registry, Word};
@@ -433,6 +433,7 @@ fn finish(
     if changes_sets {
         order_changes(&mut builder.parts, registry, protocol, vars);
     }
+    builder.parts.iter_mut().for_each(|part| mark_loose(&mut part.ops));
     if builder.meta.priority == 0 {
         builder.meta.priority = 3;
     }

@@ -216,10 +216,10 @@ impl Patterns {
         }
     }
 
-    /// Calls `hit` with rules whose literal is in `bytes` at a place that suits them, some more than once. `offset` is where
-    /// `bytes` begins in its buffer; `None` when places do not count.
+    /// Calls `hit` with rules whose literal is in `bytes` at a place that suits them, some more than once, and with that place ([`ANYWHERE`]
+    /// if it is not known). `offset` is where `bytes` begins in its buffer; `None` when places do not count.
     #[inline]
-    pub fn scan(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
+    pub fn scan(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32, usize)) {
         self.scan_begin(bytes, offset, hit);
         if let Some(literals) = &self.whole {
             literals.scan(bytes, offset, 0, hit);
@@ -227,7 +227,7 @@ impl Patterns {
     }
 
     /// Literals that are only looked for near the start of their buffer.
-    fn scan_begin(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32)) {
+    fn scan_begin(&self, bytes: &[u8], offset: Option<u64>, hit: &mut dyn FnMut(u32, usize)) {
         if let Some(literals) = &self.places {
             literals.scan(bytes, offset, 0, hit);
         }
@@ -242,7 +242,7 @@ impl Patterns {
     /// The same for a window into a stream whose bytes before `fresh` were seen before: places count from the start of the
     /// stream, and also from where the new bytes begin.
     #[inline]
-    pub fn scan_window(&self, bytes: &[u8], offset: u64, fresh: usize, hit: &mut dyn FnMut(u32)) {
+    pub fn scan_window(&self, bytes: &[u8], offset: u64, fresh: usize, hit: &mut dyn FnMut(u32, usize)) {
         self.scan_begin(bytes, Some(offset), hit);
         if fresh > 0 {
             self.scan_begin(bytes.get(fresh..).unwrap_or(&[]), Some(0), hit);
@@ -294,7 +294,7 @@ impl Literals {
     }
 
     /// Places count from `offset` before `bytes`, and also from `fresh` within them.
-    fn scan(&self, bytes: &[u8], offset: Option<u64>, fresh: usize, hit: &mut dyn FnMut(u32)) {
+    fn scan(&self, bytes: &[u8], offset: Option<u64>, fresh: usize, hit: &mut dyn FnMut(u32, usize)) {
         self.prefilter.scan(bytes, offset.unwrap_or(0), &mut |literal, at| {
             let (Some(&start), Some(&end)) =
                 (self.starts.get(literal as usize), self.starts.get(literal as usize + 1))
@@ -311,7 +311,7 @@ impl Literals {
                 let (low, high) = *bounds;
                 let fits = |place: u32| low <= place && place <= high;
                 if place.is_none_or(fits) || again.is_some_and(fits) {
-                    hit(*rule);
+                    hit(*rule, at);
                 }
                 if *bounds != literal::UNBOUND {
                     wish = Wish::More;

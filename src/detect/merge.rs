@@ -101,7 +101,7 @@ mod tests {
 
     fn found(patterns: &Patterns, text: &str) -> Vec<u32> {
         let mut rules = Vec::new();
-        patterns.scan(text.as_bytes(), Some(0), &mut |rule| rules.push(rule));
+        patterns.scan(text.as_bytes(), Some(0), &mut |rule, _| rules.push(rule));
         rules.sort_unstable();
         rules.dedup();
         rules

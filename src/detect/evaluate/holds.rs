@@ -82,7 +82,11 @@ impl State {
             // the packets' own payloads are
             let bytes = window.bytes.get(window.fresh..).unwrap_or_default();
             let (vars, decoded) = (self.scratch.vars.clone(), self.scratch.decoded.clone());
-            if self.part_holds(part, Window { bytes, offset: 0, fresh: 0, ..window }) {
+            let hint = self.scratch.hint;
+            self.scratch.hint = hint.wrapping_sub(window.fresh);
+            let held = self.part_holds(part, Window { bytes, offset: 0, fresh: 0, ..window });
+            self.scratch.hint = hint;
+            if held {
                 return true;
             }
             if !finds(&part.ops) {
@@ -90,7 +94,7 @@ impl State {
             }
             (self.scratch.vars, self.scratch.decoded) = (vars, decoded);
         }
-        let Scratch { vars, decoded, transformed, little, .. } = &mut self.scratch;
+        let Scratch { vars, decoded, transformed, little, hint, .. } = &mut self.scratch;
         let [one, two] = transformed;
         let bytes = apply(&part.transforms, window.bytes, one, two);
         let mut view = View {
@@ -104,7 +108,7 @@ impl State {
             decoded,
         };
         let fresh = if part.transforms.is_empty() { window.fresh } else { 0 };
-        inspect(&part.ops, &mut view, fresh, self.config.recursion_max)
+        inspect(&part.ops, &mut view, fresh, *hint, self.config.recursion_max)
     }
 
     /// A part on what `base64_decode` made.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::head::Facts;
 use super::merge::Merges;
+use super::prefilter::ANYWHERE;
 use super::profile::{Clock, Profile};
 use super::rule::Rule;
 use super::ruleset::{Class, RuleSet};
@@ -104,13 +105,19 @@ impl Ord for Class {
 const FIN: u8 = 0x01;
 const RST: u8 = 0x04;
 
+/// A place that is not known.
+const NOWHERE: u32 = u32::MAX;
+
 /// Memory that is used again for each packet and never given back.
 struct Scratch {
     /// Rules to look at, each once.
     candidates: Vec<u32>,
-    /// Mark of the last collection that added each rule.
-    marks: Vec<u32>,
+    /// Of each rule, the mark of the last collection that added it, and where its literal stands in what was searched then; [`NOWHERE`] if
+    /// that is not known.
+    marks: Vec<(u32, u32)>,
     mark: u32,
+    /// Where the literal of the rule under evaluation may stand.
+    hint: usize,
     /// Of each rule, the packet that it matched last outside of transactions, and its place in the matches then.
     told: Vec<(u32, u32)>,
     packet: u32,
@@ -125,8 +132,9 @@ impl Scratch {
     fn for_rules(rules: usize) -> Self {
         Scratch {
             candidates: Vec::new(),
-            marks: vec![0; rules],
+            marks: vec![(0, NOWHERE); rules],
             mark: 0,
+            hint: ANYWHERE,
             told: vec![(0, 0); rules],
             packet: 0,
             vars: Vec::new(),
@@ -150,17 +158,33 @@ impl Scratch {
         self.candidates.clear();
         self.mark = self.mark.wrapping_add(1);
         if self.mark == 0 {
-            self.marks.fill(0);
+            self.marks.fill((0, NOWHERE));
             self.mark = 1;
         }
     }
 
     fn add(&mut self, rule: u32) {
-        let mark = &mut self.marks[rule as usize];
+        self.add_at(rule, ANYWHERE);
+    }
+
+    /// With the place of its literal in what is searched.
+    fn add_at(&mut self, rule: u32, at: usize) {
+        let (mark, place) = &mut self.marks[rule as usize];
         if *mark != self.mark {
-            *mark = self.mark;
+            (*mark, *place) = (self.mark, NOWHERE);
             self.candidates.push(rule);
         }
+        if *place == NOWHERE {
+            *place = u32::try_from(at).unwrap_or(NOWHERE);
+        }
+    }
+
+    /// The rule is evaluated now.
+    fn turn_to(&mut self, rule: u32) {
+        self.hint = match self.marks[rule as usize].1 {
+            NOWHERE => ANYWHERE,
+            place => place as usize,
+        };
     }
 
     /// The place in the matches of this packet of a rule that matched already.
@@ -404,6 +428,7 @@ impl State {
             None => (None, false),
         };
         for &id in &candidates {
+            self.scratch.turn_to(id);
             // a rule on packets and on the stream says the same thing once, and changes variables once
             if let Some(before) = self.scratch.told(id) {
                 let known = !stream || window.is_none() || self.matches.get(before).is_none_or(|m| m.stream);

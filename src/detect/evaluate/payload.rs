@@ -71,9 +71,9 @@ impl State {
                 searched.push(met);
             }
         }
-        let hit = &mut |rule: u32| {
+        let hit = &mut |rule: u32, at: usize| {
             if set.heads.get(rule as usize).is_some_and(|head| head.may_hold(facts, tables)) {
-                scratch.add(rule);
+                scratch.add_at(rule, at);
             }
         };
         let merged = if searched.len() > 1 {
@@ -182,6 +182,7 @@ impl State {
             let mut candidates = std::mem::take(&mut self.scratch.candidates);
             candidates.sort_unstable();
             for &id in &candidates {
+                self.scratch.turn_to(id);
                 let rule = &set.rules[id as usize];
                 let begun = self.begin();
                 let held = self.head_holds(set, id, inspection, Some(flow))

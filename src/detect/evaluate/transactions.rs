@@ -67,7 +67,7 @@ impl State {
         self.scratch.begin();
         inspected.matched.iter().for_each(|rule| {
             // matched rules are marked as seen and never tried again
-            self.scratch.marks[*rule as usize] = self.scratch.mark;
+            self.scratch.marks[*rule as usize].0 = self.scratch.mark;
         });
         if !begun {
             group.always.iter().for_each(|rule| self.scratch.add(*rule));
@@ -83,13 +83,13 @@ impl State {
             match list.place.kind {
                 Kind::Bytes if new => {
                     if let Some(bytes) = tx.bytes(list.place.slot, 0) {
-                        self.scan_list(set, list, bytes, 0);
+                        self.scan_list(set, list, bytes, 0, 0);
                     }
                 }
                 Kind::Multi if new => {
                     let mut nth = 0;
                     while let Some(bytes) = tx.bytes(list.place.slot, nth) {
-                        self.scan_list(set, list, bytes, 0);
+                        self.scan_list(set, list, bytes, 0, 0);
                         nth += 1;
                     }
                 }
@@ -112,8 +112,7 @@ impl State {
                         let start = searched.saturating_sub(back).max(body.offset);
                         *searched = end;
                         let skip = usize::try_from(start - body.offset).unwrap_or(usize::MAX);
-                        let bytes = body.bytes.get(skip..).unwrap_or_default();
-                        self.scan_list(set, list, bytes, start);
+                        self.scan_list(set, list, body.bytes, skip, start);
                     }
                 }
             }
@@ -127,6 +126,7 @@ impl State {
         let mut before = before.into_iter().peekable();
         for &id in &candidates {
             let rule = &set.rules[id as usize];
+            self.scratch.turn_to(id);
             let mut held = before.next_if(|(known, _)| *known == id).map_or(0, |(_, held)| held);
             let begun = self.begin();
             let asked = (ended, inspected.files_from(id));
@@ -155,12 +155,14 @@ impl State {
         }
     }
 
-    /// Runs the prefilter of a list over its bytes, transforms first; `offset` is where they begin in their buffer.
-    fn scan_list(&mut self, set: &RuleSet, list: &TxList, bytes: &[u8], offset: u64) {
+    /// Runs the prefilter of a list over its bytes from `skip` on, transforms first; `offset` is where these begin in their buffer.
+    fn scan_list(&mut self, set: &RuleSet, list: &TxList, bytes: &[u8], skip: usize, offset: u64) {
         let transforms = &set.lists[usize::from(list.list.0)].transforms;
+        let bytes = bytes.get(skip..).unwrap_or_default();
         if transforms.is_empty() {
             let scratch = &mut self.scratch;
-            list.patterns.scan(bytes, Some(offset), &mut |rule| scratch.add(rule));
+            let hit = &mut |rule, at: usize| scratch.add_at(rule, at.saturating_add(skip));
+            list.patterns.scan(bytes, Some(offset), hit);
             return;
         }
         let [mut one, mut two] = std::mem::take(&mut self.scratch.transformed);
@@ -168,7 +170,7 @@ impl State {
         let scratch = &mut self.scratch;
         // a part of a body that is transformed by itself: no place in it is one of the whole
         let offset = (offset == 0).then_some(0);
-        list.patterns.scan(bytes, offset, &mut |rule| scratch.add(rule));
+        list.patterns.scan(bytes, offset, &mut |rule, at| scratch.add_at(rule, at));
         self.scratch.transformed = [one, two];
     }
 

@@ -11,13 +11,16 @@ use memchr::memmem;
 use ops::{Content, Op, Pcre, View};
 use pair::Needle;
 
+use super::prefilter::ANYWHERE;
+
 /// Whether all operations hold on the buffer of `view`.
 ///
 /// `fresh`: bytes before this index were inspected before; some literal or expression must reach beyond it (0: all bytes are
 /// new). What asks for none is asked of the new bytes alone.
+/// `hint`: where some literal may stand, [`ANYWHERE`] when nothing is known: looked at before it is searched.
 /// `budget`: tries left; at 0 the answer is no.
-pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bool {
-    if lacks(ops, view.bytes) {
+pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, hint: usize, budget: u32) -> bool {
+    if lacks(ops, view.bytes, hint) {
         return false;
     }
     let mut fresh = fresh;
@@ -27,17 +30,19 @@ pub fn inspect(ops: &[Op], view: &mut View<'_>, fresh: usize, budget: u32) -> bo
         view.from_start = false;
         fresh = 0;
     }
-    let mut run = Run { ops, fresh, budget, stale: false, replaced: Vec::new() };
+    let mut run = Run { ops, fresh, hint, budget, stale: false, replaced: Vec::new() };
     run.from(0, view, 0)
 }
 
 /// Whether a literal is missing that the operations need at some place: an expression in front of it costs much more to ask.
-fn lacks(ops: &[Op], bytes: &[u8]) -> bool {
+fn lacks(ops: &[Op], bytes: &[u8], hint: usize) -> bool {
     let literal =
         |op: &Op| matches!(op, Op::Content(content) if !content.negated && !content.pattern.is_empty());
     match ops {
         [Op::Pcre(_), ..] => match ops.iter().find(|op| literal(op)) {
-            Some(Op::Content(content)) => search(content, bytes).is_none(),
+            Some(Op::Content(content)) => {
+                !needle(content).stands_at(bytes, hint) && search(content, bytes).is_none()
+            }
             _ => false,
         },
         _ => false,
@@ -46,7 +51,7 @@ fn lacks(ops: &[Op], bytes: &[u8]) -> bool {
 
 /// Where literals stand that are to be replaced, and by what; nothing unless all operations hold.
 pub fn replacements<'o>(ops: &'o [Op], view: &mut View<'_>, budget: u32) -> Vec<(usize, &'o [u8])> {
-    let mut run = Run { ops, fresh: 0, budget, stale: false, replaced: Vec::new() };
+    let mut run = Run { ops, fresh: 0, hint: ANYWHERE, budget, stale: false, replaced: Vec::new() };
     run.from(0, view, 0);
     run.replaced
 }
@@ -63,6 +68,7 @@ pub fn finds(ops: &[Op]) -> bool {
 struct Run<'r> {
     ops: &'r [Op],
     fresh: usize,
+    hint: usize,
     budget: u32,
     /// All held at some places, and none of these reached a new byte.
     stale: bool,
@@ -112,6 +118,12 @@ impl<'r> Run<'r> {
             return find(content, view, low, high).is_none() && self.from(at + 1, view, reach);
         }
         let before = view.at;
+        if content.loose && self.fresh == 0 && needle(content).stands_at(view.bytes, self.hint) {
+            view.at = self.hint + content.pattern.len();
+            let held = self.from(at + 1, view, reach.max(view.at));
+            view.at = if held { view.at } else { before };
+            return held;
+        }
         let mut low = low;
         while let Some(start) = find(content, view, low, high) {
             view.at = start + content.pattern.len();
@@ -225,7 +237,11 @@ fn search(content: &Content, bytes: &[u8]) -> Option<usize> {
     if content.pattern.len() > LONG && !content.nocase {
         return memmem::find(bytes, &content.pattern);
     }
-    Needle { text: &content.pattern, pair: content.rarest, nocase: content.nocase }.find(bytes)
+    needle(content).find(bytes)
+}
+
+fn needle(content: &Content) -> Needle<'_> {
+    Needle { text: &content.pattern, pair: content.rarest, nocase: content.nocase }
 }
 
 #[cfg(test)]
@@ -251,7 +267,7 @@ mod tests {
             vars: &mut vars,
             decoded: &mut decoded,
         };
-        inspect(&ops, &mut view, 0, 3000)
+        inspect(&ops, &mut view, 0, ANYWHERE, 3000)
     }
 
     fn with(mut content: Content, change: impl FnOnce(&mut Content)) -> Content {
@@ -361,8 +377,63 @@ mod tests {
                 vars: &mut vars,
                 decoded: &mut decoded,
             };
-            assert_eq!(inspect(&ops, &mut view, 8, 3000), expected, "{contents:?}");
+            assert_eq!(inspect(&ops, &mut view, 8, ANYWHERE, 3000), expected, "{contents:?}");
         }
+    }
+
+    #[test]
+    fn a_hint_changes_no_answer() {
+        let value = |n| Some(Arg::Value(n));
+        let cases = [
+            vec![content("cd")],
+            vec![content("CD")],
+            vec![with(content("cd"), |c| c.nocase = true)],
+            vec![content("cd"), content("ab")],
+            vec![content("cd"), content("zz")],
+            vec![content("cd"), with(content("xy"), |c| c.distance = value(0))],
+            vec![content("cd"), content("ab"), with(content("xy"), |c| c.within = value(3))],
+            vec![with(content("cd"), |c| c.depth = value(5))],
+            vec![with(content("cd"), |c| c.offset = value(6))],
+            vec![with(content("cd"), |c| c.endswith = true)],
+            vec![with(content("cd"), |c| c.negated = true)],
+            vec![with(content("zz"), |c| c.negated = true), content("cd")],
+        ];
+        for bytes in ["ab cd xy cd", "CD ab xy cd ab", "cdcdcd", "xy", ""] {
+            for contents in &cases {
+                let mut ops: Vec<Op> = contents.iter().cloned().map(Op::Content).collect();
+                ops::mark_loose(&mut ops);
+                for fresh in [0, 4] {
+                    let answer = |hint| {
+                        let (mut vars, mut decoded) = ([0; 4], Vec::new());
+                        let bytes = bytes.as_bytes();
+                        let (vars, decoded) = (&mut vars[..], &mut decoded);
+                        let (from_start, to_end, little) = (true, true, true);
+                        let mut view =
+                            View { bytes, at: 0, offset: 0, from_start, to_end, little, vars, decoded };
+                        inspect(&ops, &mut view, fresh, hint, 3000)
+                    };
+                    let expected = answer(ANYWHERE);
+                    for hint in (0..=bytes.len()).chain([usize::MAX - 1]) {
+                        assert_eq!(answer(hint), expected, "{bytes} {contents:?} {fresh} {hint}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn literals_are_loose_where_nothing_hangs_on_their_place() {
+        let value = |n| Some(Arg::Value(n));
+        let loose = |contents: Vec<Content>| -> Vec<bool> {
+            let mut ops: Vec<Op> = contents.into_iter().map(Op::Content).collect();
+            ops::mark_loose(&mut ops);
+            ops.iter().map(|op| matches!(op, Op::Content(content) if content.loose)).collect()
+        };
+        assert_eq!(loose(vec![content("a"), content("b")]), [true, true]);
+        let relative = with(content("b"), |c| c.distance = value(0));
+        assert_eq!(loose(vec![content("a"), relative, content("c")]), [false, false, true]);
+        assert_eq!(loose(vec![with(content("a"), |c| c.depth = value(9)), content("c")]), [false, true]);
+        assert_eq!(loose(vec![with(content("a"), |c| c.replace = Some((*b"x").into()))]), [false]);
     }
 
     #[test]

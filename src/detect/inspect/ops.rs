@@ -66,12 +66,31 @@ pub struct Content {
     pub rarest: [u16; 2],
     /// What to put in its place (inline).
     pub replace: Option<Box<[u8]>>,
+    /// Any place of it is as good as another ([`mark_loose`]).
+    pub loose: bool,
 }
 
 impl Content {
     /// Whether its place depends on the match before it.
     pub fn is_relative(&self) -> bool {
         self.distance.is_some() || self.within.is_some()
+    }
+}
+
+/// Finds the literals of which any place is as good as another: that may stand anywhere, and behind which nothing is asked that depends on
+/// a place before it.
+pub fn mark_loose(ops: &mut [Op]) {
+    let mut tied = false;
+    for op in ops.iter_mut().rev() {
+        tied |= op.is_relative();
+        if let Op::Content(content) = op {
+            let bound = content.offset.is_some()
+                || content.depth.is_some()
+                || content.startswith
+                || content.endswith
+                || content.replace.is_some();
+            content.loose = !tied && !bound && !content.negated;
+        }
     }
 }
 

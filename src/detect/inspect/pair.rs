@@ -57,9 +57,10 @@ impl Needle<'_> {
         None
     }
 
+    /// Whether it begins there.
     #[inline]
-    fn stands_at(&self, bytes: &[u8], start: usize) -> bool {
-        let here = bytes.get(start..start + self.text.len());
+    pub(super) fn stands_at(&self, bytes: &[u8], start: usize) -> bool {
+        let here = bytes.get(start..).and_then(|rest| rest.get(..self.text.len()));
         here.is_some_and(|here| *here == *self.text || self.nocase && here.eq_ignore_ascii_case(self.text))
     }
 
