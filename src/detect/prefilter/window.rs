@@ -8,7 +8,7 @@
 //! **Strides.** A literal of seven bytes or more is represented by the four windows of a stretch of seven: wherever it
 //! stands, one of them begins at a multiple of four, so only every fourth window of the data is hashed. Shorter ones have one
 //! window, which may begin anywhere: where they are few, they are told by the halves of their bytes, and where they are many, by
-//! the hash of their first two. Of all stretches the one is taken whose worst window is rarest ([`literal::worth_of_window`]).
+//! the hash of their first two. Small sets have nothing but such windows, since two passes over the data cost more. Of all stretches the one is taken whose worst window is rarest ([`literal::worth_of_window`]).
 //!
 //! **What stands behind.** In large sets some literal has nearly every common window. So where a literal goes on for four more
 //! bytes behind each of its windows (eleven bytes or more), these are part of the key by which it is found: a window that passed
@@ -35,6 +35,9 @@ const BITS_PER_WINDOW: usize = 16;
 
 /// As many places are worth being tested together.
 const MANY: usize = 8;
+
+/// Of as few literals each has one window, whatever its length: one pass over the data, and little of it passes.
+const FEW: usize = 64;
 
 /// Literals are represented by windows within their first bytes.
 const USEFUL: usize = 1 << 15;
@@ -117,8 +120,10 @@ impl WindowFilter {
     /// With windows tested in that way.
     pub fn with_kernel(literals: &[Vec<u8>], region: Region<'_>, kernel: Kernel) -> Self {
         let mut plan = Plan::default();
+        let wide = kernel == Kernel::Wide && is_wide();
+        let strides = !wide || literals.len() > FEW;
         for (id, text) in literals.iter().enumerate() {
-            plan.add(id as u32, text, region);
+            plan.add(id as u32, text, region, strides);
         }
         let mut starts = Vec::with_capacity(literals.len() + 1);
         let mut whole = Vec::with_capacity(literals.iter().map(Vec::len).sum());
@@ -132,9 +137,7 @@ impl WindowFilter {
             short.flat_map(|(of, width)| of.iter().map(move |entry| (entry.key, width))).collect();
         let everywhere = match windows.len() {
             0 => Everywhere::Nothing,
-            1..=Nibbles::MAX if kernel == Kernel::Wide && is_wide() => {
-                Everywhere::Few(Nibbles::sets(&windows))
-            }
+            1..=Nibbles::MAX if wide => Everywhere::Few(Nibbles::sets(&windows)),
             _ => Everywhere::Many(Rows::new(&windows)),
         };
         WindowFilter {
@@ -279,11 +282,15 @@ struct Plan {
 }
 
 impl Plan {
-    fn add(&mut self, id: u32, text: &[u8], region: Region<'_>) {
+    /// With `strides`, literals that are long enough have a window wherever they stand.
+    fn add(&mut self, id: u32, text: &[u8], region: Region<'_>, strides: bool) {
         let text = &text[..text.len().min(USEFUL)];
         if text.is_empty() || region == Region::Whole && literal::is_everywhere(text) {
             self.everywhere.push(id);
             return;
+        }
+        if !strides {
+            return self.single(id, text, text.len().min(4));
         }
         // four bytes behind each window are worth having, but not a common window
         let best = [STRETCH + 4, STRETCH].map(|len| literal::stretch(text, len));
