@@ -2,7 +2,7 @@
 //!
 //! **The model.** A byte is worth how rare it is in traffic, in eighths of a bit; the table is one of classes, not of one
 //! corpus. A text is worth the sum over its bytes, up to a limit beyond which more length does not help. Two corrections make
-//! it see what single bytes do not show: a run of one byte (padding) is hardly rarer than the byte, and windows of four bytes
+//! it see what single bytes do not show: a run of one byte is hardly rarer than the byte where that is padding, and windows of four bytes
 //! out of what protocols say all the time (`HTTP/1.1`, `User-Agent: Mozilla/5.0`, `.com`) are worth little. Letters are
 //! counted without case, since the prefilter ignores it.
 //!
@@ -127,8 +127,12 @@ fn sum(text: &[u8]) -> u32 {
     let mut sum = 0;
     let mut previous = None;
     for &byte in text.iter().take(USEFUL) {
-        // runs of one byte (padding) are as common as the byte
-        sum += if previous == Some(byte) { rarity(byte) / 8 } else { rarity(byte) };
+        // a run of one byte is hardly rarer than the byte where that is padding, and somewhat where it is not
+        sum += match byte {
+            _ if previous != Some(byte) => rarity(byte),
+            0 | 0xff | b' ' => rarity(byte) / 8,
+            _ => rarity(byte) / 2,
+        };
         previous = Some(byte);
     }
     sum
