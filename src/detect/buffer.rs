@@ -16,7 +16,7 @@ impl BufferId {
 }
 
 /// How a source offers its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// One buffer a transaction.
     Bytes,
@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// One place a protocol has a buffer or number: a row of its table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The direction whose bytes make it.
     pub dir: Direction,

@@ -48,6 +48,8 @@ pub struct List {
     pub buffer: BufferId,
     /// What is done to it first.
     pub transforms: Vec<Arc<dyn Transform>>,
+    /// The number of these transforms: the same for lists with the same.
+    chain: u16,
 }
 
 /// The number of a [`List`].
@@ -388,12 +390,13 @@ impl RuleSet {
                     let place = self.place_of(rule.parts[fast.part].buffer, protocol_id, dir)?;
                     Some((self.lists_of[id as usize][fast.part], place, fast.wanted_by(id)))
                 });
-                match list {
-                    Some((list, place, wanted)) => {
-                        pending.lists.entry(list).or_insert_with(|| (place, Vec::new())).1.push(wanted)
-                    }
-                    None => pending.always.push(id),
-                }
+                let Some((list, place, wanted)) = list else {
+                    pending.always.push(id);
+                    continue;
+                };
+                // buffers that are one thing by two names are searched once
+                let same = (place, self.lists[usize::from(list.0)].chain);
+                pending.lists.entry(same).or_insert_with(|| (list, Vec::new())).1.push(wanted);
             }
         }
     }
@@ -576,14 +579,17 @@ fn is_detection_only(rule: &Rule) -> bool {
 #[derive(Default)]
 struct Lists {
     all: Vec<List>,
-    known: HashMap<(BufferId, String), ListId>,
+    known: HashMap<(BufferId, u16), ListId>,
+    chains: HashMap<String, u16>,
 }
 
 impl Lists {
     fn intern(&mut self, buffer: BufferId, transforms: &[Arc<dyn Transform>]) -> ListId {
         let identity: String = transforms.iter().map(|t| t.identity() + ";").collect();
-        *self.known.entry((buffer, identity)).or_insert_with(|| {
-            self.all.push(List { buffer, transforms: transforms.to_vec() });
+        let next = self.chains.len() as u16;
+        let chain = *self.chains.entry(identity).or_insert(next);
+        *self.known.entry((buffer, chain)).or_insert_with(|| {
+            self.all.push(List { buffer, transforms: transforms.to_vec(), chain });
             ListId((self.all.len() - 1) as u16)
         })
     }
@@ -592,7 +598,8 @@ impl Lists {
 #[derive(Default)]
 struct TxPending {
     always: Vec<u32>,
-    lists: HashMap<ListId, (Place, Vec<Wanted>)>,
+    /// By where the protocol has them and what is done to them first.
+    lists: HashMap<(Place, u16), (ListId, Vec<Wanted>)>,
 }
 
 impl TxPending {
@@ -600,7 +607,7 @@ impl TxPending {
         let mut lists: Vec<TxList> = self
             .lists
             .into_iter()
-            .map(|(list, (place, wanted))| {
+            .map(|((place, _), (list, wanted))| {
                 // what is transformed piece by piece has no places
                 let placed = place.kind != Kind::Body || !transformed(list);
                 // what is common in traffic need not be so in a path or a name, and these are short

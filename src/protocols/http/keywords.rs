@@ -281,10 +281,7 @@ pub static BUFFERS: &[BufferSpec] = &[
         aliases: &["file_data"],
         modifier: None,
         help: "the bytes of each file, decompressed",
-        places: &[
-            place(S, FILE_DATA_REQUEST, BODY, Kind::Body),
-            place(C, FILE_DATA_RESPONSE, BODY, Kind::Body),
-        ],
+        places: &[place(S, FILE_DATA_REQUEST, BODY, Kind::Body), place(C, RESPONSE_BODY, BODY, Kind::Body)],
         check: None,
     },
     BufferSpec {

@@ -98,28 +98,26 @@ slots! {
     RESPONSE_BODY = 35;
     /// Each uploaded file.
     FILE_DATA_REQUEST = 36;
-    /// The response's body without chunk framing, decompressed.
-    FILE_DATA_RESPONSE = 37;
     /// The status code as text.
-    STAT_CODE = 38;
+    STAT_CODE = 37;
     /// The reason phrase.
-    STAT_MSG = 39;
+    STAT_MSG = 38;
     /// Length of [`URI`], bytes.
-    URI_LEN = 40;
+    URI_LEN = 39;
     /// Length of [`URI_RAW`], bytes.
-    URI_RAW_LEN = 41;
+    URI_RAW_LEN = 40;
     /// The name of each uploaded file.
-    FILE_NAME_REQUEST = 42;
+    FILE_NAME_REQUEST = 41;
     /// The name of the file in the response.
-    FILE_NAME_RESPONSE = 43;
+    FILE_NAME_RESPONSE = 42;
     /// The status code as a number.
-    STATUS = 44;
+    STATUS = 43;
     /// Length of each uploaded file so far, bytes.
-    FILE_SIZE_REQUEST = 45;
+    FILE_SIZE_REQUEST = 44;
     /// Length of the file in the response so far, bytes.
-    FILE_SIZE_RESPONSE = 46;
+    FILE_SIZE_RESPONSE = 45;
     /// What each uploaded file is by its first bytes.
-    FILE_MAGIC_REQUEST = 47;
+    FILE_MAGIC_REQUEST = 46;
     /// What the file in the response is by its first bytes.
-    FILE_MAGIC_RESPONSE = 48;
+    FILE_MAGIC_RESPONSE = 47;
 }

@@ -360,7 +360,7 @@ impl Transaction for Tx {
         let [to_server, to_client] = &self.limits;
         match which {
             slot::REQUEST_BODY if nth == 0 => self.request.body.body(to_server),
-            slot::RESPONSE_BODY | slot::FILE_DATA_RESPONSE if nth == 0 => self.response.body.body(to_client),
+            slot::RESPONSE_BODY if nth == 0 => self.response.body.body(to_client),
             slot::FILE_DATA_REQUEST => match self.request.files.kept(nth) {
                 Some(kept) => kept.body(to_server),
                 None if nth == 0 && !self.request.files.list().is_empty() => {

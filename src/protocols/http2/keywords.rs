@@ -128,7 +128,7 @@ pub static BUFFERS: &[BufferSpec] = &[
         "file.data",
         &[
             place(S, slot::FILE_DATA_REQUEST, IN_BODY, Kind::Body),
-            place(C, slot::FILE_DATA_RESPONSE, IN_BODY, Kind::Body),
+            place(C, slot::RESPONSE_BODY, IN_BODY, Kind::Body),
         ],
     ),
     shared(

@@ -133,7 +133,7 @@ fn a_request_and_its_answer_whatever_the_pieces() {
         );
         check(tx, slot::STAT_MSG, "");
         assert_eq!(tx.body(slot::REQUEST_BODY, 0).unwrap().bytes, b"hello world");
-        assert!(tx.body(slot::FILE_DATA_RESPONSE, 0).unwrap().end_seen);
+        assert!(tx.body(slot::RESPONSE_BODY, 0).unwrap().end_seen);
         assert_eq!(tx.files(ToClient)[0].size, 3);
         assert_eq!(tx.files(ToClient)[0].state, FileState::Closed);
         assert_eq!(tx.number(super::slots::PRIORITY_REQUEST, 0), Some(200));

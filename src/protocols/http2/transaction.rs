@@ -250,7 +250,7 @@ impl Transaction for Http2Tx {
     fn body(&self, which: Slot, nth: usize) -> Option<Body<'_>> {
         match which {
             slot::REQUEST_BODY | slot::FILE_DATA_REQUEST if nth == 0 => self.request().body.body(&BODY),
-            slot::RESPONSE_BODY | slot::FILE_DATA_RESPONSE if nth == 0 => self.response().body.body(&BODY),
+            slot::RESPONSE_BODY if nth == 0 => self.response().body.body(&BODY),
             _ => None,
         }
     }
