@@ -193,7 +193,7 @@ mod tests {
         .map(<[u8]>::to_vec)
         .into();
         // among so many others, long ones are found in another way
-        let others = (0..100).map(|number| format!("number {number:03} is never there").into_bytes());
+        let others = (0..200).map(|number| format!("number {number:03} is never there").into_bytes());
         let many: Vec<Vec<u8>> = literals.iter().cloned().chain(others).collect();
         for (region, all) in [(Region::Head, &literals), (Region::Whole, &literals), (Region::Whole, &many)] {
             for kernel in Kernel::all() {
@@ -277,7 +277,7 @@ mod tests {
             // sometimes so many that long ones have several windows, or that short ones are no longer told by the halves of their bytes
             let many = match round % 30 {
                 7 => 300,
-                3 | 13 | 21 => 80,
+                3 | 13 | 21 => 150,
                 _ => 1 + round % 20,
             };
             let mut literals: Vec<Vec<u8>> =
@@ -285,7 +285,7 @@ mod tests {
             literals.iter_mut().for_each(|literal| literal.make_ascii_lowercase());
             // and so much that places are handed over several times
             let bytes = text(match round {
-                _ if many >= 80 => 3000,
+                _ if many >= 150 => 3000,
                 _ if round % 5 == 0 => 300,
                 _ => 40,
             });

@@ -38,7 +38,7 @@ const BITS_PER_WINDOW: usize = 16;
 const MANY: usize = 8;
 
 /// Of as few literals each has one window, whatever its length: one pass over the data, and little of it passes.
-const FEW: usize = 64;
+const FEW: usize = 128;
 
 /// Literals are represented by windows within their first bytes.
 const USEFUL: usize = 1 << 15;
