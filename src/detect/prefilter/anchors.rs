@@ -5,7 +5,7 @@
 //! A thousand such literals on forty places cost forty looks a packet, whatever its length.
 
 use super::bits::Bits;
-use super::kernel::fold;
+use super::kernel::{fold, four_or_less};
 use super::looks::Looks;
 use super::{Prefilter, Wish};
 
@@ -35,17 +35,8 @@ const BITS_PER_LITERAL: usize = 32;
 /// The first bytes of a text as a window, folded; `None` when there are fewer than `width`.
 #[inline(always)]
 fn window(bytes: &[u8], at: usize, width: u8) -> Option<u32> {
-    let window = match bytes.get(at..at + 4) {
-        Some(four) => u32::from_le_bytes([four[0], four[1], four[2], four[3]]),
-        None => {
-            let mut rest = [0; 4];
-            for (to, from) in rest.iter_mut().zip(bytes.get(at..at + usize::from(width))?) {
-                *to = *from;
-            }
-            u32::from_le_bytes(rest)
-        }
-    };
-    Some(fold(window) & mask(width))
+    let there = bytes.len().checked_sub(at)?;
+    (usize::from(width) <= there).then(|| fold(four_or_less(bytes, at)) & mask(width))
 }
 
 /// Place, width and window in one.

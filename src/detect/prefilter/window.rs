@@ -8,8 +8,8 @@
 //! **Strides.** A literal of seven bytes or more is represented by the four windows of a stretch of seven: wherever it
 //! stands, one of them begins at a multiple of four, so only every fourth window of the data is hashed. Shorter ones have one
 //! window, which may begin anywhere: where they are few, they are told by the halves of their bytes, and where they are many, by
-//! the hash of their first two. Small sets have nothing but such windows, since two passes over the data cost more. Of all
-//! stretches the one is taken whose worst window is rarest ([`literal::worth_of_window`]).
+//! the hash of their first two. Small sets have nothing but such windows where the processor has AVX2, since two passes over the
+//! data cost more. Of all stretches the one is taken whose worst window is rarest ([`literal::worth_of_window`]).
 //!
 //! **What stands behind.** In large sets some literal has nearly every common window. So where a literal goes on for four more
 //! bytes behind each of its windows (eleven bytes or more), these are part of the key by which it is found: a window that passed
@@ -331,11 +331,7 @@ const SINGLE: u32 = 24;
 const PAIRED: u32 = 8;
 
 fn entry(literal: u32, text: &[u8], offset: usize, width: usize) -> Entry {
-    let mut bytes = [0; 4];
-    for (to, from) in bytes.iter_mut().zip(text.iter().skip(offset).take(width)) {
-        *to = *from;
-    }
-    let window = fold(u32::from_le_bytes(bytes));
+    let window = fold(four_or_less(text.get(..offset + width).unwrap_or(text), offset));
     // the four bytes behind the window, or as far behind as there are; those in front of it at the end
     let behind = (offset + width).min(text.len().saturating_sub(4));
     let other_at = if behind > offset { behind } else { offset.saturating_sub(4) };
