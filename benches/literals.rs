@@ -1,4 +1,5 @@
-//! The literals of a large rule set, all in one set, searched in the packets of captures: our window filter beside aho-corasick (NFA
+//! The literals of a large rule set, all in one set, searched in the packets of captures: our window filter with each of its kernels that the
+//! processor can, beside aho-corasick (NFA
 //! and DFA), daachorse, and, with `--features hyperscan`, Hyperscan or Vectorscan (the system's `libhs`).
 //!
 //! ```sh
@@ -27,7 +28,7 @@ use aho_corasick::AhoCorasickKind;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use daachorse::DoubleArrayAhoCorasick;
 use mamparo::capture::{Capture as _, PcapFile};
-use mamparo::detect::prefilter::{ANYWHERE, Automaton, Prefilter, Region, WindowFilter, Wish};
+use mamparo::detect::prefilter::{ANYWHERE, Automaton, Kernel, Prefilter, Region, WindowFilter, Wish};
 use mamparo::detect::{literal, placement};
 use mamparo::engine::load::Source;
 use mamparo::verdict::Verdict;
@@ -111,30 +112,32 @@ fn search(c: &mut Criterion) {
     let short = literals.iter().filter(|literal| literal.len() < 4).count();
     println!("{} literals, {short} of them under 4 bytes; {size} bytes", literals.len());
     let automaton = |kind| Ours(Automaton::of_kind(&literals, kind), Wish::More);
-    let windows = |wish| Ours(WindowFilter::build(&literals, Region::Whole), wish);
-    let mut engines: Vec<(&str, Box<dyn Search>)> = vec![
-        ("windows, once", Box::new(windows(Wish::Enough))),
-        ("windows", Box::new(windows(Wish::More))),
-        (
-            "windows, portable",
-            Box::new(Ours(WindowFilter::build_portable(&literals, Region::Whole), Wish::More)),
-        ),
-        ("aho-corasick NFA", Box::new(automaton(AhoCorasickKind::ContiguousNFA))),
-        ("aho-corasick DFA", Box::new(automaton(AhoCorasickKind::DFA))),
-    ];
+    let windows = |kernel, wish| {
+        Ours(
+            Box::new(WindowFilter::with_kernel(&literals, Region::Whole, kernel)) as Box<dyn Prefilter>,
+            wish,
+        )
+    };
+    let mut engines: Vec<(String, Box<dyn Search>)> = Vec::new();
+    for kernel in Kernel::all().into_iter().rev() {
+        engines.push((format!("windows, {kernel}, once"), Box::new(windows(kernel, Wish::Enough))));
+        engines.push((format!("windows, {kernel}"), Box::new(windows(kernel, Wish::More))));
+    }
+    engines.push(("aho-corasick NFA".into(), Box::new(automaton(AhoCorasickKind::ContiguousNFA))));
+    engines.push(("aho-corasick DFA".into(), Box::new(automaton(AhoCorasickKind::DFA))));
     let patterns = literals.iter().zip(0u32..).map(|(literal, id)| (literal.as_slice(), id));
     if let Ok(built) = DoubleArrayAhoCorasick::with_values(patterns) {
-        engines.push(("daachorse", Box::new(Daachorse(built))));
+        engines.push(("daachorse".into(), Box::new(Daachorse(built))));
     }
     #[cfg(feature = "hyperscan")]
     for (name, once) in [("hyperscan, once", true), ("hyperscan", false)] {
-        engines.push((name, Box::new(hyperscan::Database::new(&literals, once))));
+        engines.push((name.into(), Box::new(hyperscan::Database::new(&literals, once))));
     }
     agree(&engines, &pieces);
     let mut group = c.benchmark_group("literals");
     group.throughput(Throughput::Bytes(size as u64)).sample_size(10);
     for (name, engine) in &engines {
-        group.bench_function(*name, |b| {
+        group.bench_function(name, |b| {
             b.iter(|| {
                 let mut hits = 0u64;
                 pieces.iter().for_each(|piece| engine.each(piece, &mut |_| hits += 1));
@@ -146,7 +149,7 @@ fn search(c: &mut Criterion) {
 }
 
 /// All find the same literals in the same pieces (every 50th piece is looked at).
-fn agree(engines: &[(&str, Box<dyn Search>)], pieces: &[Vec<u8>]) {
+fn agree(engines: &[(String, Box<dyn Search>)], pieces: &[Vec<u8>]) {
     for piece in pieces.iter().step_by(50) {
         let found = |engine: &dyn Search| {
             let mut hits = BTreeSet::new();

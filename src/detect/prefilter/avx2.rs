@@ -8,9 +8,9 @@
 use std::arch::x86_64::*;
 
 use super::bits::Bits;
-use super::kernel::{MULTIPLIER, PLACES, WINDOW, Windows};
+use super::few::Nibbles;
+use super::kernel::{Batch, MULTIPLIER, PLACES, WINDOW, Windows};
 use super::looks::Eight;
-use super::nibbles::Nibbles;
 
 /// Bytes of a vector.
 const BLOCK: usize = 32;
@@ -224,10 +224,10 @@ impl Places {
     }
 }
 
-/// See [`Nibbles::scan_wide`].
+/// See [`super::few::Few::scan`].
 #[target_feature(enable = "avx2")]
 pub(super) fn scan_nibbles<const N: usize>(
-    sets: &[Nibbles; N],
+    sets: [&Nibbles; N],
     bytes: &[u8],
     passed: &mut impl FnMut(usize, &Batch<N>),
 ) {
@@ -239,7 +239,7 @@ pub(super) fn scan_nibbles<const N: usize>(
             high[nth][at] = table(&set.high[at]);
         }
     }
-    let mut batch = Batch { places: [0; BATCH + BLOCK], count: 0, buckets: [[0; BATCH]; N] };
+    let mut batch = Batch::new();
     // what was told of the block before by the first three bytes of windows, which may end in this one
     let mut before = [[_mm256_setzero_si256(); WINDOW - 1]; N];
     let half = _mm256_set1_epi8(15);
@@ -276,12 +276,14 @@ pub(super) fn scan_nibbles<const N: usize>(
                 // SAFETY: the slice has 32 bytes, and the store needs no alignment.
                 unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), *from_set) };
             }
-            batch.write(hits, (at - from) as u8);
+            let base = (at - from) as u8;
+            write_down(batch.room(), hits, |bit| base.wrapping_add(bit as u8));
+            batch.add(hits.count_ones());
         }
         at += BLOCK;
-        if at - from == BATCH {
+        if at - from == PLACES {
             passed(from, &batch);
-            batch.count = 0;
+            batch.clear();
             from = at;
         }
     }
@@ -301,35 +303,6 @@ fn table(table: &[u8; 16]) -> __m256i {
 #[inline]
 fn behind<const LEFT: i32>(before: __m256i, block: __m256i) -> __m256i {
     _mm256_alignr_epi8::<LEFT>(block, _mm256_permute2x128_si256::<0x21>(before, block))
-}
-
-/// Places that are written down before they are looked at.
-const BATCH: usize = 128;
-
-/// What passed in a batch, by the last bytes of windows.
-pub(super) struct Batch<const N: usize> {
-    places: [u8; BATCH + BLOCK],
-    count: usize,
-    /// By set, of each place of the batch.
-    buckets: [[u8; BATCH]; N],
-}
-
-impl<const N: usize> Batch<N> {
-    /// Writes down the bits that are set.
-    #[inline(always)]
-    fn write(&mut self, bits: u32, base: u8) {
-        let rest = self.places.get_mut(self.count..).unwrap_or_default();
-        write_down(rest, bits, |bit| base.wrapping_add(bit as u8));
-        self.count += bits.count_ones() as usize;
-    }
-
-    pub(super) fn places(&self) -> &[u8] {
-        self.places.get(..self.count).unwrap_or(&self.places)
-    }
-
-    pub(super) fn bucket(&self, set: usize, nth: u8) -> u8 {
-        self.buckets[set][usize::from(nth)]
-    }
 }
 
 /// See [`super::looks::Looks::scan`]: how many places were looked at.

@@ -1,9 +1,9 @@
 //! Windows hashed into a bit map, two bits for each.
 #![allow(unsafe_code)] // calls what only some processors have; each block says why it is sound
 
+use super::kernel::{Kernel, Level, MULTIPLIER, PLACES, Windows, one_by_one};
 #[cfg(target_arch = "x86_64")]
-use super::avx2;
-use super::kernel::{MULTIPLIER, PLACES, Windows, is_wide, one_by_one};
+use super::{avx2, avx512};
 
 /// A set of hashed windows: two bits in one word for each.
 #[derive(Debug)]
@@ -51,17 +51,22 @@ impl Bits {
         self.words.get((self.hash(window) >> 5) as usize).is_some_and(|word| word & pair == pair)
     }
 
-    /// Which of the first `count` windows may be in the set, a bit for each; where `wide`, eight at a time.
+    /// Which of the first `count` windows may be in the set, a bit for each.
     #[inline(always)]
-    pub(super) fn tests(&self, wide: bool, windows: &Windows, count: usize) -> u128 {
+    pub(super) fn tests(&self, kernel: Kernel, windows: &Windows, count: usize) -> u128 {
         #[cfg(target_arch = "x86_64")]
-        if wide && is_wide() {
-            // SAFETY: the processor has AVX2, as was asked just now.
-            let hits = unsafe { avx2::test_bits(self, windows, count) };
+        if kernel.level() >= Level::Avx2 {
+            // SAFETY: the processor can do what the kernel says.
+            let hits = unsafe {
+                match kernel.level() {
+                    Level::Avx512Gather => avx512::test_bits(self, windows, count),
+                    _ => avx2::test_bits(self, windows, count),
+                }
+            };
             let all = if count < PLACES { (1 << count) - 1 } else { !0 };
             return u128::from_le_bytes(hits) & all;
         }
-        let _ = wide;
+        let _ = kernel;
         let each = windows.iter().take(count).enumerate();
         each.fold(0, |hits, (nth, window)| hits | u128::from(self.test(*window)) << nth)
     }
@@ -70,16 +75,22 @@ impl Bits {
         self.words.len() * 4
     }
 
-    /// Folds and tests the windows at every fourth byte, where `wide` eight at a time, and calls `found` with the places of those that may
+    /// Folds and tests the windows at every fourth byte, and calls `found` with the places of those that may
     /// be in the set, some at a time; places near the end may be of windows that are cut short. There are less than four GiB.
     #[inline(always)]
-    pub(super) fn scan(&self, wide: bool, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
+    pub(super) fn scan(&self, kernel: Kernel, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
         #[cfg(target_arch = "x86_64")]
-        if wide && is_wide() {
-            // SAFETY: the processor has AVX2, as was asked just now.
-            return unsafe { avx2::scan_bits(self, bytes, found) };
+        match kernel.level() {
+            // SAFETY: the processor can do what the kernel says.
+            Level::Avx512Gather => return unsafe { avx512::scan_bits(self, bytes, found) },
+            Level::Avx512 | Level::Avx2 => {
+                // SAFETY: the processor can do what the kernel says.
+                return unsafe { avx2::scan_bits(self, bytes, found) };
+            }
+            Level::Portable => {}
         }
-        let _ = wide;
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = kernel;
         one_by_one::<4>(bytes, |window| self.test(window), found);
     }
 }

@@ -4,7 +4,7 @@
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
 use super::bits::Bits;
-use super::kernel::is_wide;
+use super::kernel::{Kernel, Level};
 
 /// Places where windows are looked at.
 #[derive(Debug)]
@@ -41,12 +41,12 @@ impl Looks {
     }
 
     /// Looks at the windows of the first places, as many as are whole in `bytes`, and calls `found` with the numbers of those that
-    /// may be in the set. Returns how many places these were; none where [`is_wide`] is false.
+    /// may be in the set. Returns how many places these were; none where the processor has no AVX2.
     #[inline(always)]
     pub(super) fn scan(&self, bits: &Bits, bytes: &[u8], found: &mut impl FnMut(usize)) -> usize {
         #[cfg(target_arch = "x86_64")]
-        if is_wide() {
-            // SAFETY: the processor has AVX2, as was asked just now.
+        if Kernel::widest().level() >= Level::Avx2 {
+            // SAFETY: the processor has AVX2, since there is that kernel.
             return unsafe { avx2::scan_looks(bits, &self.0, bytes, found) };
         }
         let _ = (bits, bytes, found);

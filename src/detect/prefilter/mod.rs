@@ -6,10 +6,12 @@
 mod anchors;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod bits;
+mod few;
 mod kernel;
 mod looks;
-mod nibbles;
 mod rows;
 mod table;
 mod window;
@@ -17,7 +19,8 @@ mod window;
 use std::fmt;
 
 pub use anchors::Anchors;
-pub use window::{Kernel, WindowFilter};
+pub use kernel::Kernel;
+pub use window::WindowFilter;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 

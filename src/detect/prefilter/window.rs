@@ -24,8 +24,8 @@
 //! rarer than `User`, so requests of browsers never reach the comparison, and a request of 300 bytes costs 75 hashes.
 
 use super::bits::Bits;
-use super::kernel::{PLACES, Short, Windows, fold, four_or_less, is_wide};
-use super::nibbles::Nibbles;
+use super::few::Few;
+use super::kernel::{Kernel, PLACES, Short, Windows, fold, four_or_less};
 use super::rows::Rows;
 use super::table::{Entry, NO_OTHER, Table};
 use super::{ANYWHERE, Anchors, Prefilter, Region, Wish};
@@ -42,22 +42,6 @@ const FEW: usize = 128;
 
 /// Literals are represented by windows within their first bytes.
 const USEFUL: usize = 1 << 15;
-
-/// How windows are tested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
-    /// As wide as the processor can.
-    Wide,
-    /// One at a time: everywhere the same.
-    Portable,
-}
-
-impl Kernel {
-    /// Both, for tests and benches.
-    pub const fn all() -> [Kernel; 2] {
-        [Kernel::Wide, Kernel::Portable]
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -83,7 +67,7 @@ enum Everywhere {
     /// There are none.
     Nothing,
     /// A few, where the processor has what it takes.
-    Few(Vec<Nibbles>),
+    Few(Few),
     /// Any number.
     Many(Rows),
 }
@@ -106,7 +90,7 @@ impl WindowFilter {
     pub fn build(literals: &[Vec<u8>], region: Region<'_>) -> Box<dyn Prefilter> {
         match region {
             Region::Places(places) => Box::new(Anchors::new(literals, places)),
-            _ => Box::new(Self::with_kernel(literals, region, Kernel::Wide)),
+            _ => Box::new(Self::with_kernel(literals, region, Kernel::widest())),
         }
     }
 
@@ -114,15 +98,14 @@ impl WindowFilter {
     pub fn build_portable(literals: &[Vec<u8>], region: Region<'_>) -> Box<dyn Prefilter> {
         match region {
             Region::Places(places) => Box::new(Anchors::new(literals, places)),
-            _ => Box::new(Self::with_kernel(literals, region, Kernel::Portable)),
+            _ => Box::new(Self::with_kernel(literals, region, Kernel::PORTABLE)),
         }
     }
 
     /// With windows tested in that way.
     pub fn with_kernel(literals: &[Vec<u8>], region: Region<'_>, kernel: Kernel) -> Self {
         let mut plan = Plan::default();
-        let wide = kernel == Kernel::Wide && is_wide();
-        let strides = !wide || literals.len() > FEW;
+        let strides = kernel == Kernel::PORTABLE || literals.len() > FEW;
         for (id, text) in literals.iter().enumerate() {
             plan.add(id as u32, text, region, strides);
         }
@@ -136,10 +119,11 @@ impl WindowFilter {
         let short = plan.short.iter().zip(1..);
         let windows: Vec<Short> =
             short.flat_map(|(of, width)| of.iter().map(move |entry| (entry.key, width))).collect();
+        let many = || Everywhere::Many(Rows::new(&windows));
         let everywhere = match windows.len() {
             0 => Everywhere::Nothing,
-            1..=Nibbles::MAX if wide => Everywhere::Few(Nibbles::sets(&windows)),
-            _ => Everywhere::Many(Rows::new(&windows)),
+            1..=Few::MAX => Few::new(kernel, &windows).map_or_else(many, Everywhere::Few),
+            _ => many(),
         };
         WindowFilter {
             text: whole.into(),
@@ -205,7 +189,7 @@ impl WindowFilter {
     /// Compares the literals that have one of the keys, each of which stands at one of the places.
     #[inline(always)]
     fn look_up(&self, table: &Table, keys: &Windows, bytes: &[u8], places: &[u32], hit: &mut Told<'_>) {
-        let hits = table.bits.tests(self.kernel == Kernel::Wide, keys, places.len());
+        let hits = table.bits.tests(self.kernel, keys, places.len());
         // a run of one key of which nothing more is wanted
         let mut spent = None;
         each_one(hits, |nth| {
@@ -410,21 +394,20 @@ impl Prefilter for WindowFilter {
             (0..self.starts.len() as u32 - 1).for_each(|id| hit.tell(id, ANYWHERE));
             return;
         }
-        let wide = self.kernel == Kernel::Wide;
         if let Some((bits, map)) = &self.long {
-            bits.scan(wide, bytes, &mut |places| {
+            bits.scan(self.kernel, bytes, &mut |places| {
                 self.look_all(std::slice::from_ref(map), bytes, places, hit)
             });
         }
         match &self.everywhere {
             Everywhere::Nothing => {}
-            Everywhere::Few(nibbles) => Nibbles::scan_wide(nibbles, bytes, &mut |at, widths: u8| {
+            Everywhere::Few(few) => few.scan(bytes, &mut |at, widths: u8| {
                 for map in self.short.iter().filter(|map| widths & 1 << map.width != 0) {
                     self.look(map, bytes, at, hit);
                 }
             }),
             Everywhere::Many(rows) => {
-                rows.scan(wide, bytes, &mut |places| self.look_all(&self.short, bytes, places, hit))
+                rows.scan(self.kernel, bytes, &mut |places| self.look_all(&self.short, bytes, places, hit))
             }
         }
     }
@@ -432,7 +415,7 @@ impl Prefilter for WindowFilter {
     fn memory(&self) -> usize {
         let everywhere = match &self.everywhere {
             Everywhere::Nothing => 0,
-            Everywhere::Few(nibbles) => nibbles.len() * size_of::<Nibbles>(),
+            Everywhere::Few(few) => few.memory(),
             Everywhere::Many(rows) => rows.memory(),
         };
         self.text.len()
