@@ -14,6 +14,7 @@ struct Counting;
 
 thread_local! {
     static ASKED: Cell<u64> = const { Cell::new(0) };
+    static HELD: Cell<i64> = const { Cell::new(0) };
 }
 
 #[global_allocator]
@@ -23,26 +24,37 @@ static ALLOCATOR: Counting = Counting;
 // SAFETY: all calls go to the system's allocator with the arguments they came with; counting does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size() as i64);
         // SAFETY: the caller keeps to the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        hold(-(layout.size() as i64));
         // SAFETY: the caller keeps to the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size as i64 - layout.size() as i64);
         // SAFETY: the caller keeps to the contract of `realloc`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
-fn count() {
+fn count(more: i64) {
     // a thread that is ending has no counter any more
     let _ = ASKED.try_with(|asked| asked.set(asked.get() + 1));
+    hold(more);
+}
+
+fn hold(more: i64) {
+    let _ = HELD.try_with(|held| held.set(held.get() + more));
+}
+
+/// Bytes that this thread has asked for and not given back; less where it gave back what others had asked for.
+pub(super) fn held() -> i64 {
+    HELD.with(Cell::get)
 }
 
 const CLIENT: [u8; 4] = [10, 77, 0, 30];

@@ -5,6 +5,7 @@ mod announced;
 mod bad_input;
 mod cases;
 mod check;
+mod dialogues;
 mod doh2;
 mod evasion;
 mod evasion_http;

@@ -3,15 +3,12 @@
 //! `MAMPARO_MUTATIONS=N` makes N of them over all captures, `MAMPARO_CAPTURES=DIR` takes the captures from there:
 //! `MAMPARO_MUTATIONS=10000 MAMPARO_CAPTURES=… tests/run mutations`.
 
-use std::io::{Cursor, Write as _};
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mamparo::capture::{Capture as _, PcapFile};
-use mamparo::verdict::Verdict;
-
-use super::support::engine::{Engine, Make, Packet};
+use super::support::engine::{CAPTURE_MAX, Engine, Make, Packet, readable};
 use super::support::frames::mutate;
 use super::support::{Random, captures};
 
@@ -19,32 +16,8 @@ use super::support::{Random, captures};
 const MUTATIONS: usize = 6400;
 /// Frames of a capture that are mutated together, from any place in it.
 const WINDOW: usize = 400;
-/// What is read of a capture, bytes.
-const CAPTURE_MAX: usize = 16 << 20;
 /// More than any mutation may take on a slow and busy machine.
 const TIME_MAX: Duration = Duration::from_secs(20);
-
-/// What can be read of a capture, however broken it is.
-fn readable(path: &Path, bytes: Vec<u8>) -> Vec<Packet> {
-    let mut packets = Vec::new();
-    let Ok(mut file) = PcapFile::from_reader(path, Box::new(Cursor::new(bytes))) else { return packets };
-    let mut total = 0;
-    while total < CAPTURE_MAX {
-        let polled = file.poll(256, &mut |frame| {
-            total += frame.bytes.len();
-            packets.push(Packet {
-                timestamp: frame.timestamp,
-                link: frame.link,
-                bytes: frame.bytes.to_vec(),
-            });
-            Verdict::Forward
-        });
-        if !matches!(polled, Ok(1..)) {
-            break;
-        }
-    }
-    packets
-}
 
 /// One engine as it comes, one in the way of packets, one that has little memory.
 fn engines() -> Vec<(&'static str, Engine)> {

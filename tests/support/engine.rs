@@ -1,5 +1,6 @@
 //! The engine over frames in memory: what the binary does with a capture, without files.
 
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,6 +43,31 @@ pub(crate) fn read(path: &Path) -> Vec<Packet> {
             _ => continue,
         }
     }
+}
+
+/// What is read of a capture that may be long, bytes.
+pub(crate) const CAPTURE_MAX: usize = 16 << 20;
+
+/// What can be read of a capture, however broken it is.
+pub(crate) fn readable(path: &Path, bytes: Vec<u8>) -> Vec<Packet> {
+    let mut packets = Vec::new();
+    let Ok(mut file) = PcapFile::from_reader(path, Box::new(Cursor::new(bytes))) else { return packets };
+    let mut total = 0;
+    while total < CAPTURE_MAX {
+        let polled = file.poll(256, &mut |frame| {
+            total += frame.bytes.len();
+            packets.push(Packet {
+                timestamp: frame.timestamp,
+                link: frame.link,
+                bytes: frame.bytes.to_vec(),
+            });
+            Verdict::Forward
+        });
+        if !matches!(polled, Ok(1..)) {
+            break;
+        }
+    }
+    packets
 }
 
 /// Rules and configuration, ready for any number of captures.

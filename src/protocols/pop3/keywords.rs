@@ -30,7 +30,7 @@ pub static BUFFERS: &[BufferSpec] = &[
 pub(super) static FORMAT: Format = Format {
     name: "pop3",
     beside: &[],
-    request: &[Field("command", COMMAND, Shape::Text), Field("args", SHOWN, Shape::List)],
+    request: &[Field("command", VERB, Shape::Text), Field("args", SHOWN, Shape::List)],
     response: &[
         Field("success", SUCCESS, Shape::Flag),
         Field("status", STATUS, Shape::Text),

@@ -67,6 +67,10 @@ impl Pop {
         let command = command.to_ascii_uppercase();
         let mut values = Values::default();
         values.push(COMMAND, &command);
+        let is_verb = matches!(command.len(), 3 | 4);
+        if is_verb {
+            values.push(VERB, &command);
+        }
         let arguments = rest.split(|byte| *byte == b' ').filter(|argument| !argument.is_empty());
         let mut count = 0;
         for argument in arguments.take(ARGUMENTS_MAX) {
@@ -74,7 +78,7 @@ impl Pop {
             let secret = match &command[..] {
                 b"PASS" => true,
                 b"APOP" | b"AUTH" => count > 0,
-                _ => false,
+                _ => !is_verb,
             };
             if !secret {
                 values.push(SHOWN, argument);

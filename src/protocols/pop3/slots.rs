@@ -18,6 +18,8 @@ pub(super) const SHOWN: Slot = Slot(5);
 pub(super) const STATUS: Slot = Slot(6);
 /// What is behind the status: for records.
 pub(super) const HEADER: Slot = Slot(7);
+/// The command where it is as long as commands are (RFC 1939 section 3), and so no part of a sign-in whose beginning was lost: for records.
+pub(super) const VERB: Slot = Slot(8);
 /// Whether it succeeded: for records.
 pub(super) const SUCCESS: Slot = Slot(20);
 /// Lines behind the first of the answer: for records.

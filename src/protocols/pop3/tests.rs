@@ -152,6 +152,14 @@ fn a_line_of_a_message_may_be_of_any_length() {
 }
 
 #[test]
+fn a_sign_in_whose_beginning_was_lost_stands_in_no_record() {
+    let mut talk = talk();
+    talk.gap(ToServer, 12).unwrap();
+    talk.all(&[(ToServer, b"AGFubgBzZWNyZXQ= more\r\n"), (ToClient, b"-ERR no\r\n")]).unwrap();
+    assert_eq!(talk.records(), [r#""pop3":{"response":{"success":false,"status":"ERR","header":"no"}}"#]);
+}
+
+#[test]
 fn tls_takes_over() {
     let mut talk = talk();
     talk.all(&[(ToServer, b"STLS\r\n"), (ToClient, b"+OK go\r\n")]).unwrap();
