@@ -1,9 +1,9 @@
 //! Windows hashed into a bit map, two bits for each.
 #![allow(unsafe_code)] // calls what only some processors have; each block says why it is sound
 
-use super::kernel::{Kernel, Level, MULTIPLIER, PLACES, Windows, one_by_one};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
+use super::avx2;
+use super::kernel::{Kernel, Level, MULTIPLIER, PLACES, Windows, one_by_one};
 
 /// A set of hashed windows: two bits in one word for each.
 #[derive(Debug)]
@@ -57,12 +57,7 @@ impl Bits {
         #[cfg(target_arch = "x86_64")]
         if kernel.level() >= Level::Avx2 {
             // SAFETY: the processor can do what the kernel says.
-            let hits = unsafe {
-                match kernel.level() {
-                    Level::Avx512Gather => avx512::test_bits(self, windows, count),
-                    _ => avx2::test_bits(self, windows, count),
-                }
-            };
+            let hits = unsafe { avx2::test_bits(self, windows, count) };
             let all = if count < PLACES { (1 << count) - 1 } else { !0 };
             return u128::from_le_bytes(hits) & all;
         }
@@ -80,16 +75,10 @@ impl Bits {
     #[inline(always)]
     pub(super) fn scan(&self, kernel: Kernel, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
         #[cfg(target_arch = "x86_64")]
-        match kernel.level() {
+        if kernel.level() >= Level::Avx2 {
             // SAFETY: the processor can do what the kernel says.
-            Level::Avx512Gather => return unsafe { avx512::scan_bits(self, bytes, found) },
-            Level::Avx512 | Level::Avx2 => {
-                // SAFETY: the processor can do what the kernel says.
-                return unsafe { avx2::scan_bits(self, bytes, found) };
-            }
-            Level::Portable => {}
+            return unsafe { avx2::scan_bits(self, bytes, found) };
         }
-        #[cfg(not(target_arch = "x86_64"))]
         let _ = kernel;
         one_by_one::<4>(bytes, |window| self.test(window), found);
     }

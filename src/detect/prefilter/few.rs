@@ -56,7 +56,7 @@ impl Few {
         let (choices, set): (&[usize], f32) = match kernel.level() {
             Level::Portable => return None,
             Level::Avx2 => (&[1, 2], SET_NIBBLES),
-            Level::Avx512 | Level::Avx512Gather => (&[1, 2, 3, 4], SET_BYTES),
+            Level::Avx512 => (&[1, 2, 3, 4], SET_BYTES),
         };
         let mut sorted: Vec<Short> = windows.to_vec();
         sorted.sort_unstable();

@@ -1,7 +1,7 @@
 //! What the tests of windows have in common: how windows are folded, hashed, read and handed over.
 //!
-//! The tests themselves, of which each but the third has a portable version beside those for AVX2 ([`super::avx2`]) and, for some,
-//! AVX-512 ([`super::avx512`]), which are chosen when the processor has it:
+//! The tests themselves, of which each but the third has a portable version beside the one for AVX2 ([`super::avx2`]), and the third one for
+//! AVX-512 ([`super::avx512`]); they are chosen when the processor has it:
 //!
 //! - [`super::bits`]: any number of windows, hashed into a bit map; eight windows of the data at a time. Used at every fourth byte, and
 //!   for whatever passed another test.
@@ -39,9 +39,6 @@ pub(super) enum Level {
     Avx2,
     /// 64 bytes at a time, and tables of 128 bytes in two registers (AVX-512 with BW, VBMI and VBMI2: Ice Lake, Zen 4 and later).
     Avx512,
-    /// And words of tables are fetched sixteen at a time by one instruction, which is fast where there is FP16 too (Sapphire Rapids and
-    /// later): before, it is made of many simple instructions, or slowed down against gather data sampling (Intel advisory SA-00828).
-    Avx512Gather,
 }
 
 impl Kernel {
@@ -60,9 +57,6 @@ impl Kernel {
                 && std::arch::is_x86_feature_detected!("avx512vbmi2")
             {
                 all.push(Kernel(Level::Avx512));
-                if std::arch::is_x86_feature_detected!("avx512fp16") {
-                    all.push(Kernel(Level::Avx512Gather));
-                }
             }
         }
         all
@@ -88,7 +82,6 @@ impl fmt::Display for Kernel {
             Level::Portable => "portable",
             Level::Avx2 => "AVX2",
             Level::Avx512 => "AVX-512",
-            Level::Avx512Gather => "AVX-512 with gather",
         })
     }
 }

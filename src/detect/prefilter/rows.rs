@@ -1,9 +1,9 @@
 //! Windows by their first two bytes.
 #![allow(unsafe_code)] // calls what only some processors have; the block says why it is sound
 
-use super::kernel::{Kernel, Level, MULTIPLIER, Short, one_by_one};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
+use super::avx2;
+use super::kernel::{Kernel, Level, MULTIPLIER, Short, one_by_one};
 
 /// A set of windows of any width, to be found at every byte: a row for the hash of the first two bytes, and in it two bits for the third
 /// and fourth together; windows of two or three bytes have two by what is left of the hash, those of one have all.
@@ -69,16 +69,10 @@ impl Rows {
     #[inline(always)]
     pub(super) fn scan(&self, kernel: Kernel, bytes: &[u8], found: &mut impl FnMut(&[u32])) {
         #[cfg(target_arch = "x86_64")]
-        match kernel.level() {
+        if kernel.level() >= Level::Avx2 {
             // SAFETY: the processor can do what the kernel says.
-            Level::Avx512Gather => return unsafe { avx512::scan_rows(&self.rows, self.log, bytes, found) },
-            Level::Avx512 | Level::Avx2 => {
-                // SAFETY: the processor can do what the kernel says.
-                return unsafe { avx2::scan_rows(&self.rows, self.log, bytes, found) };
-            }
-            Level::Portable => {}
+            return unsafe { avx2::scan_rows(&self.rows, self.log, bytes, found) };
         }
-        #[cfg(not(target_arch = "x86_64"))]
         let _ = kernel;
         one_by_one::<1>(bytes, |window| self.test(window), found);
     }
