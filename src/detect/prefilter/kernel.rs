@@ -1,7 +1,7 @@
 //! What the tests of windows have in common: how windows are folded, hashed, read and handed over.
 //!
-//! The tests themselves, of which each but the third has a portable version beside the one for AVX2 ([`super::avx2`]), and the third one for
-//! AVX-512 ([`super::avx512`]); they are chosen when the processor has it:
+//! The tests themselves. Each has a version for AVX2 ([`super::avx2`]); beside it each but the third has a portable one, and the third has
+//! one for AVX-512 ([`super::avx512`]). The widest that the processor can is chosen:
 //!
 //! - [`super::bits`]: any number of windows, hashed into a bit map; eight windows of the data at a time. Used at every fourth byte, and
 //!   for whatever passed another test.

@@ -7,7 +7,7 @@
 //!
 //! **Strides.** A literal of seven bytes or more is represented by the four windows of a stretch of seven: wherever it
 //! stands, one of them begins at a multiple of four, so only every fourth window of the data is hashed. Shorter ones have one
-//! window, which may begin anywhere: where they are few, they are told by the halves of their bytes, and where they are many, by
+//! window, which may begin anywhere: where they are few, they are told byte by byte ([`super::few`]), and where they are many, by
 //! the hash of their first two. Small sets have nothing but such windows where the processor has AVX2, since two passes over the
 //! data cost more. Of all stretches the one is taken whose worst window is rarest ([`literal::worth_of_window`]).
 //!
