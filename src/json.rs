@@ -122,6 +122,16 @@ impl JsonWriter {
         self.out.push(b'"');
     }
 
+    /// `"key":"value"` for bytes that are printable ASCII without quotes and backslashes: they are copied.
+    pub fn ascii(&mut self, key: &'static str, value: &[u8]) {
+        debug_assert!(value.iter().all(|byte| is_plain(*byte)), "{key:?}");
+        self.key(key);
+        self.out.reserve(value.len() + 2);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value);
+        self.out.push(b'"');
+    }
+
     /// `"key":7`
     pub fn number(&mut self, key: &'static str, value: impl Into<i128>) {
         self.key(key);
@@ -214,7 +224,6 @@ impl JsonWriter {
     }
 
     fn escaped(&mut self, byte: u8) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         match byte {
             b'"' => self.out.extend_from_slice(b"\\\""),
             b'\\' => self.out.extend_from_slice(b"\\\\"),
@@ -226,16 +235,20 @@ impl JsonWriter {
             0x20..=0x7e => self.out.push(byte),
             0..=0x1f => {
                 self.out.extend_from_slice(b"\\u00");
-                self.out.push(HEX[usize::from(byte >> 4)]);
-                self.out.push(HEX[usize::from(byte & 15)]);
+                self.out.extend_from_slice(&hex(byte));
             }
             0x7f.. => {
                 self.out.extend_from_slice(b"\\\\x");
-                self.out.push(HEX[usize::from(byte >> 4)]);
-                self.out.push(HEX[usize::from(byte & 15)]);
+                self.out.extend_from_slice(&hex(byte));
             }
         }
     }
+}
+
+/// A byte in two hexadecimal digits, small letters.
+pub fn hex(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 /// Bytes at the front, eight at a time, that are plain: there may be more of them.

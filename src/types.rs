@@ -32,11 +32,9 @@ impl Timestamp {
     pub const fn seconds_since(self, earlier: Timestamp) -> u64 {
         self.since(earlier) / 1_000_000_000
     }
-}
 
-/// As EVE writes it, in UTC: `2026-11-23T15:46:50.123456+0000`.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// As EVE writes it, in UTC: `2026-11-23T15:46:50.123456+0000`.
+    pub fn text(self) -> [u8; 31] {
         let days = (self.seconds() / 86_400) as i64;
         let second_of_day = self.seconds() % 86_400;
         let (year, month, day) = civil_from_days(days);
@@ -62,7 +60,14 @@ impl fmt::Display for Timestamp {
         ] {
             put(at, number);
         }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        text
+    }
+}
+
+/// As [`Timestamp::text`] has it.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

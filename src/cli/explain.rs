@@ -401,6 +401,9 @@ fn cost(placed: &Placement, rule: &Rule) -> &'static str {
         (_, Some((_, literal))) if worth(literal) < 160 => "medium: its fast pattern is not rare",
         (_, Some(_)) => "small: its fast pattern is rare",
         (_, None) if !payload => "small each time, but each time: only tests of the head",
+        (Class::Tx, None) if placed.payload.is_some() => {
+            "medium: evaluated for every transaction, but its payload only where a literal is in it"
+        }
         (Class::Tx, None) => "high: evaluated for every transaction",
         (_, None) => "high: evaluated for every packet or piece of the stream",
     }

@@ -48,23 +48,15 @@ pub(super) struct Unfiltered {
 #[derive(Debug, Default)]
 struct Ways {
     /// No packet goes more than one of these ways.
-    ways: Vec<(Way, Set)>,
-    /// Of packets that go none of them.
-    rest: Set,
+    ways: Box<[Way]>,
+    /// Of packets that go each of them, then of those that go none.
+    sets: Box<[Set]>,
 }
 
 impl Ways {
     #[inline]
-    fn set(&self, facts: &Facts, tables: &Tables) -> &Set {
-        self.ways.iter().find(|(way, _)| facts.goes(*way, tables)).map_or(&self.rest, |(_, set)| set)
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Set> {
-        self.ways.iter().map(|(_, set)| set).chain([&self.rest])
-    }
-
-    fn all_mut(&mut self) -> impl Iterator<Item = &mut Set> {
-        self.ways.iter_mut().map(|(_, set)| set).chain([&mut self.rest])
+    fn set(&self, facts: &Facts) -> Option<&Set> {
+        self.sets.get(self.ways.iter().position(|way| facts.goes(*way)).unwrap_or(self.ways.len()))
     }
 }
 
@@ -94,7 +86,7 @@ impl Group {
         let apps = facts.spoken.into_iter().flatten().filter_map(apps);
         std::iter::once(&self.any)
             .chain(apps)
-            .map(|ways| ways.set(facts, tables))
+            .filter_map(|ways| ways.set(facts))
             .chain(destination)
             .chain(source)
             .filter(|set| set.gate.is_open(facts, tables))
@@ -104,8 +96,10 @@ impl Group {
     pub(super) fn number(&mut self, last: &mut u32) {
         let ways =
             std::iter::once(&mut self.any).chain(self.apps.iter_mut().flatten().map(|ways| &mut **ways));
-        let sets =
-            ways.flat_map(Ways::all_mut).chain(&mut self.destination.sets).chain(&mut self.source.sets);
+        let sets = ways
+            .flat_map(|ways| &mut ways.sets)
+            .chain(&mut self.destination.sets)
+            .chain(&mut self.source.sets);
         for set in sets {
             *last += 1;
             set.number = *last;
@@ -115,7 +109,7 @@ impl Group {
     /// Memory of the prefilters, bytes.
     pub fn memory(&self) -> usize {
         let ways = std::iter::once(&self.any).chain(self.apps.iter().flatten().map(|ways| &**ways));
-        ways.flat_map(Ways::all)
+        ways.flat_map(|ways| &ways.sets)
             .chain(&self.destination.sets)
             .chain(&self.source.sets)
             .map(|set| set.patterns.memory())
@@ -354,9 +348,6 @@ struct PendingSet(Vec<Entry>);
 /// Sets of more ports than this are in the set of any port: their own would be met nearly as often.
 const NARROW_PORTS_MAX: u32 = 4096;
 
-/// As few literals of a port as this are not searched: looking at their rules costs less.
-const FEW: usize = 2;
-
 /// A literal of as many bytes costs nothing more in a search with others.
 const LONG: usize = 7;
 
@@ -439,29 +430,22 @@ impl PendingSet {
         }
         let set = |met: &dyn Fn(Option<Way>) -> bool| {
             let entries = self.0.iter().filter(|entry| met(entry.unfiltered.head.way()));
-            PendingSet(entries.cloned().collect()).build(0, build)
+            PendingSet(entries.cloned().collect()).build(build)
         };
-        Ways {
-            ways: (chosen.iter())
-                .map(|way| (*way, set(&|asked| asked.is_none_or(|asked| !tables.is_exclusive(asked, *way)))))
-                .collect(),
-            rest: set(&|asked| asked.is_none_or(|asked| !chosen.contains(&asked))),
-        }
+        let of = |way| set(&|asked| asked.is_none_or(|asked| !tables.is_exclusive(asked, way)));
+        let rest = set(&|asked| asked.is_none_or(|asked| !chosen.contains(&asked)));
+        Ways { sets: chosen.iter().map(|way| of(*way)).chain([rest]).collect(), ways: chosen.into() }
     }
 
-    /// When no more than `few` literals would have to be searched in all of a payload, none is.
-    fn build(self, few: usize, build: Build) -> Set {
-        let searched = |entry: &Entry| entry.literal.as_ref().is_some_and(|w| w.bounds.0 != w.bounds.1);
-        let search = self.0.iter().filter(|entry| searched(entry)).count() > few;
+    fn build(self, build: Build) -> Set {
         let gate = Gate::of(self.0.iter().map(|entry| &entry.unfiltered.head));
         let mut set = Set { gate, ..Set::default() };
         let mut literals = Vec::new();
         for entry in self.0 {
-            let found = search || !searched(&entry);
             match entry.literal {
-                Some(wanted) if found => literals.push(wanted),
-                _ if entry.payload => set.payload.push(entry.unfiltered),
-                _ => set.always.push(entry.unfiltered),
+                Some(wanted) => literals.push(wanted),
+                None if entry.payload => set.payload.push(entry.unfiltered),
+                None => set.always.push(entry.unfiltered),
             }
         }
         set.wanted = literals.clone().into();
@@ -494,7 +478,7 @@ fn port_index(rules: &[(PortSet, Entry)], build: Build) -> PortIndex {
         }
         let set = *known.entry(here).or_insert_with_key(|here| {
             let pending = PendingSet(here.iter().map(|at| rules[*at].1.clone()).collect());
-            sets.push(pending.build(FEW, build));
+            sets.push(pending.build(build));
             (sets.len() - 1) as u32
         });
         of[*from as usize..*to as usize].fill(set);

@@ -2,14 +2,14 @@
 //! a packet.
 //!
 //! What a packet is, is found out once ([`Facts`]); a rule asks for it ([`Head`]), so that most rules are told from one line of
-//! memory, without looking at the rule itself. Address groups that many rules share are numbered ([`Tables`]): whether an end
-//! of the packet is in one is looked up when the first rule asks, and remembered for the others. What all rules of a set ask is
-//! asked once ([`Gate`]).
+//! memory, without looking at the rule itself. Address groups that many rules share are numbered ([`Tables`]): one look up tells of
+//! which of them an end of the packet is a member, a bit for each. What all rules of a set ask is asked once ([`Gate`]).
 
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::evaluate::Inspection;
 use super::rule::{FlowTest, Header, Rule, RuleProtocol};
@@ -46,19 +46,17 @@ pub(super) struct Facts {
     bits: u32,
     /// Bytes of payload, as far as a head can ask for them.
     length: u16,
-    ends: Option<(Endpoint, Endpoint)>,
     /// Source and destination port, where the protocol has some.
     pub(super) ports: Option<(u16, u16)>,
     /// What the flow speaks.
     pub(super) spoken: [Option<ProtocolId>; SPOKEN_MAX],
     apps: u128,
-    /// For source and destination: numbered address groups that were asked for, and those that the end is in.
-    asked: [Cell<u64>; 2],
-    inside: [Cell<u64>; 2],
+    /// The numbered address groups that source and destination are in, a bit for each; none without an end.
+    inside: [u64; 2],
 }
 
 impl Facts {
-    pub(super) fn new(inspection: &Inspection<'_>, flow: Option<&Flow>) -> Self {
+    pub(super) fn new(inspection: &Inspection<'_>, flow: Option<&Flow>, tables: &Tables) -> Self {
         let packet = inspection.packet;
         let mut bits = match packet.net {
             Net::None | Net::Arp(_) => 0,
@@ -90,44 +88,31 @@ impl Facts {
             }
         }
         let apps = spoken.iter().flatten().fold(0, |apps, id| apps | app_bit(*id));
-        // a fragment tells no ports: they count as 0, as in the reference engine
+        // a message about a flow may come from elsewhere
+        let own = flow.filter(|flow| packet.proto() == Some(flow.proto));
+        let inside = match (own.map(|flow| flow.inspected.members), inspection.dir) {
+            (None | Some([0, 0]), _) => tables.ends(packet),
+            (Some(known), Direction::ToServer) => known,
+            (Some([client, server]), Direction::ToClient) => [server, client],
+        };
+        debug_assert_eq!(inside, tables.ends(packet));
         let length = u16::try_from(packet.payload.len()).unwrap_or(u16::MAX);
-        Facts {
-            bits,
-            length,
-            ends: packet.ends(),
-            ports: packet.ports(),
-            spoken,
-            apps,
-            asked: Default::default(),
-            inside: Default::default(),
+        Facts { bits, length, ports: packet.ports(), spoken, apps, inside }
+    }
+
+    /// What [`crate::flow::Inspected::members`] is to be from now on, for a packet of the flow in that direction.
+    pub(super) fn members(&self, dir: Direction) -> [u64; 2] {
+        let [source, destination] = self.inside;
+        match dir {
+            Direction::ToServer => [source, destination],
+            Direction::ToClient => [destination, source],
         }
     }
 
     /// Whether the packet goes from the one to the other numbered group.
     #[inline]
-    pub(super) fn goes(&self, way: Way, tables: &Tables) -> bool {
-        let Some((source, destination)) = self.ends else { return false };
-        let end = |end: usize, ip: IpAddr| match way[end] {
-            ANY => true,
-            OTHER => false,
-            group => self.is_in(end, ip, group, tables),
-        };
-        end(0, source.ip) && end(1, destination.ip)
-    }
-
-    /// Whether an end (0: source) is in a numbered group.
-    #[inline]
-    fn is_in(&self, end: usize, ip: IpAddr, group: u8, tables: &Tables) -> bool {
-        let (asked, inside) = (&self.asked[end], &self.inside[end]);
-        let bit = 1u64 << (group & 63);
-        if asked.get() & bit == 0 {
-            asked.set(asked.get() | bit);
-            if tables.groups.get(usize::from(group)).is_some_and(|group| group.contains(ip)) {
-                inside.set(inside.get() | bit);
-            }
-        }
-        inside.get() & bit != 0
+    pub(super) fn goes(&self, [source, destination]: Way) -> bool {
+        (self.inside[0] >> (source & 63)) & (self.inside[1] >> (destination & 63)) & 1 != 0
     }
 }
 
@@ -141,6 +126,8 @@ fn app_bit(id: ProtocolId) -> u128 {
 pub(super) struct Tables {
     /// Address groups that are asked for most often; the first is any address.
     groups: Vec<Arc<AddressSet>>,
+    /// What is in which of them.
+    members: Members,
     /// Sets of application protocols; the first is none.
     apps: Vec<u128>,
 }
@@ -149,6 +136,12 @@ pub(super) struct Tables {
 pub(super) type Way = [u8; 2];
 
 impl Tables {
+    /// The groups that both ends of a packet are in, a bit for each; none when it has no ends.
+    fn ends(&self, packet: &Packet<'_>) -> [u64; 2] {
+        let inside = |end: Endpoint| self.members.of(end.ip) | 1 << ANY | 1 << OTHER;
+        packet.ends().map_or([0; 2], |(source, destination)| [inside(source), inside(destination)])
+    }
+
     /// Whether no packet goes both ways; unknown counts as no.
     pub(super) fn is_exclusive(&self, one: Way, other: Way) -> bool {
         (0..2).any(|end| {
@@ -163,9 +156,76 @@ impl Tables {
 /// Any address.
 const ANY: u8 = 0;
 /// A group that has no number: the rule is looked at.
-const OTHER: u8 = u8::MAX;
+const OTHER: u8 = 63;
 /// How many groups have a number.
-const GROUPS_MAX: usize = 64;
+const GROUPS_MAX: usize = OTHER as usize;
+
+/// The numbered groups of each address, a bit for each: where they change.
+#[derive(Debug, Default)]
+struct Members {
+    v4: Changes<u32>,
+    v6: Changes<u128>,
+}
+
+impl Members {
+    fn new(groups: &[Arc<AddressSet>]) -> Self {
+        let numbered = || groups.iter().enumerate().filter(|(number, _)| *number != usize::from(ANY));
+        Members {
+            v4: Changes::new(numbered().map(|(number, group)| (number, group.ranges_v4())), |last| {
+                last.checked_add(1)
+            }),
+            v6: Changes::new(numbered().map(|(number, group)| (number, group.ranges_v6())), |last| {
+                last.checked_add(1)
+            }),
+        }
+    }
+
+    #[inline]
+    fn of(&self, ip: IpAddr) -> u64 {
+        match ip {
+            IpAddr::V4(ip) => self.v4.of(u32::from(ip)),
+            IpAddr::V6(ip) => self.v6.of(u128::from(ip)),
+        }
+    }
+}
+
+/// What numbers belong to, from each number on where that changes.
+#[derive(Debug, Default)]
+struct Changes<T> {
+    from: Box<[T]>,
+    /// Before the first of `from`, then behind each.
+    groups: Box<[u64]>,
+}
+
+impl<T: Copy + Ord> Changes<T> {
+    /// Of groups by number, and their ranges, which are disjoint.
+    fn new<'r>(groups: impl Iterator<Item = (usize, &'r [(T, T)])>, next: impl Fn(T) -> Option<T>) -> Self
+    where
+        T: 'r,
+    {
+        let mut changes: BTreeMap<T, u64> = BTreeMap::new();
+        for (number, ranges) in groups {
+            for &(first, last) in ranges {
+                *changes.entry(first).or_default() ^= 1 << number;
+                if let Some(behind) = next(last) {
+                    *changes.entry(behind).or_default() ^= 1 << number;
+                }
+            }
+        }
+        let mut now = 0;
+        let after = changes.values().map(|change| {
+            now ^= change;
+            now
+        });
+        Changes { groups: std::iter::once(0).chain(after).collect(), from: changes.keys().copied().collect() }
+    }
+
+    #[inline]
+    fn of(&self, number: T) -> u64 {
+        let at = self.from.partition_point(|from| *from <= number);
+        self.groups.get(at).copied().unwrap_or(0)
+    }
+}
 
 /// What a rule asks of [`Facts`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -208,12 +268,12 @@ impl Head {
             (std::cmp::Reverse(*times), group.ranges_v4().to_vec(), group.ranges_v6().to_vec())
         });
         often.truncate(GROUPS_MAX - 1);
-        let groups = std::iter::once(Arc::new(AddressSet::any()))
+        let groups: Vec<_> = std::iter::once(Arc::new(AddressSet::any()))
             .chain(often.iter().map(|(_, group)| Arc::clone(group)))
             .collect();
         let numbers: HashMap<*const AddressSet, u8> =
             often.iter().zip(1..).map(|((_, group), number)| (Arc::as_ptr(group), number)).collect();
-        let mut tables = Tables { groups, apps: vec![0] };
+        let mut tables = Tables { members: Members::new(&groups), groups, apps: vec![0] };
         let heads = rules
             .iter()
             .map(|rule| {
@@ -312,26 +372,21 @@ impl Head {
             && facts.length <= self.length.1
             && (self.apps == 0
                 || tables.apps.get(usize::from(self.apps)).is_some_and(|apps| facts.apps & apps != 0))
-            && self.ends_may_hold(facts, tables)
+            && (!self.ports || self.ports_may_hold(facts))
+            && (self.groups == [ANY; 2] || facts.goes(self.groups))
     }
 
+    /// Of a rule that asks for ports.
     #[inline]
-    fn ends_may_hold(&self, facts: &Facts, tables: &Tables) -> bool {
-        if !self.ports && self.groups == [ANY; 2] {
-            return true;
-        }
-        let Some((source, destination)) = facts.ends else { return false };
+    fn ports_may_hold(&self, facts: &Facts) -> bool {
         let within = |port: u16, (low, high): (u16, u16)| low <= port && port <= high;
-        let ports = match facts.bits & PORTS != 0 {
-            true => within(source.port, self.source) && within(destination.port, self.destination),
+        if facts.bits & PORTS == 0 {
             // a protocol without ports has none that could match
-            false => !self.ports || facts.bits & (ICMP | ICMPV6) != 0,
-        };
-        let end = |end: usize, ip: IpAddr| match self.groups[end] {
-            ANY | OTHER => true,
-            group => facts.is_in(end, ip, group, tables),
-        };
-        ports && end(0, source.ip) && end(1, destination.ip)
+            return facts.bits & (ICMP | ICMPV6) != 0;
+        }
+        // a fragment tells no ports: they count as 0, as in the reference engine
+        let (source, destination) = facts.ports.unwrap_or_default();
+        within(source, self.source) && within(destination, self.destination)
     }
 
     /// Whether the head holds, but for tests of the packet.
@@ -345,7 +400,7 @@ impl Head {
         flow: Option<&Flow>,
     ) -> bool {
         self.may_hold(facts, tables)
-            && (!self.rest || protocol_holds(rule, packet, flow) && ends_hold(&rule.header, facts))
+            && (!self.rest || protocol_holds(rule, packet, flow) && ends_hold(&rule.header, facts, packet))
     }
 
     /// The address groups it asks for, when it asks for some and all have a number.
@@ -378,7 +433,7 @@ impl Head {
 
 /// What the rules of a set ask in common: a packet that does not have it meets none of them.
 #[derive(Debug, Default)]
-pub(super) struct Gate(Vec<Head>);
+pub(super) struct Gate(SmallVec<[Head; 2]>);
 
 impl Gate {
     /// More heads than this are not worth asking.
@@ -386,7 +441,7 @@ impl Gate {
 
     /// Of rules with these heads: those with the same address groups become one.
     pub(super) fn of<'a>(heads: impl Iterator<Item = &'a Head>) -> Self {
-        let mut common: Vec<Head> = Vec::new();
+        let mut common: SmallVec<[Head; 2]> = SmallVec::new();
         for head in heads {
             match common.iter_mut().find(|known| known.groups == head.groups) {
                 Some(known) => *known = known.both(head),
@@ -439,12 +494,12 @@ fn protocol_holds(rule: &Rule, packet: &Packet<'_>, flow: Option<&Flow>) -> bool
     }
 }
 
-fn ends_hold(header: &Header, facts: &Facts) -> bool {
+fn ends_hold(header: &Header, facts: &Facts, packet: &Packet<'_>) -> bool {
     let any_port = header.source_ports.is_any() && header.destination_ports.is_any();
     if any_port && header.source.is_any() && header.destination.is_any() {
         return true;
     }
-    let Some((source, destination)) = facts.ends else { return false };
+    let Some((source, destination)) = packet.ends() else { return false };
     let has_ports = facts.bits & PORTS != 0;
     // a protocol without ports has none that could match
     if !has_ports && facts.bits & (ICMP | ICMPV6) == 0 && !any_port {

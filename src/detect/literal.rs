@@ -3,8 +3,8 @@
 //! **The model.** A byte is worth how rare it is in traffic, in eighths of a bit; the table is one of classes, not of one
 //! corpus. A text is worth the sum over its bytes, up to a limit beyond which more length does not help. Two corrections make
 //! it see what single bytes do not show: a run of one byte is hardly rarer than the byte where that is padding, and windows of four bytes
-//! out of what protocols say all the time (`HTTP/1.1`, `User-Agent: Mozilla/5.0`, `.com`) are worth little. Letters are
-//! counted without case, since the prefilter ignores it.
+//! out of what protocols say all the time (`HTTP/1.1`, `User-Agent: Mozilla/5.0`, `.com`, the names of attributes in certificates) are
+//! worth little. Letters are counted without case, since the prefilter ignores it.
 //!
 //! **The choice.** Two things cost: a look at each place where a literal's *window* stands (the prefilter searches windows of
 //! four bytes), and the evaluation of the rule where the *whole* literal stands, which costs about 32 times as much. So a
@@ -21,6 +21,7 @@
 //! | `User-Agent: `, `sqlmap/1` | the second | shorter, but the first is commonplace |
 //! | `\x00\x00\x00\x00\x00\x00\x00\x00`, `cmd` | the second | padding is in all binary data |
 //! | `\xff` with `depth:1`, `abqd` | the second | one byte at one place is met by one packet in 256 |
+//! | `\x06\x03\x55\x04\x03`, `\x0ebad.example` | the second | all certificates have the first |
 //! | `SMB` with `offset:5; depth:3`, `\x00{\x005\x007\x00D` | the second | all of that protocol has the first |
 //! | `SMB` with `depth:8`, `cmd.exe` | the second | the same, though `.exe` is common too |
 //! | `\x05\xff\x03\x0b\x01` with `depth:5`, `password` | the first | rarer, and met by one place of a packet only |
@@ -43,6 +44,9 @@ const SHORT: [(usize, u32); 4] = [(2, 80), (3, 56), (4, 36), (6, 24)];
 
 /// Eighths of a bit that a literal gets because the rule asks for it.
 const ASKED: u32 = 16;
+
+/// A literal that the rule asks for and that is worth this serves, whatever the others are worth.
+const RARE: u32 = 112;
 
 /// Eighths of a bit that a literal gets because it may stand at few places only, and how many are few.
 const PLACED: (u32, u32) = (16, 64);
@@ -67,6 +71,28 @@ const COMMON: &[&str] = &[
     "index.html index.php .php? .asp .aspx .cgi?id= &amp; /images/ .jpg .png .gif .css .js .com .net .org .exe .dll",
     "This program cannot be run in DOS mode",
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+];
+
+/// What stands in all certificates, in DER: names of attributes (2.5.4), of extensions (2.5.29) and of algorithms (1.2.840.113549.1),
+/// with what leads to them (RFC 5280 appendix A, RFC 8017 appendix C).
+const COMMON_BINARY: &[&[u8]] = &[
+    b"\x06\x03\x55\x04\x03",
+    b"\x06\x03\x55\x04\x06\x13\x02",
+    b"\x06\x03\x55\x04\x07",
+    b"\x06\x03\x55\x04\x08",
+    b"\x06\x03\x55\x04\x0a",
+    b"\x06\x03\x55\x04\x0b",
+    b"\x30\x09\x06\x03\x55\x04",
+    b"\x06\x03\x55\x1d\x0e",
+    b"\x06\x03\x55\x1d\x0f",
+    b"\x06\x03\x55\x1d\x11",
+    b"\x06\x03\x55\x1d\x13",
+    b"\x06\x03\x55\x1d\x23",
+    b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x82\x01",
+    b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05\x05\x00",
+    b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00",
+    b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01\x16",
+    b"\xa0\x03\x02\x01\x02\x02",
 ];
 
 /// What every message of a protocol begins with, in lower case: common where its rules look, however rare elsewhere.
@@ -104,11 +130,12 @@ pub fn rarest(literal: &[u8]) -> [u16; 2] {
 fn commonplaces() -> &'static [[u8; 4]] {
     static ALL: OnceLock<Vec<[u8; 4]>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let windows = |text: &str| -> Vec<[u8; 4]> {
+        let windows = |text: &[u8]| -> Vec<[u8; 4]> {
             let text = text.to_ascii_lowercase();
-            text.as_bytes().windows(4).filter_map(|window| window.try_into().ok()).collect()
+            text.windows(4).filter_map(|window| window.try_into().ok()).collect()
         };
-        let mut all: Vec<_> = COMMON.iter().flat_map(|text| windows(text)).collect();
+        let texts = COMMON.iter().map(|text| text.as_bytes()).chain(COMMON_BINARY.iter().copied());
+        let mut all: Vec<_> = texts.flat_map(windows).collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -196,7 +223,7 @@ pub struct Candidate<'c> {
 }
 
 impl Candidate<'_> {
-    /// How well it serves; the highest is taken.
+    /// How well it serves: higher is rarer, or searched at less cost.
     pub fn score(&self) -> u32 {
         let bytes = &self.bytes[..self.bytes.len().min(1 << 12)];
         let stretch = |len: usize| stretch(bytes, len).map_or(0, |(_, worth)| worth);
@@ -214,6 +241,12 @@ impl Candidate<'_> {
         };
         let asked = if self.asked { ASKED } else { 0 };
         (window.min(worth(self.bytes).saturating_sub(LOOK)) + few + asked).saturating_sub(short)
+    }
+
+    /// By what one of a rule's literals is taken, the highest: a rare one that the rule asks for, then by score.
+    pub fn rank(&self) -> (bool, u32) {
+        let score = self.score();
+        (self.asked && score >= RARE + ASKED, score)
     }
 }
 
@@ -286,6 +319,7 @@ mod tests {
         assert!(anywhere(b"\0{\x005\x007\0D") > at(b"SMB", 5, 5));
         assert!(anywhere(b"cmd.exe") > at(b"SMB", 0, 5));
         assert!(anywhere(b"longer one") > anywhere(b"short"));
+        assert!(anywhere(b"\x0ebad.example") > anywhere(b"\x06\x03\x55\x04\x03"));
     }
 
     #[test]
@@ -293,6 +327,10 @@ mod tests {
         let asked = |bytes| Candidate { bytes, asked: true, bounds: UNBOUND };
         assert!(asked(&b"password="[..]).score() > candidate_of(b"passwords", UNBOUND).score());
         assert!(asked(&b"GET"[..]).score() < candidate_of(b"/gate.php?u=", UNBOUND).score());
+        let rarer = candidate_of(b"\x90\x91\x92\x93\x94\x95\x96\x97\x98", UNBOUND);
+        assert!(asked(&b"\x0ebad-server.example"[..]).score() < rarer.score());
+        assert!(asked(&b"\x0ebad-server.example"[..]).rank() > rarer.rank(), "rare as well");
+        assert!(asked(&b"GET"[..]).rank() < rarer.rank());
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct TxList {
 pub struct TxGroup {
     /// Without a literal.
     pub always: Vec<u32>,
+    /// Of these, those that wait for a literal in the payload beside: it is searched once for all of them.
+    pub payload: Patterns,
     /// Buffers, by rising progress.
     pub lists: Vec<TxList>,
 }
@@ -129,6 +131,8 @@ pub struct RuleSet {
     pub rules: Vec<Arc<Rule>>,
     /// The class of each rule.
     pub classes: Vec<Class>,
+    /// Whether each rule is in [`TxGroup::payload`].
+    pub(super) payload_waits: Vec<bool>,
     /// The head of each rule in a few bits.
     pub(super) heads: Vec<Head>,
     /// What heads refer to.
@@ -195,6 +199,8 @@ struct Placed {
     dirs: [bool; 2],
     /// Part, bytes and bounds of its fast pattern.
     literal: Option<Fast>,
+    /// Of a rule on transactions without one: the literal that it wants in the payload beside.
+    payload: Option<Fast>,
 }
 
 /// Where a rule is looked for, for those who explain it.
@@ -206,12 +212,15 @@ pub struct Placement {
     pub dirs: [bool; 2],
     /// Part and bytes of its fast pattern.
     pub literal: Option<(usize, Vec<u8>)>,
+    /// Of a rule on transactions without one: part and bytes of the literal without which its payload is not looked at.
+    pub payload: Option<(usize, Vec<u8>)>,
 }
 
 /// Where the rule is looked for.
 pub fn placement(rule: &Rule, registry: &Registry) -> Placement {
-    let Placed { class, dirs, literal } = place(rule, registry);
-    Placement { class, dirs, literal: literal.map(|fast| (fast.part, fast.text)) }
+    let Placed { class, dirs, literal, payload } = place(rule, registry);
+    let told = |fast: Fast| (fast.part, fast.text);
+    Placement { class, dirs, literal: literal.map(told), payload: payload.map(told) }
 }
 
 impl RuleSet {
@@ -245,6 +254,7 @@ impl RuleSet {
         let (heads, tables) = Head::all(&rules, registry.protocols().len());
         let mut this = RuleSet {
             classes: placed.iter().map(|p| p.class).collect(),
+            payload_waits: placed.iter().map(|p| p.payload.is_some()).collect(),
             heads,
             tables,
             lists_of,
@@ -392,6 +402,7 @@ impl RuleSet {
                 });
                 let Some((list, place, wanted)) = list else {
                     pending.always.push(id);
+                    pending.payload.extend(placed.payload.as_ref().map(|fast| fast.wanted_by(id)));
                     continue;
                 };
                 // buffers that are one thing by two names are searched once
@@ -434,6 +445,7 @@ impl RuleSet {
             + self.streams.iter().map(Group::memory).sum::<usize>()
             + self.frames.iter().flat_map(|frames| &frames.groups).map(Group::memory).sum::<usize>()
             + self.txs.iter().flatten().flat_map(|tx| &tx.lists).map(|l| l.patterns.memory()).sum::<usize>()
+            + self.txs.iter().flatten().map(|tx| tx.payload.memory()).sum::<usize>()
     }
 }
 
@@ -521,29 +533,34 @@ fn place(rule: &Rule, registry: &Registry) -> Placed {
             });
         }
     }
-    Placed { class, dirs, literal: best_literal(rule, class, registry) }
+    // for transactions one of their own buffers
+    let literal = best_literal(rule, |part| match &registry.buffer(part.buffer).origin {
+        Origin::App(_) => class == Class::Tx && part.absent.is_none(),
+        Origin::Payload => class != Class::Tx && class != Class::Frame,
+        Origin::Frame(..) => class == Class::Frame && part.transforms.is_empty(),
+        Origin::Packet(_) | Origin::Derived => false,
+    });
+    let payload = match (class, &literal) {
+        (Class::Tx, None) => best_literal(rule, |part| {
+            part.buffer == BufferId::PAYLOAD && part.transforms.is_empty() && part.absent.is_none()
+        }),
+        _ => None,
+    };
+    let payload = payload.filter(|fast| !literal::is_everywhere(&fast.text));
+    Placed { class, dirs, literal, payload }
 }
 
-/// The literal that serves best ([`literal`]); for transactions one of their own buffers.
-fn best_literal(rule: &Rule, class: Class, registry: &Registry) -> Option<Fast> {
-    let mut best: Option<(u32, Fast)> = None;
-    for (at, part) in rule.parts.iter().enumerate() {
-        let fits = match &registry.buffer(part.buffer).origin {
-            Origin::App(_) => class == Class::Tx && part.absent.is_none(),
-            Origin::Payload => class != Class::Tx && class != Class::Frame,
-            Origin::Frame(..) => class == Class::Frame && part.transforms.is_empty(),
-            Origin::Packet(_) | Origin::Derived => false,
-        };
-        if !fits {
-            continue;
-        }
+/// The literal that serves best of those parts that are asked ([`literal`]).
+fn best_literal(rule: &Rule, asked: impl Fn(&Part) -> bool) -> Option<Fast> {
+    let mut best: Option<((bool, u32), Fast)> = None;
+    for (at, part) in rule.parts.iter().enumerate().filter(|(_, part)| asked(part)) {
         for op in &part.ops {
             let Op::Content(content) = op else { continue };
             let Some(candidate) = literal::candidate(content) else { continue };
-            let score = candidate.score();
-            if best.as_ref().is_none_or(|(known, _)| score > *known) {
+            let rank = candidate.rank();
+            if best.as_ref().is_none_or(|(known, _)| rank > *known) {
                 let text = candidate.bytes.to_ascii_lowercase();
-                best = Some((score, Fast { part: at, text, bounds: candidate.bounds }));
+                best = Some((rank, Fast { part: at, text, bounds: candidate.bounds }));
             }
         }
     }
@@ -598,6 +615,7 @@ impl Lists {
 #[derive(Default)]
 struct TxPending {
     always: Vec<u32>,
+    payload: Vec<Wanted>,
     /// By where the protocol has them and what is done to them first.
     lists: HashMap<(Place, u16), (ListId, Vec<Wanted>)>,
 }
@@ -616,7 +634,8 @@ impl TxPending {
             })
             .collect();
         lists.sort_by_key(|l| (l.place.progress, l.place.kind == Kind::Body, l.list));
-        TxGroup { always: self.always, lists }
+        let payload = Patterns::build(self.payload, false, Region::Whole, build);
+        TxGroup { always: self.always, payload, lists }
     }
 }
 

@@ -139,7 +139,7 @@ impl Protocols {
     }
 
     fn entry(&self, id: ProtocolId) -> Option<&(ProtocolId, &'static dyn Protocol, Box<dyn ParserFactory>)> {
-        self.list.iter().find(|(known, ..)| *known == id)
+        self.list.get(self.list.binary_search_by_key(&id, |(known, ..)| *known).ok()?)
     }
 
     /// The protocol of that name, if it is switched on.

@@ -234,6 +234,7 @@ impl Flow {
         self.macs.iter_mut().for_each(|macs| macs.swap());
         self.drop_recorded.swap(0, 1);
         self.inspected.addresses.swap(0, 1);
+        self.inspected.members.swap(0, 1);
     }
 
     /// Both addresses, client first.

@@ -117,6 +117,8 @@ pub struct Inspected {
     pub moved: [bool; 2],
     /// Some transaction may have to be recorded or removed.
     pub unrecorded: bool,
+    /// The address groups of rules that client and server are in, as detection numbers them; zeros when they are not known.
+    pub members: [u64; 2],
     /// Files that rules want to have stored.
     marks: Vec<StoreMark>,
     /// Live transactions, in the order of their ids.
@@ -146,6 +148,7 @@ impl Inspected {
         }
         self.moved = [true; 2];
         self.unrecorded = true;
+        self.members = [0; 2];
     }
 
     /// Whether nothing more is to inspect in that direction of that transaction.

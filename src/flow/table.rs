@@ -3,7 +3,7 @@
 //! Flows of one protocol and state share a timeout, so each such class is a list in the order of the last packet: what
 //! has timed out is always at its head, and nothing is ever scanned. The table is bounded by [`FlowConfig::memcap`].
 
-use std::collections::HashMap;
+use hashbrown::HashTable;
 
 use super::flow::{Flow, FlowState};
 use super::key::FlowKey;
@@ -74,8 +74,13 @@ pub enum Found {
 const NONE: u32 = u32::MAX;
 const CLASSES: usize = 16;
 
+/// A place for a flow, and what is asked before the flow itself: it is far more often not in the caches than its slot.
 struct Slot {
     flow: Option<Box<Flow>>,
+    /// Of its key.
+    hash: u64,
+    /// When its last packet came.
+    last: Timestamp,
     previous: u32,
     next: u32,
     class: u8,
@@ -84,7 +89,9 @@ struct Slot {
 /// The table. One per worker.
 pub struct FlowTable {
     config: FlowConfig,
-    index: HashMap<FlowKey, u32, ahash::RandomState>,
+    /// Slots by the hash of their key.
+    index: HashTable<u32>,
+    hasher: ahash::RandomState,
     slots: Vec<Slot>,
     free: Vec<u32>,
     heads: [u32; CLASSES],
@@ -108,7 +115,8 @@ impl FlowTable {
         let flows_max = flows_in(config.memcap);
         FlowTable {
             config,
-            index: HashMap::default(),
+            index: HashTable::new(),
+            hasher: ahash::RandomState::new(),
             slots: Vec::new(),
             free: Vec::new(),
             heads: [NONE; CLASSES],
@@ -148,10 +156,14 @@ impl FlowTable {
 
     /// What is known of that key at that time.
     pub fn find(&self, key: &FlowKey, now: Timestamp) -> Found {
-        let Some(&at) = self.index.get(key) else { return Found::New };
-        match &self.slots[at as usize].flow {
-            Some(flow) if self.is_over(flow, now) => Found::TimedOut(FlowIndex(at)),
-            Some(_) => Found::Known(FlowIndex(at)),
+        let hash = self.hasher.hash_one(key);
+        let found = self.index.find(hash, |&at| {
+            let slot = &self.slots[at as usize];
+            slot.hash == hash && slot.flow.as_ref().is_some_and(|flow| flow.key == *key)
+        });
+        match found {
+            Some(&at) if now >= self.end_of(&self.slots[at as usize]) => Found::TimedOut(FlowIndex(at)),
+            Some(&at) => Found::Known(FlowIndex(at)),
             None => Found::New,
         }
     }
@@ -161,9 +173,9 @@ impl FlowTable {
         if self.is_full() {
             return Err(flow);
         }
-        let key = flow.key;
+        let hash = self.hasher.hash_one(flow.key);
         let class = class_of(&flow);
-        let slot = Slot { flow: Some(flow), previous: NONE, next: NONE, class };
+        let slot = Slot { hash, last: flow.last, flow: Some(flow), previous: NONE, next: NONE, class };
         let at = match self.free.pop() {
             Some(at) => {
                 self.slots[at as usize] = slot;
@@ -175,7 +187,7 @@ impl FlowTable {
             }
         };
         self.link(at, class);
-        self.index.insert(key, at);
+        self.index.insert_unique(hash, at, |at| self.slots[*at as usize].hash);
         if self.flows_max > self.flows_wanted {
             self.flows_max = self.flows_wanted.max(self.index.len());
         }
@@ -196,6 +208,7 @@ impl FlowTable {
     pub fn put_back(&mut self, at: FlowIndex, flow: Box<Flow>) {
         let class = class_of(&flow);
         let slot = &mut self.slots[at.0 as usize];
+        slot.last = flow.last;
         slot.flow = Some(flow);
         // a packet that follows another of its flow finds it there
         if slot.class == class && self.tails[usize::from(class)] == at.0 {
@@ -208,9 +221,12 @@ impl FlowTable {
 
     /// Removes a flow that is not borrowed.
     pub fn remove(&mut self, at: FlowIndex) -> Option<Box<Flow>> {
-        let flow = self.slots.get_mut(at.0 as usize)?.flow.take()?;
+        let slot = self.slots.get_mut(at.0 as usize)?;
+        let (flow, hash) = (slot.flow.take()?, slot.hash);
         self.unlink(at.0);
-        self.index.remove(&flow.key);
+        if let Ok(entry) = self.index.find_entry(hash, |known| *known == at.0) {
+            entry.remove();
+        }
         self.free.push(at.0);
         Some(flow)
     }
@@ -228,15 +244,15 @@ impl FlowTable {
         self.wake = Timestamp(u64::MAX);
         for class in 0..CLASSES {
             let head = self.heads[class];
-            let Some(flow) = self.slots.get(head as usize).and_then(|slot| slot.flow.as_ref()) else {
+            let Some(slot) = self.slots.get(head as usize).filter(|slot| slot.flow.is_some()) else {
                 continue;
             };
-            if self.is_over(flow, now) {
+            if now >= self.end_of(slot) {
                 // others may be over too
                 self.wake = now;
                 return self.remove(FlowIndex(head));
             }
-            self.wake = self.wake.min(self.end_of(flow));
+            self.wake = self.wake.min(self.end_of(slot));
         }
         None
     }
@@ -248,7 +264,8 @@ impl FlowTable {
                 .iter()
                 .enumerate()
                 .filter(|(class, head)| want(*class as u8 % 4) && **head != NONE)
-                .filter_map(|(_, head)| Some((self.slots[*head as usize].flow.as_ref()?.last, *head)))
+                .map(|(_, head)| (&self.slots[*head as usize], *head))
+                .filter_map(|(slot, head)| slot.flow.is_some().then_some((slot.last, head)))
                 .min()
                 .map(|(_, head)| head)
         };
@@ -262,35 +279,32 @@ impl FlowTable {
         self.remove(FlowIndex(head))
     }
 
-    fn is_over(&self, flow: &Flow, now: Timestamp) -> bool {
-        now >= self.end_of(flow)
-    }
-
-    /// When it is over unless another packet comes: after a second at least.
-    fn end_of(&self, flow: &Flow) -> Timestamp {
-        let wait = self.timeout(flow).max(1).saturating_mul(1_000_000_000);
-        Timestamp(flow.last.0.saturating_add(wait))
+    /// When a flow is over unless another packet comes: after a second at least.
+    fn end_of(&self, slot: &Slot) -> Timestamp {
+        let wait = self.timeout(slot.class).max(1).saturating_mul(1_000_000_000);
+        Timestamp(slot.last.0.saturating_add(wait))
     }
 
     /// Notes when the flow at that place, which became the head of its class, is over.
     fn watch(&mut self, at: u32) {
-        if let Some(flow) = self.slots.get(at as usize).and_then(|slot| slot.flow.as_ref()) {
-            self.wake = self.wake.min(self.end_of(flow));
+        if let Some(slot) = self.slots.get(at as usize).filter(|slot| slot.flow.is_some()) {
+            self.wake = self.wake.min(self.end_of(slot));
         }
     }
 
-    fn timeout(&self, flow: &Flow) -> u64 {
-        let timeouts = match flow.proto {
-            Proto::TCP => &self.config.tcp,
-            Proto::UDP => &self.config.udp,
-            Proto::ICMP | Proto::ICMPV6 => &self.config.icmp,
+    /// Seconds that flows of that class wait for a packet.
+    fn timeout(&self, class: u8) -> u64 {
+        let timeouts = match class / 4 {
+            0 => &self.config.tcp,
+            1 => &self.config.udp,
+            2 => &self.config.icmp,
             _ => &self.config.other,
         };
-        match flow.kept_as() {
-            FlowState::New => timeouts.new,
-            FlowState::Established => timeouts.established,
-            FlowState::Closed => timeouts.closed,
-            FlowState::Bypassed => timeouts.bypassed,
+        match class % 4 {
+            0 => timeouts.new,
+            1 => timeouts.established,
+            2 => timeouts.closed,
+            _ => timeouts.bypassed,
         }
     }
 

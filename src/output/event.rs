@@ -6,8 +6,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use crate::decode::{Origin, TunnelKind};
-use crate::json::JsonWriter;
+use crate::json::{JsonWriter, hex};
 use crate::types::{Direction, Endpoint, Proto, Timestamp};
 
 /// The start of a record. What is `None` or empty is left out.
@@ -56,7 +58,7 @@ pub struct EventHeader<'a> {
 /// Writes `{` and the header.
 pub fn write_header(header: &EventHeader<'_>, out: &mut JsonWriter) {
     out.open();
-    out.plain("timestamp", header.timestamp);
+    out.ascii("timestamp", &header.timestamp.text());
     for (key, value) in
         [("flow_id", header.flow_id), ("parent_id", header.parent_id), ("pcap_cnt", header.pcap_cnt)]
     {
@@ -78,13 +80,16 @@ pub fn write_header(header: &EventHeader<'_>, out: &mut JsonWriter) {
     let ports = header.proto.is_some_and(has_ports);
     for (ip, port, end) in [("src_ip", "src_port", header.src), ("dest_ip", "dest_port", header.dest)] {
         let Some(end) = end else { continue };
-        out.plain(ip, FullIp(end.ip));
+        out.ascii(ip, &FullIp(end.ip).text());
         if ports {
             out.number(port, end.port);
         }
     }
     if let Some(proto) = header.proto {
-        out.plain("proto", proto);
+        match proto.name() {
+            Some(name) => out.ascii("proto", name.as_bytes()),
+            None => out.plain("proto", proto),
+        }
     }
     if let Some((kind, code)) = header.icmp {
         out.number("icmp_type", kind);
@@ -200,9 +205,9 @@ pub struct TunnelInfo<'a> {
 /// Writes `"tunnel":{…}`.
 pub fn write_tunnel(tunnel: &TunnelInfo<'_>, out: &mut JsonWriter) {
     out.open_object("tunnel");
-    out.plain("src_ip", FullIp(tunnel.src.ip));
+    out.ascii("src_ip", &FullIp(tunnel.src.ip).text());
     out.number("src_port", tunnel.src.port);
-    out.plain("dest_ip", FullIp(tunnel.dest.ip));
+    out.ascii("dest_ip", &FullIp(tunnel.dest.ip).text());
     out.number("dest_port", tunnel.dest.port);
     out.plain("proto", tunnel.proto);
     out.number("depth", tunnel.depth);
@@ -235,30 +240,43 @@ pub const fn pkt_src(origin: Origin) -> &'static str {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FullIp(pub IpAddr);
 
-impl fmt::Display for FullIp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl FullIp {
+    /// The text.
+    pub fn text(self) -> SmallVec<[u8; 40]> {
+        // in one piece: there are two in each event
+        let (mut text, mut len) = ([0; 40], 0);
         match self.0 {
             IpAddr::V4(ip) => {
-                // one text at once: there are two in each event
-                let (mut text, mut len) = ([b'.'; 15], 0);
+                let mut put = |byte: u8| {
+                    text[len] = byte;
+                    len += 1;
+                };
                 for octet in ip.octets() {
-                    let mut digits = itoa::Buffer::new();
-                    let digits = digits.format(octet).as_bytes();
-                    text[len..len + digits.len()].copy_from_slice(digits);
-                    len += digits.len() + 1;
+                    if octet >= 100 {
+                        put(b'0' + octet / 100);
+                    }
+                    if octet >= 10 {
+                        put(b'0' + octet / 10 % 10);
+                    }
+                    put(b'0' + octet % 10);
+                    put(b'.');
                 }
-                f.write_str(std::str::from_utf8(&text[..len - 1]).unwrap_or_default())
             }
             IpAddr::V6(ip) => {
-                for (nth, group) in ip.segments().iter().enumerate() {
-                    if nth > 0 {
-                        f.write_str(":")?;
-                    }
-                    write!(f, "{group:04x}")?;
+                for (place, pair) in text.chunks_exact_mut(5).zip(ip.octets().chunks_exact(2)) {
+                    let [[a, b], [c, d]] = [hex(pair[0]), hex(pair[1])];
+                    place.copy_from_slice(&[a, b, c, d, b':']);
                 }
-                Ok(())
+                len = text.len();
             }
         }
+        SmallVec::from_buf_and_len(text, len - 1)
+    }
+}
+
+impl fmt::Display for FullIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

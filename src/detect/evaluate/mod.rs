@@ -121,6 +121,10 @@ struct Scratch {
     /// Of each rule, the packet that it matched last outside of transactions, and its place in the matches then.
     told: Vec<(u32, u32)>,
     packet: u32,
+    /// Of each rule on transactions that waits for a literal in the payload, the packet with which it was there last.
+    seen: Vec<u32>,
+    /// The packet with which the payload was searched for these last.
+    searched: u32,
     vars: Vec<u64>,
     decoded: Vec<u8>,
     /// The byte order of the transaction's numbers.
@@ -137,6 +141,8 @@ impl Scratch {
             hint: ANYWHERE,
             told: vec![(0, 0); rules],
             packet: 0,
+            seen: vec![0; rules],
+            searched: 0,
             vars: Vec::new(),
             decoded: Vec::new(),
             little: true,
@@ -149,7 +155,8 @@ impl Scratch {
         self.packet = self.packet.wrapping_add(1);
         if self.packet == 0 {
             self.told.fill((0, 0));
-            self.packet = 1;
+            self.seen.fill(0);
+            (self.searched, self.packet) = (0, 1);
         }
     }
 
@@ -280,10 +287,13 @@ impl Detector {
         let Detector { set, state } = self;
         state.matches.clear();
         state.scratch.begin_packet();
-        state.facts = Facts::new(inspection, flow.as_deref());
+        state.facts = Facts::new(inspection, flow.as_deref(), &set.tables);
         state.raw_due = false;
         match flow {
             Some(flow) => {
+                if inspection.packet.proto() == Some(flow.proto) {
+                    flow.inspected.members = state.facts.members(inspection.dir);
+                }
                 // what inspection changes leaves the flow, so that all else of it can be read meanwhile
                 let mut memory = Memory {
                     vars: std::mem::take(&mut flow.vars),

@@ -1,7 +1,7 @@
 //! Rules on transactions: what is found now, and what has to wait.
 
 use super::holds::apply;
-use super::{Inspection, Match, Memory, State, TxView, Window};
+use super::{Inspection, Match, Memory, Scratch, State, TxView, Window};
 use crate::app::{DONE, Transaction};
 use crate::detect::buffer::{BufferId, Kind, Origin};
 use crate::detect::rule::{Beside, Part, Rule};
@@ -40,7 +40,14 @@ impl State {
             if !tx.concerns(inspection.dir) {
                 continue;
             }
-            let mut inspected = std::mem::take(&mut memory.inspected.tx(tx.id())[inspection.dir.index()]);
+            if tx.progress(inspection.dir) == 0 {
+                continue;
+            }
+            let known = &mut memory.inspected.tx(tx.id())[inspection.dir.index()];
+            if known.done {
+                continue;
+            }
+            let mut inspected = std::mem::take(known);
             let view = TxView { tx, protocol, flow };
             self.transaction(set, group, inspection, view, memory, &mut inspected);
             memory.inspected.tx(tx.id())[inspection.dir.index()] = inspected;
@@ -59,9 +66,6 @@ impl State {
         let TxView { tx, .. } = view;
         let dir = inspection.dir;
         let progress = tx.progress(dir);
-        if inspected.done || progress == 0 {
-            return;
-        }
         let begun = inspected.progress > 0;
         self.scratch.little = tx.is_little_endian(dir);
         self.scratch.begin();
@@ -226,7 +230,7 @@ impl State {
             let outcome = match &set.registry.buffer(part.buffer).origin {
                 Origin::App(_) => self.tx_part(set, part, inspection, view, ended),
                 Origin::Frame(..) => Outcome::No,
-                Origin::Payload => self.tx_payload(part, inspection, view, ended),
+                Origin::Payload => self.tx_payload(set, id, part, inspection, view, ended),
                 Origin::Packet(bytes) => {
                     let held = match bytes(inspection.packet) {
                         Some(bytes) => self.part_holds(
@@ -332,9 +336,37 @@ impl State {
         }
     }
 
+    /// Whether the literal that the rule wants in the payload may be there. The payload is searched for those of all such rules with the
+    /// first that asks.
+    fn payload_may_hold(
+        &mut self,
+        set: &RuleSet,
+        id: u32,
+        inspection: &Inspection<'_>,
+        view: TxView<'_>,
+    ) -> bool {
+        if !set.payload_waits[id as usize] {
+            return true;
+        }
+        let Scratch { seen, searched, packet, .. } = &mut self.scratch;
+        if searched != packet
+            && let Some(groups) = set.txs.get(usize::from(view.protocol.0))
+        {
+            *searched = *packet;
+            any_payload(inspection, view.flow, &mut |window| {
+                let hit = &mut |rule: u32, _| seen[rule as usize] = *packet;
+                groups[inspection.dir.index()].payload.scan(window.bytes, None, hit);
+                false
+            });
+        }
+        seen[id as usize] == *packet
+    }
+
     /// Payload of a transaction rule: what is there of the stream, or the packet's.
     fn tx_payload(
         &mut self,
+        set: &RuleSet,
+        id: u32,
         part: &Part,
         inspection: &Inspection<'_>,
         view: TxView<'_>,
@@ -345,34 +377,40 @@ impl State {
         if flow.session.is_some() && !self.raw_due && !tx.ends_stream_chunk(inspection.dir) {
             return if ended { Outcome::No } else { Outcome::Later };
         }
-        let of_packet =
-            Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
-        let held = match &flow.session {
-            Some(session) if inspection.in_stream || session.is_established() => {
-                let mut at = session.released_to(inspection.dir);
-                let (mut held, mut any) = (false, false);
-                // every turn moves `at` forward, or ends
-                while !held {
-                    match session.readable(inspection.dir, at) {
-                        Readable::Bytes(bytes) => {
-                            any = true;
-                            held = self.part_holds(part, Window { bytes, offset: at, ..of_packet });
-                            at += bytes.len() as u64;
-                        }
-                        Readable::Gap(len) => at += len,
-                        Readable::Nothing => break,
-                    }
-                }
-                held || !any && self.part_holds(part, of_packet)
-            }
-            _ => self.part_holds(part, of_packet),
-        };
+        let held = self.payload_may_hold(set, id, inspection, view)
+            && any_payload(inspection, flow, &mut |window| self.part_holds(part, window));
         if held {
             Outcome::Match
         } else if ended {
             Outcome::No
         } else {
             Outcome::Later
+        }
+    }
+}
+
+/// Whether something holds of a piece of the payload that transactions are seen with: what is there of the stream, or the packet's.
+fn any_payload(inspection: &Inspection<'_>, flow: &Flow, holds: &mut dyn FnMut(Window<'_>) -> bool) -> bool {
+    let of_packet =
+        Window { bytes: inspection.packet.payload, offset: 0, fresh: 0, to_end: true, is_stream: false };
+    let session = flow.session.as_ref();
+    let Some(session) = session.filter(|session| inspection.in_stream || session.is_established()) else {
+        return holds(of_packet);
+    };
+    let mut at = session.released_to(inspection.dir);
+    let mut any = false;
+    // every turn moves `at` forward, or ends
+    loop {
+        match session.readable(inspection.dir, at) {
+            Readable::Bytes(bytes) => {
+                any = true;
+                if holds(Window { bytes, offset: at, ..of_packet }) {
+                    return true;
+                }
+                at += bytes.len() as u64;
+            }
+            Readable::Gap(len) => at += len,
+            Readable::Nothing => return !any && holds(of_packet),
         }
     }
 }

@@ -309,22 +309,26 @@ fn behind<const LEFT: i32>(before: __m256i, block: __m256i) -> __m256i {
 #[target_feature(enable = "avx2")]
 pub(super) fn scan_looks(bits: &Bits, looks: &[Eight], bytes: &[u8], found: &mut impl FnMut(usize)) -> usize {
     let asked = Asked::new(bits);
-    let Some(last) = i32::try_from(bytes.len()).unwrap_or(i32::MAX).checked_sub(4) else { return 0 };
-    let last = _mm256_set1_epi32(last);
+    let Some(last) = bytes.len().min(i32::MAX as usize).checked_sub(4) else { return 0 };
+    let last = _mm256_set1_epi32(last as i32);
     for (nth, look) in looks.iter().enumerate() {
         let places = eight(&look.places);
-        let negative = _mm256_cmpgt_epi32(_mm256_setzero_si256(), places);
-        let behind = _mm256_or_si256(negative, _mm256_cmpgt_epi32(places, last));
-        if _mm256_testz_si256(behind, behind) == 0 {
+        let there = _mm256_min_epu32(places, last);
+        // places rise: the first ones are whole
+        let whole = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(there, places))) as u32;
+        if whole == 0 {
             return nth * 8;
         }
-        // SAFETY: each place is at least 0 and at most `bytes.len() - 4`, as was seen just now.
-        let window = unsafe { gather(bytes.as_ptr(), places) };
+        // SAFETY: each place is at most `bytes.len() - 4` now.
+        let window = unsafe { gather(bytes.as_ptr(), there) };
         let window = _mm256_and_si256(fold(window), eight(&look.masks));
-        let mut hits = asked.test(_mm256_xor_si256(window, eight(&look.salts)));
+        let mut hits = asked.test(_mm256_xor_si256(window, eight(&look.salts))) & whole;
         while hits != 0 {
             found(nth * 8 + hits.trailing_zeros() as usize);
             hits &= hits - 1;
+        }
+        if whole != 0xff {
+            return nth * 8 + whole.count_ones() as usize;
         }
     }
     looks.len() * 8

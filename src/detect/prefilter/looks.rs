@@ -21,27 +21,28 @@ pub(super) struct Eight {
 }
 
 impl Looks {
-    /// At these places, each with mask and salt; what is left of the last eight is not looked at.
+    /// At these places, which rise, each with mask and salt.
     pub(super) fn new(looks: &[(u32, u32, u32)]) -> Self {
-        let of = |eight: &[(u32, u32, u32)], take: fn(&(u32, u32, u32)) -> u32| {
-            let mut numbers = [0; 8];
+        let of = |eight: &[(u32, u32, u32)], take: fn(&(u32, u32, u32)) -> u32, none: u32| {
+            let mut numbers = [none; 8];
             numbers.iter_mut().zip(eight).for_each(|(to, from)| *to = take(from));
             numbers
         };
         Looks(
             looks
-                .chunks_exact(8)
+                .chunks(8)
                 .map(|eight| Eight {
-                    places: of(eight, |look| look.0),
-                    masks: of(eight, |look| look.1),
-                    salts: of(eight, |look| look.2),
+                    // where there is no place no data reach
+                    places: of(eight, |look| look.0, u32::MAX),
+                    masks: of(eight, |look| look.1, 0),
+                    salts: of(eight, |look| look.2, 0),
                 })
                 .collect(),
         )
     }
 
-    /// Looks at the windows of the first places, as many as are whole in `bytes`, and calls `found` with the numbers of those that
-    /// may be in the set. Returns how many places these were; none where the processor has no AVX2.
+    /// Looks at the windows of the first places, as many as have four bytes in `bytes`, and calls `found` with the numbers of those
+    /// that may be in the set. Returns how many places these were; none where the processor has no AVX2.
     #[inline(always)]
     pub(super) fn scan(&self, bits: &Bits, bytes: &[u8], found: &mut impl FnMut(usize)) -> usize {
         #[cfg(target_arch = "x86_64")]

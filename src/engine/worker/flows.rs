@@ -1,6 +1,6 @@
 //! Flows: how a packet finds its own, how they begin and end.
 
-use super::{EXPIRED_PER_PACKET, Findings, Lane};
+use super::{EXPIRED_PER_PACKET, Findings, Lane, SYN};
 use crate::app::Frames;
 use crate::decode::{Net, Packet};
 use crate::engine::flow_end::EndHeaders;
@@ -62,7 +62,7 @@ impl Lane {
     /// A SYN on a session that is over, or that is dropped, begins another flow on the same ports; of a dropped one the first number
     /// comes along.
     fn new_session(&mut self, at: crate::flow::table::FlowIndex, packet: &Packet<'_>) -> Option<Option<u32>> {
-        let tcp = packet.tcp()?;
+        let tcp = packet.tcp().filter(|tcp| tcp.flags() & SYN != 0)?;
         let flow = self.flows.flow(at)?;
         let dir = direction(flow, packet);
         let session = flow.session.as_ref()?;

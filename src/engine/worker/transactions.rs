@@ -62,7 +62,8 @@ impl Lane {
             smallvec::SmallVec::new();
         for nth in 0..transactions.count() {
             let Some(tx) = transactions.at(nth) else { continue };
-            let mut recorded = flow.inspected.recorded(tx.id());
+            let before = flow.inspected.recorded(tx.id());
+            let mut recorded = before;
             let finished = Direction::BOTH.map(|dir| {
                 tx.progress(dir) == DONE || !tx.concerns(dir) || flow.app.gave_up(dir) || cut[dir.index()]
             });
@@ -87,7 +88,7 @@ impl Lane {
                     }
                 }
             }
-            let inspected = Direction::BOTH.iter().all(|dir| {
+            let inspected = |dir: &Direction| {
                 !tx.concerns(*dir)
                     // what came whole before the parser failed, or was raised with the failure, is still to be inspected
                     || (flow.app.gave_up(*dir)
@@ -96,13 +97,13 @@ impl Lane {
                     || flow.inspected.is_done(tx.id(), *dir)
                     || (cut[dir.index()] && !flow.inspected.moved[dir.index()])
                     || flow.action != FlowAction::None
-            });
-            if finished == [true; 2] && recorded.logged && inspected {
+            };
+            if finished == [true; 2] && recorded.logged && Direction::BOTH.iter().all(inspected) {
                 for side in Direction::BOTH {
                     self.files(packet, flow, tx, side, &mut recorded, true);
                 }
                 done.push(tx.id());
-            } else {
+            } else if recorded != before {
                 marks.push((tx.id(), recorded));
             }
         }

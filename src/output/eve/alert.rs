@@ -48,7 +48,7 @@ pub fn write_alert(alert: &AlertRecord<'_>, proto: Option<Proto>, out: &mut Json
     if let Some((source, target)) = alert.source_target {
         for (key, end) in [("source", source), ("target", target)] {
             out.open_object(key);
-            out.plain("ip", FullIp(end.ip));
+            out.ascii("ip", &FullIp(end.ip).text());
             if proto.is_some_and(has_ports) {
                 out.number("port", end.port);
             }
@@ -118,9 +118,9 @@ pub fn write_flow_in_alert(flow: &FlowInAlert, out: &mut JsonWriter) {
     out.number("pkts_toclient", flow.packets[1]);
     out.number("bytes_toserver", flow.bytes[0]);
     out.number("bytes_toclient", flow.bytes[1]);
-    out.plain("start", flow.start);
-    out.plain("src_ip", FullIp(flow.client.ip));
-    out.plain("dest_ip", FullIp(flow.server.ip));
+    out.ascii("start", &flow.start.text());
+    out.ascii("src_ip", &FullIp(flow.client.ip).text());
+    out.ascii("dest_ip", &FullIp(flow.server.ip).text());
     if has_ports(flow.proto) {
         out.number("src_port", flow.client.port);
         out.number("dest_port", flow.server.port);

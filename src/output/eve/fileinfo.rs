@@ -1,7 +1,7 @@
 //! `fileinfo{…}`, and `files[…]` of an alert.
 
 use crate::app::File;
-use crate::json::JsonWriter;
+use crate::json::{JsonWriter, hex};
 
 /// What is told of a file beside what is known of it.
 #[derive(Clone, Debug, Default)]
@@ -50,13 +50,13 @@ fn write_members(file: &File, tx_id: u64, note: &FileNote, out: &mut JsonWriter)
     out.flag("gaps", file.gaps);
     out.text("state", file.state.name());
     if let Some(digest) = &file.md5 {
-        out.plain("md5", Hex(digest));
+        out.ascii("md5", &digest.map(hex).concat());
     }
     if let Some(digest) = &file.sha1 {
-        out.plain("sha1", Hex(digest));
+        out.ascii("sha1", &digest.map(hex).concat());
     }
     if let Some(digest) = &file.sha256 {
-        out.plain("sha256", Hex(digest));
+        out.ascii("sha256", &digest.map(hex).concat());
     }
     out.flag("stored", note.stored.is_some());
     if let Some(id) = note.stored {
@@ -70,15 +70,6 @@ fn write_members(file: &File, tx_id: u64, note: &FileNote, out: &mut JsonWriter)
         out.number("end", end);
     }
     out.number("tx_id", tx_id);
-}
-
-/// Lower-case hexadecimal.
-struct Hex<'a>(&'a [u8]);
-
-impl std::fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `flow` and `netflow` records: written once, when a flow ends, of both directions or of each by itself.
 
-use crate::json::JsonWriter;
+use crate::json::{JsonWriter, hex};
 use crate::output::event::{AppProto, Mac, write_app_proto};
 use crate::types::Timestamp;
 
@@ -101,8 +101,8 @@ pub fn write_flow_event(flow: &FlowRecord<'_>, out: &mut JsonWriter) {
     out.number("pkts_toclient", flow.packets[1]);
     out.number("bytes_toserver", flow.bytes[0]);
     out.number("bytes_toclient", flow.bytes[1]);
-    out.plain("start", flow.start);
-    out.plain("end", flow.end);
+    out.ascii("start", &flow.start.text());
+    out.ascii("end", &flow.end.text());
     // whole seconds of both, as the peer has it: 0.9 to 1.1 is an age of 1
     out.number("age", flow.end.seconds().saturating_sub(flow.start.seconds()));
     if flow.emergency {
@@ -140,8 +140,8 @@ pub fn write_netflow_event(flow: &NetflowRecord<'_>, out: &mut JsonWriter) {
     out.open_object("netflow");
     out.number("pkts", flow.packets);
     out.number("bytes", flow.bytes);
-    out.plain("start", flow.start);
-    out.plain("end", flow.end);
+    out.ascii("start", &flow.start.text());
+    out.ascii("end", &flow.end.text());
     out.number("age", flow.end.seconds().saturating_sub(flow.start.seconds()));
     if let Some((low, high)) = flow.ttl {
         out.number("min_ttl", low);
@@ -150,7 +150,7 @@ pub fn write_netflow_event(flow: &NetflowRecord<'_>, out: &mut JsonWriter) {
     out.close();
     if let Some(flags) = flow.tcp_flags {
         out.open_object("tcp");
-        out.plain("tcp_flags", format_args!("{flags:02x}"));
+        out.ascii("tcp_flags", &hex(flags));
         write_flags(flags, out);
         out.close();
     }
@@ -187,7 +187,7 @@ fn write_tcp(tcp: &TcpRecord<'_>, out: &mut JsonWriter) {
     let all = tcp.flags[0] | tcp.flags[1];
     out.open_object("tcp");
     for (key, flags) in [("tcp_flags", all), ("tcp_flags_ts", tcp.flags[0]), ("tcp_flags_tc", tcp.flags[1])] {
-        out.plain(key, format_args!("{flags:02x}"));
+        out.ascii(key, &hex(flags));
     }
     write_flags(all, out);
     if let Some(session) = &tcp.session {
