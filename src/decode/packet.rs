@@ -563,12 +563,7 @@ impl<'a> Packet<'a> {
     }
 
     /// Source address, of an IP packet.
-    #[inline]
     pub fn source_ip(&self) -> Option<IpAddr> {
-        self.ends().map(|(source, _)| source.ip)
-    }
-
-    fn read_source(&self) -> Option<IpAddr> {
         match &self.net {
             Net::V4(ip) => Some(ip.source().into()),
             Net::V6(ip) => Some(ip.source().into()),
@@ -577,12 +572,7 @@ impl<'a> Packet<'a> {
     }
 
     /// Destination address, of an IP packet.
-    #[inline]
     pub fn destination_ip(&self) -> Option<IpAddr> {
-        self.ends().map(|(_, destination)| destination.ip)
-    }
-
-    fn read_destination(&self) -> Option<IpAddr> {
         match &self.net {
             Net::V4(ip) => Some(ip.destination().into()),
             Net::V6(ip) => Some(ip.destination().into()),
@@ -607,23 +597,17 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Both ends, of an IP packet; ports are 0 where there are none.
+    /// Both ends, of an IP packet that is whole ([`Packet::find_ends`]); ports are 0 where there are none.
     #[inline]
     pub fn ends(&self) -> Option<(Endpoint, Endpoint)> {
-        if self.ends.is_some() { self.ends } else { self.read_ends() }
+        self.ends
     }
 
     /// Reads both ends once, as all stages ask for them: everything below is known now.
-    pub(super) fn find_ends(&mut self) {
-        self.ends = self.read_ends();
-    }
-
-    fn read_ends(&self) -> Option<(Endpoint, Endpoint)> {
+    pub fn find_ends(&mut self) {
         let (source, destination) = self.read_ports().unwrap_or((0, 0));
-        Some((
-            Endpoint { ip: self.read_source()?, port: source },
-            Endpoint { ip: self.read_destination()?, port: destination },
-        ))
+        let end = |ip: Option<IpAddr>, port| Some(Endpoint { ip: ip?, port });
+        self.ends = end(self.source_ip(), source).zip(end(self.destination_ip(), destination));
     }
 
     /// The protocol above IP, of an IP packet: after extension headers for IPv6.

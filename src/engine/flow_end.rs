@@ -60,6 +60,7 @@ impl EndHeaders {
         if let Some(tcp) = Tcp::new(&self.tcp, TcpOptions::default(), true) {
             packet.transport = Transport::Tcp(tcp);
         }
+        packet.find_ends();
         packet
     }
 }

@@ -9,25 +9,29 @@ use crate::types::{Endpoint, Proto};
 /// What makes packets one conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
-    low: Endpoint,
-    high: Endpoint,
-    proto: Proto,
+    /// The addresses of the lower and of the higher end as numbers.
+    ends: [u128; 2],
+    /// Their ports, the lower end's first.
+    ports: [u16; 2],
     vlans: [u16; 3],
+    proto: Proto,
     /// Tunnel depth: a tunnelled packet is another flow than the same packet bare.
     depth: u8,
+    v6: bool,
 }
 
 /// In few words: of IPv4, the most common, three.
 impl Hash for FlowKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match (self.low.ip, self.high.ip) {
-            (IpAddr::V4(low), IpAddr::V4(high)) => {
-                state.write_u64(u64::from(u32::from(low)) << 32 | u64::from(u32::from(high)));
-            }
-            (low, high) => (low, high).hash(state),
+        let [low, high] = self.ends;
+        if self.v6 {
+            state.write_u128(low);
+            state.write_u128(high);
+        } else {
+            state.write_u64((low as u64) << 32 | high as u64);
         }
-        let ports = u64::from(self.low.port) << 48 | u64::from(self.high.port) << 32;
+        let ports = u64::from(self.ports[0]) << 48 | u64::from(self.ports[1]) << 32;
         state.write_u64(ports | u64::from(self.depth) << 8 | u64::from(self.proto.0));
         let [one, two, three] = self.vlans.map(u64::from);
         state.write_u64(one << 32 | two << 16 | three);
@@ -40,9 +44,8 @@ impl FlowKey {
         self.vlans
     }
 
-    /// The key of a packet and whether its source is the key's lower end; `None` for what has no flow (not IP, a
-    /// fragment that is not whole).
-    pub fn of(packet: &Packet<'_>, use_vlans: bool) -> Option<(FlowKey, bool)> {
+    /// The key of a packet; `None` for what has no flow (not IP, a fragment that is not whole).
+    pub fn of(packet: &Packet<'_>, use_vlans: bool) -> Option<FlowKey> {
         if packet.is_fragment() {
             return None;
         }
@@ -79,7 +82,7 @@ impl FlowKey {
         let end = |ip: Ipv4Addr, high, low| Endpoint { ip: ip.into(), port: u16::from_be_bytes([high, low]) };
         let source = end(ip.source(), ports[0], ports[1]);
         let destination = end(ip.destination(), ports[2], ports[3]);
-        Some((FlowKey::between(source, destination, ip.proto(), packet, use_vlans).0, source))
+        Some((FlowKey::between(source, destination, ip.proto(), packet, use_vlans), source))
     }
 
     fn between(
@@ -88,7 +91,7 @@ impl FlowKey {
         proto: Proto,
         packet: &Packet<'_>,
         use_vlans: bool,
-    ) -> (FlowKey, bool) {
+    ) -> FlowKey {
         let mut vlans = [0; 3];
         if use_vlans {
             for (slot, id) in vlans.iter_mut().zip(packet.vlans.as_slice()) {
@@ -96,19 +99,14 @@ impl FlowKey {
             }
         }
         let depth = packet.tunnel.map_or(0, |tunnel| tunnel.depth);
-        let source_is_low = is_low(source, destination);
-        let (low, high) = if source_is_low { (source, destination) } else { (destination, source) };
-        (FlowKey { low, high, proto, vlans, depth }, source_is_low)
-    }
-}
-
-/// `source <= destination`, faster.
-#[inline]
-fn is_low(source: Endpoint, destination: Endpoint) -> bool {
-    let number = |ip: Ipv4Addr, port: u16| u64::from(u32::from(ip)) << 16 | u64::from(port);
-    match (source.ip, destination.ip) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => number(from, source.port) <= number(to, destination.port),
-        _ => source <= destination,
+        let number = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => u128::from(u32::from(ip)),
+            IpAddr::V6(ip) => u128::from(ip),
+        };
+        let (from, to) = ((number(source.ip), source.port), (number(destination.ip), destination.port));
+        let (low, high) = if from <= to { (from, to) } else { (to, from) };
+        let v6 = source.ip.is_ipv6();
+        FlowKey { ends: [low.0, high.0], ports: [low.1, high.1], vlans, proto, depth, v6 }
     }
 }
 
@@ -169,7 +167,7 @@ mod tests {
         let mut found = (None, None);
         let config = DecodeConfig { checksums: false, ..DecodeConfig::default() };
         Decoder::new(&config).decode(&frame, &mut |packet| {
-            found = (FlowKey::of(packet, true).map(|(key, _)| key), FlowKey::concerned(packet, true));
+            found = (FlowKey::of(packet, true), FlowKey::concerned(packet, true));
             Verdict::Forward
         });
         (found.0, found.1, spread(&frame))

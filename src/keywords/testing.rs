@@ -397,6 +397,7 @@ fn packet_over<'a>(header: &'a [u8], transport: Transport<'a>, payload: &'a [u8]
     packet.net = Net::V4(Ipv4::new(header).unwrap());
     packet.transport = transport;
     packet.payload = payload;
+    packet.find_ends();
     packet
 }
 
@@ -454,6 +455,7 @@ pub(super) fn icmp_test(options: &str, v6: bool, message: &[u8]) -> bool {
     if v6 {
         packet.net = Net::V6(Ipv6::new(&six, &[], Proto::ICMPV6, None));
         packet.transport = Transport::Icmp6(icmp);
+        packet.find_ends();
     }
     tests_hold(options, &packet)
 }

@@ -222,6 +222,15 @@ struct Memory {
     frames: Frames,
 }
 
+impl Memory {
+    /// What is here and what is in the flow change places.
+    fn trade(&mut self, flow: &mut Flow) {
+        std::mem::swap(&mut self.vars, &mut flow.vars);
+        std::mem::swap(&mut self.inspected, &mut flow.inspected);
+        std::mem::swap(&mut self.frames, flow.app.frames_mut());
+    }
+}
+
 /// A transaction under inspection.
 #[derive(Clone, Copy)]
 struct TxView<'a> {
@@ -234,6 +243,8 @@ struct TxView<'a> {
 pub struct Detector {
     set: Arc<RuleSet>,
     state: State,
+    /// Room for what leaves a flow while it is inspected; empty in between.
+    memory: Memory,
 }
 
 /// What evaluation writes to, apart from the rules that it reads.
@@ -264,7 +275,7 @@ impl Detector {
             matches: Vec::new(),
             profile: None,
         };
-        Detector { set, state }
+        Detector { set, state, memory: Memory::default() }
     }
 
     /// Measures from now on what each rule costs, with that clock.
@@ -284,7 +295,7 @@ impl Detector {
 
     /// Everything that matches, in the order of rules; valid until the next call.
     pub fn packet(&mut self, inspection: &Inspection<'_>, flow: Option<&mut Flow>) -> &[Match] {
-        let Detector { set, state } = self;
+        let Detector { set, state, memory } = self;
         state.matches.clear();
         state.scratch.begin_packet();
         state.facts = Facts::new(inspection, flow.as_deref(), &set.tables);
@@ -295,15 +306,9 @@ impl Detector {
                     flow.inspected.members = state.facts.members(inspection.dir);
                 }
                 // what inspection changes leaves the flow, so that all else of it can be read meanwhile
-                let mut memory = Memory {
-                    vars: std::mem::take(&mut flow.vars),
-                    inspected: std::mem::take(&mut flow.inspected),
-                    frames: std::mem::take(flow.app.frames_mut()),
-                };
-                state.inspect(set, inspection, Some(flow), &mut memory);
-                flow.vars = memory.vars;
-                flow.inspected = memory.inspected;
-                *flow.app.frames_mut() = memory.frames;
+                memory.trade(flow);
+                state.inspect(set, inspection, Some(flow), memory);
+                memory.trade(flow);
             }
             None => state.inspect(set, inspection, None, &mut Memory::default()),
         }

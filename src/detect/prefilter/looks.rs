@@ -20,8 +20,12 @@ pub(super) struct Eight {
     pub(super) salts: [u32; 8],
 }
 
+/// As many places are worth being looked at together.
+const WORTH_IT: usize = 4;
+
 impl Looks {
-    /// At these places, which rise, each with mask and salt.
+    /// At these places, which rise, each with mask and salt. A few that are left of the last eight are not looked at: that is done faster
+    /// one by one.
     pub(super) fn new(looks: &[(u32, u32, u32)]) -> Self {
         let of = |eight: &[(u32, u32, u32)], take: fn(&(u32, u32, u32)) -> u32, none: u32| {
             let mut numbers = [none; 8];
@@ -31,6 +35,7 @@ impl Looks {
         Looks(
             looks
                 .chunks(8)
+                .filter(|eight| eight.len() >= WORTH_IT)
                 .map(|eight| Eight {
                     // where there is no place no data reach
                     places: of(eight, |look| look.0, u32::MAX),

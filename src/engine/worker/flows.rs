@@ -30,7 +30,7 @@ impl Lane {
             let dir = flow.direction_of(sender).opposite();
             return Some((at, flow, dir));
         }
-        let (key, _) = FlowKey::of(packet, self.config.flow.use_vlans)?;
+        let key = FlowKey::of(packet, self.config.flow.use_vlans)?;
         let at = match self.flows.find(&key, packet.timestamp) {
             Found::Known(at) => match self.new_session(at, packet) {
                 None => at,
