@@ -10,8 +10,9 @@
 //! four bytes), and the evaluation of the rule where the *whole* literal stands, which costs about 32 times as much. So a
 //! literal scores `min(worth of its best stretch, worth of the whole - 40)`. A literal that must stand at few places
 //! (`startswith`, `offset` and `depth`) is that much rarer, and is only looked for there. Literals under seven bytes that may
-//! stand anywhere pay for the finer stride with which the whole set is then searched; a rule that asks for one of its literals
-//! (`fast_pattern`) gets it unless another is four times as rare.
+//! stand anywhere pay for the finer stride with which the whole set is then searched. A rule that asks for one of its literals
+//! (`fast_pattern`) gets it unless another is four times as rare, and in any case where it is rare: beyond that, whoever wrote the rule knows
+//! more of the traffic than the model.
 //!
 //! Worked examples (of the tests below):
 //!
