@@ -23,9 +23,12 @@ fn written(bytes: &[u8]) -> String {
 /// One rule, and a text that it may match.
 fn rule(random: &mut Random, sid: usize) -> (String, Vec<u8>) {
     let (mut options, mut text) = (String::new(), Vec::new());
-    let buffer = random.below(4);
-    if buffer == 0 {
-        options.push_str("http.uri; ");
+    let buffer = random.below(5);
+    match buffer {
+        0 => options.push_str("http.uri; "),
+        // looked at with each request, for what is in the payload beside
+        1 => options.push_str(["urilen:>0; ", "http.uri; content:!\"never\"; pkt_data; "][random.below(2)]),
+        _ => {}
     }
     for nth in 0..1 + random.below(3) {
         let longest = [3, 8, 40][random.below(3)];
@@ -55,9 +58,9 @@ fn rule(random: &mut Random, sid: usize) -> (String, Vec<u8>) {
         }
     }
     let head = match buffer {
-        0 => "http any any -> any any",
-        1 => "udp any any -> any any",
-        2 => "tcp any any -> any [80,8080]",
+        0 | 1 => "http any any -> any any",
+        2 => "udp any any -> any any",
+        3 => "tcp any any -> any [80,8080]",
         _ => "tcp any any -> any any",
     };
     let flow = if random.below(3) == 0 { "flow:to_server; " } else { "" };

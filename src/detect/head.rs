@@ -513,3 +513,65 @@ fn ends_hold(header: &Header, facts: &Facts, packet: &Packet<'_>) -> bool {
     };
     one_way(source, destination) || (header.both_ways && one_way(destination, source))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use ipnet::IpNet;
+
+    use super::*;
+
+    fn set(networks: &[&str]) -> Arc<AddressSet> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for network in networks {
+            match network.parse().expect("a network") {
+                IpNet::V4(net) => v4.push((u32::from(net.network()), u32::from(net.broadcast()))),
+                IpNet::V6(net) => v6.push((u128::from(net.network()), u128::from(net.broadcast()))),
+            }
+        }
+        Arc::new(AddressSet::from_ranges(v4, v6))
+    }
+
+    #[test]
+    fn members_of_groups_are_told_by_where_groups_begin_and_end() {
+        let groups = [
+            Arc::new(AddressSet::any()),
+            set(&["10.0.0.0/8", "192.168.0.0/16", "fd00::/8"]),
+            set(&["10.1.2.3/32", "10.1.2.4/31", "255.255.255.255/32"]),
+            Arc::new(set(&["10.0.0.0/8"]).complement()),
+            set(&["0.0.0.0/1", "::/1"]),
+        ];
+        let members = Members::new(&groups);
+        let v4 = [
+            0u32,
+            1,
+            0x0a00_0000,
+            0x0a01_0202,
+            0x0a01_0203,
+            0x0a01_0205,
+            0x0a01_0206,
+            0x0aff_ffff,
+            0x0b00_0000,
+        ];
+        let more = [
+            0x7fff_ffff,
+            0x8000_0000,
+            0xc0a7_ffff,
+            0xc0a8_0000,
+            0xc0a8_ffff,
+            0xc0a9_0000,
+            u32::MAX - 1,
+            u32::MAX,
+        ];
+        let v4 = v4.into_iter().chain(more).map(|ip| IpAddr::from(Ipv4Addr::from(ip)));
+        let v6 = [0u128, 1 << 127, (1 << 127) - 1, 0xfd << 120, (0xfe << 120) - 1, 0xfe << 120, u128::MAX];
+        for ip in v4.chain(v6.map(|ip| IpAddr::from(Ipv6Addr::from(ip)))) {
+            let told = members.of(ip);
+            for (number, group) in groups.iter().enumerate().skip(1) {
+                assert_eq!(told >> number & 1 != 0, group.contains(ip), "{ip} in group {number}");
+            }
+            assert_eq!(told & (1 << ANY | 1 << OTHER), 0, "these are set for every end");
+        }
+    }
+}
