@@ -205,6 +205,33 @@ fn a_literal_over_the_border_of_two_inspections_is_seen() {
     }
 }
 
+/// Rules that are looked at with each request, for what is in the payload beside: it is searched once for all of them.
+#[test]
+fn what_rules_on_requests_want_in_the_payload_is_seen_wherever_it_is_cut() {
+    let text = "alert http any any -> any any (msg:\"a\"; urilen:>0; content:\"curl/7.88\"; sid:1;)\n\
+                alert http any any -> any any (msg:\"b\"; http.uri; content:!\"never\"; pkt_data; content:\"AGENT: CURL\"; nocase; sid:2;)\n\
+                alert http any any -> any any (msg:\"c\"; urilen:>0; content:\"curl/7.89\"; sid:3;)\n\
+                alert http any any -> any any (msg:\"d\"; urilen:>0; content:\"GET /index\"; startswith; content:\"x-last: end\"; sid:4;)\n\
+                alert http any any -> any any (msg:\"e\"; urilen:>0; content:\"Agent: CURL\"; sid:5;)\n";
+    let request = b"GET /index HTTP/1.1\r\nHost: a\r\nUser-Agent: curl/7.88\r\nx-last: end\r\n\r\n";
+    for prefilter in [WindowFilter::build as Build, Automaton::build, Everything::build] {
+        let engine = Make { sources: rules(text), prefilter, ..Make::default() }.engine();
+        for cut in 0..request.len() {
+            let mut connection = Connection::open(80);
+            let (front, back) = request.split_at(cut);
+            for piece in [front, back].into_iter().filter(|piece| !piece.is_empty()) {
+                connection.say(0, piece);
+            }
+            connection.say(1, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            let packets: Vec<_> =
+                connection.close().into_iter().enumerate().map(|(nth, bytes)| packet(nth, bytes)).collect();
+            let mut sids: Vec<u32> = engine.run(&packets).alerts.iter().map(|(sid, _)| *sid).collect();
+            sids.sort_unstable();
+            assert_eq!(sids, [1, 2, 4], "cut at {cut}");
+        }
+    }
+}
+
 /// Many rules for each way make sets of their own: whatever groups of addresses these ask for, and however the groups lie to each
 /// other, a rule is met on its way and on no other.
 #[test]
