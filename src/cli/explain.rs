@@ -427,19 +427,19 @@ fn choices(rule: &Rule, placed: &Placement, registry: &Registry) -> Vec<Choice> 
             let Op::Content(content) = op else { continue };
             let serving = candidate(content);
             let bytes = serving.map_or(&*content.pattern, |serving| serving.bytes);
-            let chosen = unfit.is_none()
-                && serving.is_some()
-                && placed
-                    .literal
-                    .as_ref()
-                    .is_some_and(|(part, text)| *part == at && text.eq_ignore_ascii_case(bytes));
+            let is = |(part, text): &(usize, Vec<u8>)| *part == at && text.eq_ignore_ascii_case(bytes);
+            let beside = serving.is_some() && placed.payload.as_ref().is_some_and(is);
+            let chosen = unfit.is_none() && serving.is_some() && placed.literal.as_ref().is_some_and(is);
             out.push(Choice {
                 buffer: buffer.name,
                 literal: shown(bytes),
                 worth: serving.map_or_else(|| worth(bytes), |serving| serving.score()),
                 asked: content.fast_pattern.is_some(),
                 chosen,
-                unfit: unfit.or(if content.negated { Some("it must not be there") } else { None }),
+                unfit: match beside {
+                    true => Some("the payload is looked at where this is in it, which is searched for all such rules at once"),
+                    false => unfit.or(content.negated.then_some("it must not be there")),
+                },
             });
         }
     }

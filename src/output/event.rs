@@ -284,6 +284,20 @@ impl fmt::Display for FullIp {
 mod tests {
     use super::*;
 
+    #[test]
+    fn addresses_are_written_in_full() {
+        for (ip, text) in [
+            ("0.0.0.0", "0.0.0.0"),
+            ("9.10.99.100", "9.10.99.100"),
+            ("255.255.255.255", "255.255.255.255"),
+            ("::", "0000:0000:0000:0000:0000:0000:0000:0000"),
+            ("fe80::1:a0", "fe80:0000:0000:0000:0000:0000:0001:00a0"),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ] {
+            assert_eq!(FullIp(ip.parse().expect("an address")).to_string(), text);
+        }
+    }
+
     fn end(ip: &str, port: u16) -> Option<Endpoint> {
         Some(Endpoint { ip: ip.parse().unwrap(), port })
     }
